@@ -1,0 +1,29 @@
+"""isptoolkit: camera image signal processors from composable, invertible, differentiable stages."""
+
+from . import errors as errors
+from . import presets as presets
+from . import stages as stages
+from .capture import Capture as Capture
+from .contract import Contract as Contract
+from .geometry import align as align
+from .geometry import crop as crop
+from .geometry import flip as flip
+from .geometry import rotate as rotate
+from .io import read_image as read_image
+from .io import read_mosaic as read_mosaic
+from .io import read_raw as read_raw
+from .io import write_image as write_image
+from .parallel import ChannelSplit as ChannelSplit
+from .parallel import Parallel as Parallel
+from .parallel import Split as Split
+from .pipeline import Pipeline as Pipeline
+from .spaces import CAMERA as CAMERA
+from .spaces import LINEAR as LINEAR
+from .spaces import MOSAIC as MOSAIC
+from .spaces import PACKED as PACKED
+from .spaces import SENSOR as SENSOR
+from .spaces import SRGB as SRGB
+from .spaces import Space as Space
+from .stage import Learned as Learned
+from .stage import Pair as Pair
+from .stage import Stage as Stage

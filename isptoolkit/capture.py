@@ -1,0 +1,191 @@
+"""Everything that is known about a capture, batched and immutable."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree
+
+from .errors import InvalidCapture, InvalidTensor
+
+BAYER = ("RGGB", "BGGR", "GRBG", "GBRG")
+"""The four Bayer phases, each named by the letters of its top-left 2x2 pixels, row-major."""
+
+_SHAPES = {"black": (4,), "white": (), "gains": (3,), "srgb_to_camera": (3, 3), "noise": (2,)}
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What the stages may read: levels, colour and noise of B captures with one CFA phase.
+
+    Args:
+        cfa: `"RGGB"`, `"BGGR"`, `"GRBG"` or `"GBRG"`: the letters of the pixel at the top left of the mosaic and of its
+            right, lower and diagonal neighbours.
+        black: `[B,4]` black level of each 2x2 site, row-major, in digital numbers.
+        white: `[B]` digital number at saturation.
+        gains: `[B,3]` white-balance multipliers of R, G, B, green = 1.
+        srgb_to_camera: `[B,3,3]` linear sRGB to white-balanced camera RGB; each row sums to 1.
+        noise: `[B,2]` variance per unit signal (shot) and at black (read), on the MOSAIC scale: the model of the DNG
+            NoiseProfile tag, `variance = shot * x + read`; None when unknown.
+        camera: make and model of each sample, or empty.
+        orientation: EXIF orientation (1 to 8) of each sample, or empty; stages do not rotate.
+
+    Raises:
+        InvalidCapture: for an unknown CFA, a wrong shape, values that are not finite, white not above black, gains that
+            are not positive, a singular matrix, or rows that do not sum to 1.
+
+    >>> Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5)).black
+    tensor([[64., 64., 64., 64.]], dtype=torch.float64)
+    """
+
+    cfa: str
+    black: Tensor
+    white: Tensor
+    gains: Tensor
+    srgb_to_camera: Tensor
+    noise: Tensor | None = None
+    camera: tuple[str, ...] = ()
+    orientation: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.cfa not in BAYER:
+            raise InvalidCapture(f"cfa must be one of {', '.join(BAYER)}, got {self.cfa!r}")
+        batch = len(self)
+        for name, shape in _SHAPES.items():
+            value = getattr(self, name)
+            if value is not None and tuple(value.shape) != (batch, *shape):
+                raise InvalidCapture(f"{name} must have shape {(batch, *shape)}, got {tuple(value.shape)}")
+        for name in ("camera", "orientation"):
+            if len(getattr(self, name)) not in (0, batch):
+                raise InvalidCapture(f"{name} must name all {batch} captures or none, got {getattr(self, name)!r}")
+        if type(self.black) is Tensor and not torch.compiler.is_compiling() and not self.black.is_meta:
+            self._check_values()
+
+    def _check_values(self) -> None:
+        for name in _SHAPES:
+            value = getattr(self, name)
+            if value is not None and not value.isfinite().all():
+                raise InvalidCapture(f"{name} must be finite, got {value.tolist()}")
+        if not (self.white[:, None] > self.black).all():
+            raise InvalidCapture(
+                f"white must be above black, got white {self.white.tolist()}, black {self.black.tolist()}"
+            )
+        if not (self.gains > 0).all():
+            raise InvalidCapture(f"gains must be positive, got {self.gains.tolist()}")
+        rows = self.srgb_to_camera.double().sum(-1)
+        if not torch.allclose(rows, torch.ones_like(rows), atol=1e-4):
+            raise InvalidCapture(f"the rows of srgb_to_camera must sum to 1, got sums {rows.tolist()}")
+        if (torch.linalg.cond(self.srgb_to_camera.double()) > 1e6).any():
+            raise InvalidCapture(f"srgb_to_camera must be invertible, got {self.srgb_to_camera.tolist()}")
+        if self.noise is not None and not (self.noise >= 0).all():
+            raise InvalidCapture(f"noise variances must not be negative, got {self.noise.tolist()}")
+
+    def __len__(self) -> int:
+        return self.white.shape[0] if self.white.ndim else 1
+
+    @classmethod
+    def of(
+        cls,
+        cfa: str,
+        *,
+        black: float | Sequence[float] = 0.0,
+        white: float = 1.0,
+        gains: Sequence[float] = (1.0, 1.0, 1.0),
+        srgb_to_camera: Sequence[Sequence[float]] = ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+        noise: tuple[float, float] | None = None,
+        camera: str = "",
+        orientation: int = 1,
+    ) -> "Capture":
+        """One capture from plain numbers, in float64; `black` is one number or four, row-major over the 2x2 sites."""
+
+        def tensor(value: Any) -> Tensor:
+            return torch.as_tensor(value, dtype=torch.float64)[None]
+
+        return cls(
+            cfa,
+            black=tensor([black] * 4 if isinstance(black, int | float) else black),
+            white=tensor(white),
+            gains=tensor(gains),
+            srgb_to_camera=tensor(srgb_to_camera),
+            noise=None if noise is None else tensor(noise),
+            camera=(camera,),
+            orientation=(orientation,),
+        )
+
+    def replace(self, **changes: Any) -> "Capture":
+        """A copy with the named fields changed, checked anew."""
+        return dataclasses.replace(self, **changes)
+
+    def to(self, *args: Any, **kwargs: Any) -> "Capture":
+        """The same capture with every tensor moved or cast as `Tensor.to` does."""
+        tensors = {name: getattr(self, name) for name in _SHAPES}
+        return self.replace(**{name: None if t is None else t.to(*args, **kwargs) for name, t in tensors.items()})
+
+    def __getitem__(self, index: int | slice) -> "Capture":
+        rows = slice(index, index + 1 or None) if isinstance(index, int) else index
+        return self.replace(
+            **{name: None if getattr(self, name) is None else getattr(self, name)[rows] for name in _SHAPES},
+            camera=self.camera[rows],
+            orientation=self.orientation[rows],
+        )
+
+    @classmethod
+    def collate(cls, captures: Sequence["Capture"]) -> "Capture":
+        """Join captures of one CFA phase into a batch; what one of them lacks (noise, names) is dropped from all.
+
+        >>> len(Capture.collate([Capture.of("RGGB"), Capture.of("RGGB", white=255)]))
+        2
+        """
+        phases = sorted({capture.cfa for capture in captures})
+        if len(phases) != 1:
+            raise InvalidCapture(f"a batch has one CFA phase, got {phases}: align() the mosaics first")
+
+        def joined(name: str) -> Tensor | None:
+            values = [getattr(capture, name) for capture in captures]
+            return None if any(value is None for value in values) else torch.cat(values)
+
+        named = {}
+        for name in ("camera", "orientation"):
+            values = [getattr(capture, name) for capture in captures]
+            named[name] = sum(values, ()) if all(values) else ()
+        return cls(phases[0], **{name: joined(name) for name in _SHAPES}, **named)  # type: ignore[arg-type]
+
+    def check(self, x: Tensor) -> None:
+        """Raise `InvalidTensor` unless the batch and device of `x` fit this capture."""
+        if len(self) not in (1, x.shape[0]):
+            raise InvalidTensor(f"the capture describes {len(self)} samples, the tensor holds {x.shape[0]}")
+        if self.white.device != x.device:
+            raise InvalidTensor(
+                f"the capture is on {self.white.device}, the tensor on {x.device}: capture.to(x.device)"
+            )
+
+
+def _flatten(capture: Capture) -> tuple[list[Tensor | None], tuple[Any, ...]]:
+    return [getattr(capture, name) for name in _SHAPES], (capture.cfa, capture.camera, capture.orientation)
+
+
+def _unflatten(tensors: Any, context: tuple[Any, ...]) -> Capture:
+    # Tracers fill the leaves with placeholders, which no check would let pass.
+    capture = object.__new__(Capture)
+    for name, value in zip((*_SHAPES, "cfa", "camera", "orientation"), (*tensors, *context), strict=True):
+        object.__setattr__(capture, name, value)
+    return capture
+
+
+def _flatten_with_keys(capture: Capture) -> tuple[list[tuple[Any, Tensor | None]], tuple[Any, ...]]:
+    tensors, context = _flatten(capture)
+    return [(_pytree.GetAttrKey(name), tensor) for name, tensor in zip(_SHAPES, tensors, strict=True)], context
+
+
+_pytree.register_pytree_node(
+    Capture,
+    _flatten,
+    _unflatten,
+    serialized_type_name="isptoolkit.Capture",
+    flatten_with_keys_fn=_flatten_with_keys,
+    to_dumpable_context=list,
+    from_dumpable_context=lambda context: (context[0], tuple(context[1]), tuple(context[2])),
+)

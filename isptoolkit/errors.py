@@ -1,0 +1,45 @@
+"""Every exception that isptoolkit raises on purpose; all of them are `ValueError`s."""
+
+
+class IspError(ValueError):
+    """Base of the toolkit's exceptions: one sentence that says what was wrong, with the value, and what to do."""
+
+
+class SpaceMismatch(IspError):
+    """Two neighbours in a pipeline do not fit: one gives a space that the other does not take."""
+
+
+class OneWay(IspError):
+    """The inverse was asked of a stage that has none."""
+
+
+class InvalidTensor(IspError):
+    """A tensor has the wrong type, dtype, device, channel count or shape for the space that it is said to be in."""
+
+
+class InvalidSize(IspError):
+    """A height or width that the operation cannot have, such as an odd size for 2x2 packing."""
+
+
+class InvalidCapture(IspError):
+    """A capture's quantity is malformed or physically impossible, such as a white level below the black level."""
+
+
+class InvalidArgument(IspError):
+    """A constructor or function argument is outside what it documents."""
+
+
+class UnreadableFile(IspError):
+    """A file is missing, truncated, of an unknown format, or its size contradicts the stated geometry."""
+
+
+class NotAMosaic(UnreadableFile):
+    """A RAW file holds no Bayer mosaic: linear DNG, Foveon, X-Trans and the like."""
+
+
+class MissingMetadata(IspError):
+    """A file does not say what rendering needs (white balance, colour matrix, levels), and no value was passed."""
+
+
+class PipelineFileError(IspError):
+    """A pipeline file is malformed, names an unknown stage, or does not fit its weights."""

@@ -1,0 +1,7 @@
+"""RAW files in, pictures in and out."""
+
+from .image import read_image as read_image
+from .image import write_image as write_image
+from .mosaic_dump import read_mosaic as read_mosaic
+from .raw import describe_raw as describe_raw
+from .raw import read_raw as read_raw

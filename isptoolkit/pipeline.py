@@ -1,0 +1,183 @@
+"""Stages in series: a pipeline is itself a stage."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .capture import Capture
+from .contract import compose
+from .errors import InvalidArgument, IspError, SpaceMismatch
+from .spaces import resample_mask
+from .stage import Stage
+
+
+class Pipeline(Stage):
+    """Named stages in series, checked once, at construction.
+
+    `forward` runs them in order, `inverse` runs their inverses in reverse order. Pipelines nest. A pipeline is never
+    changed in place: `swap` makes a new one that shares the other stages.
+
+    Args:
+        stages: the stages by name, in order; names are Python identifiers.
+
+    Attributes:
+        contract: what follows from the contracts of the stages alone (see `isptoolkit.contract.compose`); where that is
+            nothing, measure with `explain_inverse(x, capture)`.
+
+    Raises:
+        SpaceMismatch: when a stage does not take what the one before gives; names both and both spaces.
+        InvalidArgument: for no stages at all, or something that is not a stage.
+
+    >>> from isptoolkit import Capture, stages
+    >>> import torch
+    >>> pipeline = Pipeline(levels=stages.Levels(), balance=stages.WhiteBalance())
+    >>> capture = Capture.of("RGGB", black=64, white=1088, gains=(2.0, 1.0, 1.5))
+    >>> pipeline(torch.full((1, 1, 2, 2), 576.0), capture)
+    tensor([[[[1.0000, 0.5000],
+              [0.5000, 0.7500]]]])
+    """
+
+    def __init__(self, **stages: Stage) -> None:
+        super().__init__()
+        if not stages:
+            raise InvalidArgument("a pipeline needs at least one stage")
+        for name, stage in stages.items():
+            if not isinstance(stage, Stage):
+                raise InvalidArgument(f"{name} must be a Stage, got {type(stage).__name__}: wrap a module in Learned")
+        pairs = list(stages.items())
+        for (before, first), (after, second) in zip(pairs, pairs[1:], strict=False):
+            if first.gives != second.takes:
+                raise SpaceMismatch(
+                    f"{before} gives {first.gives.name}, but {after} takes {second.takes.name} "
+                    f"({first.gives!r} is not {second.takes!r})"
+                )
+        try:
+            self.stages = nn.ModuleDict(stages)
+        except KeyError as error:
+            raise InvalidArgument(f"a stage cannot be called {error.args[0]!r}: choose another name") from error
+        self.takes, self.gives = pairs[0][1].takes, pairs[-1][1].gives
+        self.contract = compose([stage.contract for stage in stages.values()])
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        for name, stage in self.stages.items():
+            try:
+                x = stage.forward(x, capture)
+            except IspError as error:
+                raise self._noted(error, name, x) from None
+        return x
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        for name, stage in reversed(self.stages.items()):
+            try:
+                y = stage.inverse(y, capture)
+            except IspError as error:
+                raise self._noted(error, name, y) from None
+        return y
+
+    def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
+        """Where every stage's promise holds on the way forward, on the pixel grid of `x`."""
+        mask = torch.ones_like(x[:, :1], dtype=torch.bool)
+        for stage in self:
+            mask = mask & resample_mask(stage.in_domain(x, capture), stage.takes, self.takes)
+            x = stage.forward(x, capture)
+        return mask
+
+    @property
+    def two_way(self) -> bool:
+        return all(stage.two_way for stage in self)
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self.stages.values())  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self.stages)
+
+    def __getitem__(self, name: str) -> Stage:
+        self._position(name)
+        return self.stages[name]  # type: ignore[return-value]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the stages, in order."""
+        return tuple(self.stages)
+
+    def swap(self, name: str, stage: Stage, *, through: str | None = None) -> "Pipeline":
+        """A new pipeline in which `stage` stands, under the same name, for `name` (or for all from `name` to `through`).
+
+        The other stages are shared, not copied.
+
+        Raises:
+            InvalidArgument: when there is no such stage, or `through` comes before `name`.
+            SpaceMismatch: when the newcomer does not fit its neighbours.
+        """
+        first, last = self._position(name), self._position(through or name)
+        if last < first:
+            raise InvalidArgument(f"swap: {through} comes before {name} in {', '.join(self.names)}")
+        pairs: list[tuple[str, Any]] = list(self.stages.items())
+        return Pipeline(**dict([*pairs[:first], (name, stage), *pairs[last + 1 :]]))
+
+    def span(self, first: str, last: str) -> "Pipeline":
+        """The stages from `first` to `last`, both included, as a pipeline that shares them."""
+        start, stop = self._position(first), self._position(last)
+        if stop < start:
+            raise InvalidArgument(f"span: {last} comes before {first} in {', '.join(self.names)}")
+        return Pipeline(**dict(list(self.stages.items())[start : stop + 1]))  # type: ignore[arg-type]
+
+    def trace(self, x: Tensor, capture: Capture) -> dict[str, Tensor]:
+        """The value after every stage of `forward`, by name."""
+        values = {}
+        for name, stage in self.stages.items():
+            x = values[name] = stage.forward(x, capture)
+        return values
+
+    def trace_inverse(self, y: Tensor, capture: Capture) -> dict[str, Tensor]:
+        """The recovered input of every stage on the way back, by name, last stage first."""
+        values = {}
+        for name, stage in reversed(self.stages.items()):
+            y = values[name] = stage.inverse(y, capture)
+        return values
+
+    def draw(self, path: str | Path | None = None) -> str:
+        """The graph as text; with a path ending in .svg or .png, also as a picture."""
+        from .drawing import draw
+
+        return draw(self, path)
+
+    def explain_inverse(self, x: Tensor | None = None, capture: Capture | None = None) -> "Any":
+        """Which stage loses what: from the contracts, and with data given, which share of the pixels dies where."""
+        from .explain import explain_inverse
+
+        return explain_inverse(self, x, capture)
+
+    def save(self, path: str | Path) -> None:
+        """Write structure and constructor values as TOML, weights and tables as safetensors beside it."""
+        from .pipeline_file import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | Path, *, classes: Iterable[Any] = ()) -> "Pipeline":
+        """Read what `save` wrote; only public stages and the given classes (or factories) can be built.
+
+        Raises:
+            PipelineFileError: for a malformed or unknown description, or weights that do not fit.
+        """
+        from .pipeline_file import load
+        from .public import public_classes
+
+        known = public_classes() | {made.__name__: made for made in classes}
+        loaded = load(path, known)
+        return loaded if isinstance(loaded, Pipeline) else Pipeline(stage=loaded)
+
+    def _position(self, name: str) -> int:
+        if name not in self.stages:
+            raise InvalidArgument(f"no stage {name!r} in this pipeline: it has {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def _noted(self, error: IspError, name: str, x: Tensor) -> IspError:
+        stage = self[name]
+        error.add_note(f"in stage {name} ({stage.takes.name} -> {stage.gives.name}), tensor {tuple(x.shape)}")
+        return error

@@ -1,0 +1,66 @@
+"""Ready-made classical pipelines, from sensor digital numbers to sRGB."""
+
+from .pipeline import Pipeline
+from .spaces import LINEAR, MOSAIC
+from .stages import (
+    Clip,
+    ColorMatrix,
+    DemosaicBilinear,
+    DemosaicMalvar,
+    Levels,
+    Quantize,
+    Smoothstep,
+    SRGBCurve,
+    WhiteBalance,
+)
+
+
+def classic(*, bits: int = 8) -> Pipeline:
+    """The textbook camera: levels, white balance, Malvar demosaic, colour matrix, clip, sRGB curve, S-curve, quantise.
+
+    Balanced samples above the white level are clipped before demosaicing as well, or blown highlights turn magenta;
+    noise below black passes.
+    The S-curve is half of UPI's smoothstep: its slope is 0.5 at both ends, so that float32 can invert it everywhere.
+
+    Args:
+        bits: depth of the quantised output.
+
+    >>> classic().names
+    ('levels', 'balance', 'highlights', 'demosaic', 'matrix', 'clip', 'curve', 'tone', 'quantize')
+    """
+    return Pipeline(
+        levels=Levels(),
+        balance=WhiteBalance(space=MOSAIC),
+        highlights=Clip(low=-1.0, high=1.0, space=MOSAIC),
+        demosaic=DemosaicMalvar(),
+        matrix=ColorMatrix(),
+        clip=Clip(space=LINEAR),
+        curve=SRGBCurve(),
+        tone=Smoothstep(amount=0.5),
+        quantize=Quantize(bits=bits),
+    )
+
+
+def libraw(*, bits: int = 16) -> Pipeline:
+    """LibRaw's plain rendering: what `rawpy.postprocess` gives with every automatism off.
+
+    That is `demosaic_algorithm=LINEAR, use_camera_wb=True, no_auto_bright=True, output_color=sRGB, gamma=(2.4, 12.92),
+    adjust_maximum_thr=0, user_flip=0`. LibRaw balances and clips on the mosaic, before it demosaics; its gamma pair
+    (2.4, 12.92) is the sRGB curve. The agreement is measured by `benchmarks/libraw_parity.py`.
+
+    Args:
+        bits: depth of the quantised output.
+
+    >>> libraw().takes.name, libraw().gives.name
+    ('sensor', 'srgb')
+    """
+    return Pipeline(
+        levels=Levels(),
+        balance=WhiteBalance(space=MOSAIC),
+        highlights=Clip(space=MOSAIC),
+        demosaic=DemosaicBilinear(),
+        matrix=ColorMatrix(),
+        clip=Clip(space=LINEAR),
+        curve=SRGBCurve(),
+        quantize=Quantize(bits=bits),
+    )

@@ -1,0 +1,32 @@
+"""The public stages, one chapter file per concept."""
+
+from .cfa import Mosaic as Mosaic
+from .cfa import Pack as Pack
+from .color_adjust import YCBCR as YCBCR
+from .color_adjust import Saturation as Saturation
+from .color_adjust import YCbCr as YCbCr
+from .color_matrix import ColorMatrix as ColorMatrix
+from .demosaic import DemosaicBilinear as DemosaicBilinear
+from .demosaic import DemosaicMalvar as DemosaicMalvar
+from .exposure import Exposure as Exposure
+from .exposure import Gain as Gain
+from .highlight_white_balance import HighlightWhiteBalance as HighlightWhiteBalance
+from .lens_shading import LensShadingMesh as LensShadingMesh
+from .lens_shading import LensShadingRadial as LensShadingRadial
+from .levels import Levels as Levels
+from .levels import Linearize as Linearize
+from .limits import Clip as Clip
+from .limits import Quantize as Quantize
+from .menon import DemosaicMenon as DemosaicMenon
+from .monotone_curve import MonotoneCurve as MonotoneCurve
+from .tone import ExtendedReinhard as ExtendedReinhard
+from .tone import Filmic as Filmic
+from .tone import Smoothstep as Smoothstep
+from .transfer import HLG as HLG
+from .transfer import PQ as PQ
+from .transfer import HLGCurve as HLGCurve
+from .transfer import PowerCurve as PowerCurve
+from .transfer import PQCurve as PQCurve
+from .transfer import Rec709Curve as Rec709Curve
+from .transfer import SRGBCurve as SRGBCurve
+from .white_balance import WhiteBalance as WhiteBalance

@@ -1,0 +1,106 @@
+"""The colour filter array: which site of the 2x2 cell sees which colour, and the mosaic's two layouts."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..capture import Capture
+from ..contract import Contract
+from ..errors import InvalidSize
+from ..spaces import CAMERA, MOSAIC, PACKED
+from ..stage import Stage
+
+
+def site_channels(cfa: str) -> tuple[int, int, int, int]:
+    """The channel (R 0, G 1, B 2) of each site of the 2x2 cell, row-major.
+
+    >>> site_channels("GRBG")
+    (1, 0, 2, 1)
+    """
+    first, second, third, fourth = ("RGB".index(letter) for letter in cfa)
+    return first, second, third, fourth
+
+
+def site_plane(values: Tensor, height: int, width: int) -> Tensor:
+    """Tile one value per site over a mosaic: `[B,4]` (row-major) to `[B,1,height,width]`.
+
+    >>> site_plane(torch.tensor([[1, 2, 3, 4]]), 3, 3)[0, 0].tolist()
+    [[1, 2, 1], [3, 4, 3], [1, 2, 1]]
+    """
+    cells = values.reshape(-1, 1, 2, 2).repeat(1, 1, (height + 1) // 2, (width + 1) // 2)
+    return cells[..., :height, :width]
+
+
+def site_masks(cfa: str, like: Tensor) -> Tensor:
+    """Which pixels see R, G and B: `[1,3,H,W]` bool for a mosaic `like` `[B,1,H,W]`."""
+    channels = torch.tensor(site_channels(cfa), device=like.device)
+    plane = site_plane(channels[None], *like.shape[-2:])
+    return plane == torch.arange(3, device=like.device).view(1, 3, 1, 1)
+
+
+def mosaic(image: Tensor, cfa: str) -> Tensor:
+    """Keep of every pixel the channel that its site sees: `[B,3,H,W]` to `[B,1,H,W]`.
+
+    >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2), "RGGB")[0, 0].tolist()
+    [[1.0, 2.0], [2.0, 3.0]]
+    """
+    red, green, blue = site_masks(cfa, image).unbind(1)
+    return torch.where(red, image[:, 0], torch.where(green, image[:, 1], image[:, 2]))[:, None]
+
+
+def pack(plane: Tensor) -> Tensor:
+    """The four sites of each 2x2 cell as channels, row-major: `[B,1,H,W]` to `[B,4,H/2,W/2]`.
+
+    Raises:
+        InvalidSize: for an odd height or width.
+    """
+    height, width = plane.shape[-2:]
+    if height % 2 or width % 2:
+        raise InvalidSize(f"packing 2x2 cells needs an even height and width, got {height} x {width}: crop() first")
+    return F.pixel_unshuffle(plane, 2)
+
+
+def unpack(planes: Tensor) -> Tensor:
+    """The opposite of `pack`: `[B,4,h,w]` to `[B,1,2h,2w]`."""
+    return F.pixel_shuffle(planes, 2)
+
+
+class Mosaic(Stage):
+    """Sample an image through the CFA: `[B,3,H,W]` camera RGB to `[B,1,H,W]`; one-way.
+
+    Two thirds of the values are lost. For a two-way step take a demosaic read backwards, `DemosaicMalvar().inv`: its
+    `forward` is this very sampling.
+
+    Source: Bayer, US patent 3971065 (1976).
+
+    >>> Mosaic()(torch.ones(1, 3, 2, 2), Capture.of("RGGB")).shape
+    torch.Size([1, 1, 2, 2])
+    """
+
+    takes, gives = CAMERA, MOSAIC
+    contract = Contract(round_trip=None, re_render=None)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return mosaic(x, capture.cfa)
+
+
+class Pack(Stage):
+    """The four sites of each 2x2 cell as channels, row-major whatever the phase; exact both ways.
+
+    `[B,1,H,W]` to `[B,4,H/2,W/2]`; read backwards (`Pack().inv`) it unpacks.
+
+    Raises:
+        InvalidSize: in `forward`, for an odd height or width.
+
+    >>> Pack()(torch.arange(4.0).view(1, 1, 2, 2), Capture.of("RGGB")).flatten()
+    tensor([0., 1., 2., 3.])
+    """
+
+    takes, gives = MOSAIC, PACKED
+    contract = Contract(round_trip=0.0, re_render=0.0, period=2)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return pack(x)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return unpack(y)

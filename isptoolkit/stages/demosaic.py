@@ -1,0 +1,125 @@
+"""Linear demosaicing: bilinear and Malvar-He-Cutler, both exact to the border and on the measured samples."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..capture import Capture
+from ..contract import Contract
+from ..errors import InvalidSize
+from ..spaces import CAMERA, MOSAIC
+from ..stage import Stage
+from .cfa import mosaic, site_masks
+
+# Four filters on the mosaic itself: green at a red or blue site; the other of red and blue there; and, at a green site,
+# the colour of its left and right neighbours (that of its upper and lower neighbours is the transpose).
+_BILINEAR = (
+    [[0, 1, 0], [1, 0, 1], [0, 1, 0]],
+    [[1, 0, 1], [0, 0, 0], [1, 0, 1]],
+    [[0, 0, 0], [2, 0, 2], [0, 0, 0]],
+)
+"""Means of the nearest neighbours, in quarters."""
+_MALVAR = (
+    [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]],
+    [[0, 0, -3, 0, 0], [0, 4, 0, 4, 0], [-3, 0, 12, 0, -3], [0, 4, 0, 4, 0], [0, 0, -3, 0, 0]],
+    [[0, 0, 1, 0, 0], [0, -2, 0, -2, 0], [-2, 8, 10, 8, -2], [0, -2, 0, -2, 0], [0, 0, 1, 0, 0]],
+)
+"""Malvar, He, Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned color images", ICASSP 2004,
+figure 2, in sixteenths."""
+
+
+def mirror_pad(x: Tensor, margin: int) -> Tensor:
+    """Extend by reflection without repeating the edge, so that the CFA goes on: `[..,H,W]` to `[..,H+2m,W+2m]`.
+
+    Raises:
+        InvalidSize: for a height or width of 1, which holds only two of the four sites.
+    """
+    for dim in (-2, -1):
+        size = x.shape[dim]
+        if size < 2:
+            raise InvalidSize(f"a 2x2 CFA needs at least 2 x 2 pixels, got {x.shape[-2]} x {x.shape[-1]}")
+        period = 2 * (size - 1)
+        place = torch.arange(-margin, size + margin, device=x.device).remainder(period)
+        x = x.index_select(dim, torch.minimum(place, period - place))
+    return x
+
+
+def demosaic_bilinear(plane: Tensor, cfa: str) -> Tensor:
+    """Fill each missing colour with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
+    return _interpolate(plane, cfa, _BILINEAR, 4)
+
+
+def demosaic_malvar(plane: Tensor, cfa: str) -> Tensor:
+    """Bilinear plus a gain-corrected Laplacian of the colour at hand, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
+    return _interpolate(plane, cfa, _MALVAR, 16)
+
+
+def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], scale: int) -> Tensor:
+    cross, diagonal, across = torch.tensor(filters, dtype=plane.dtype, device=plane.device) / scale
+    bank = torch.stack((cross, diagonal, across, across.T))[:, None]
+    green_here, other, sideways, upright = F.conv2d(mirror_pad(plane, bank.shape[-1] // 2), bank).split(1, 1)
+    red, green, blue = site_masks(cfa, plane).split(1, 1)
+    # Red lies beside a green site where that site's row holds red, above and below it where the row holds blue.
+    red_row = torch.arange(plane.shape[-2], device=plane.device).remainder(2) == int("R" in cfa[2:])
+    beside = red_row[:, None]
+    at_green_red = torch.where(beside, sideways, upright)
+    at_green_blue = torch.where(beside, upright, sideways)
+    return torch.cat(
+        (
+            torch.where(red, plane, torch.where(green, at_green_red, other)),
+            torch.where(green, plane, green_here),
+            torch.where(blue, plane, torch.where(green, at_green_blue, other)),
+        ),
+        1,
+    )
+
+
+class DemosaicBilinear(Stage):
+    """Interpolate the two missing colours of each pixel from their nearest samples; the inverse samples again.
+
+    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples are kept bit for bit,
+    so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made.
+
+    Raises:
+        InvalidSize: for a height or width of 1.
+
+    >>> import torch
+    >>> DemosaicBilinear()(torch.ones(1, 1, 3, 3), Capture.of("GBRG")).unique()
+    tensor([1.])
+    """
+
+    takes, gives = MOSAIC, CAMERA
+    contract = Contract(round_trip=0.0, re_render=0.0, reach=1, neutral=True)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return demosaic_bilinear(x, capture.cfa)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return mosaic(y, capture.cfa)
+
+
+class DemosaicMalvar(Stage):
+    """Malvar-He-Cutler demosaicing, linear 5x5 filters; the inverse samples again.
+
+    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples are kept bit for bit,
+    so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made. Interpolated
+    values may leave the range of the samples.
+
+    Source: Malvar, He, Cutler, ICASSP 2004.
+
+    Raises:
+        InvalidSize: for a height or width of 1.
+
+    >>> import torch
+    >>> DemosaicMalvar()(torch.ones(1, 1, 3, 3), Capture.of("GBRG")).unique()
+    tensor([1.])
+    """
+
+    takes, gives = MOSAIC, CAMERA
+    contract = Contract(round_trip=0.0, re_render=0.0, condition=2.0, reach=2, neutral=True)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return demosaic_malvar(x, capture.cfa)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return mosaic(y, capture.cfa)

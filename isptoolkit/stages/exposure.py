@@ -1,0 +1,80 @@
+"""One factor for the whole picture, in stops or as a plain number."""
+
+import torch
+from torch import Tensor
+
+from ..capture import Capture
+from ..contract import Contract
+from ..errors import InvalidArgument
+from ..spaces import LINEAR, MOSAIC, Space
+from ..stage import Quantity, Stage
+
+
+class Exposure(Stage):
+    """Brighten by photographic stops: `y = 2^stops x`, `x = y / 2^stops`; exact.
+
+    Args:
+        stops: scalar or `[B]`; one stop doubles the light.
+        space: a linear-light space; the values in it are proportional to exposure.
+
+    Raises:
+        InvalidArgument: when `stops` has another shape or is not finite.
+
+    Source: the exposure value of the APEX system (ISO 2720), in which one step is a factor of two.
+
+    >>> Exposure(stops=1.0)(torch.full((1, 3, 1, 1), 0.25), Capture.of("RGGB")).flatten()
+    tensor([0.5000, 0.5000, 0.5000])
+    """
+
+    contract = Contract(round_trip=0.0, re_render=0.0, condition=4.0, neutral=True)
+    stops: Tensor
+
+    def __init__(self, stops: Quantity = 0.0, space: Space = LINEAR) -> None:
+        super().__init__()
+        self.takes = self.gives = self.space = space
+        self.hold("stops", stops, ())
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return x * self._factor(x)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return y / self._factor(y)
+
+    def _factor(self, x: Tensor) -> Tensor:
+        return torch.exp2(self.stops.to(x.dtype)).reshape(-1, 1, 1, 1)
+
+
+class Gain(Stage):
+    """Multiply by one positive number, the digital gain: `y = gain x`, `x = y / gain`; exact.
+
+    Args:
+        gain: scalar or `[B]`, positive.
+        space: where it is applied.
+
+    Raises:
+        InvalidArgument: when `gain` is not positive or has another shape.
+
+    Source: a definition; DNG 1.6 specification, tag BaselineExposure, states the same factor in stops.
+
+    >>> Gain(2.0)(torch.full((1, 1, 1, 2), 0.25), Capture.of("RGGB"))
+    tensor([[[[0.5000, 0.5000]]]])
+    """
+
+    contract = Contract(round_trip=0.0, re_render=0.0, condition=4.0, neutral=True)
+    gain: Tensor
+
+    def __init__(self, gain: Quantity = 1.0, space: Space = MOSAIC) -> None:
+        super().__init__()
+        self.takes = self.gives = self.space = space
+        self.hold("gain", gain, ())
+        if not (self.gain > 0).all():
+            raise InvalidArgument(f"Gain: gain must be positive, got {gain!r}")
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return x * self._factor(x)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return y / self._factor(y)
+
+    def _factor(self, x: Tensor) -> Tensor:
+        return self.gain.to(x.dtype).reshape(-1, 1, 1, 1)

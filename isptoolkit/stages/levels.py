@@ -1,0 +1,158 @@
+"""From digital numbers to a linear mosaic: black and white level, and the linearization table."""
+
+import torch
+from torch import Tensor
+
+from ..capture import Capture
+from ..contract import Contract
+from ..errors import InvalidArgument
+from ..spaces import MOSAIC, SENSOR
+from ..stage import Quantity, Stage
+from .cfa import site_plane
+
+
+def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
+    """The piecewise-linear function through `(i, table[i])`, continued with the slopes of its two ends.
+
+    Args:
+        x: `[B,...]` positions in the table, not necessarily whole.
+        table: `[B,N]` or `[1,N]` values, N at least 2.
+
+    >>> interpolate_table(torch.tensor([[0.5, 2.0, 3.0]]), torch.tensor([[0.0, 1.0, 4.0]]))
+    tensor([[0.5000, 4.0000, 7.0000]])
+    """
+    start = x.detach().floor().clamp(0, table.shape[1] - 2)
+    low, slope = _segment(start.long(), table)
+    return low + (x - start) * slope
+
+
+def invert_table(y: Tensor, table: Tensor) -> Tensor:
+    """The positions at which the piecewise-linear function of a nondecreasing table is `y`.
+
+    Where the table is flat, the end of the flat run is taken.
+
+    >>> invert_table(torch.tensor([[0.5, 4.0, 7.0]]), torch.tensor([[0.0, 1.0, 4.0]]))
+    tensor([[0.5000, 2.0000, 3.0000]])
+    """
+    start = (_count(table, y, right=True) - 1).clamp(0, table.shape[1] - 2)
+    low, slope = _segment(start, table)
+    rises = slope > 0
+    return start + torch.where(rises, (y - low) / torch.where(rises, slope, 1), 0)
+
+
+def _segment(start: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    table = table.expand(start.shape[0], -1)
+    low = table.gather(1, start.flatten(1)).view(start.shape)
+    return low, table.gather(1, (start + 1).flatten(1)).view(start.shape) - low
+
+
+def _count(table: Tensor, y: Tensor, *, right: bool) -> Tensor:
+    """How many entries lie below `y` (with `right`: at or below it)."""
+    flat = y.detach().flatten(1).contiguous()
+    return torch.searchsorted(table.detach().expand(y.shape[0], -1).contiguous(), flat, right=right).view(y.shape)
+
+
+class Levels(Stage):
+    """Subtract the black level of each site and scale white to 1; values outside stay outside.
+
+    `y = (x - black_site) / (white - black_site)`, `x = y (white - black_site) + black_site`: black becomes 0 and white
+    1 at every site. Exact wherever white is above black.
+
+    Args:
+        black: `[4]` or `[B,4]` digital numbers of the 2x2 sites, row-major; None reads the capture.
+        white: digital number at saturation, scalar or `[B]`; None reads the capture.
+
+    Raises:
+        InvalidArgument: for a wrong shape, or white not above black when both are given.
+
+    Source: DNG 1.6 specification, chapter 5, "Mapping Raw Values to Linear Reference Values": black subtraction and
+    rescaling; its final clipping is left to `Clip`.
+
+    >>> capture = Capture.of("RGGB", black=(64, 60, 60, 56), white=1088)
+    >>> Levels()(torch.tensor([[[[576.0, 60.0], [1088.0, 56.0]]]]), capture)
+    tensor([[[[0.5000, 0.0000],
+              [1.0000, 0.0000]]]])
+    """
+
+    takes, gives = SENSOR, MOSAIC
+    contract = Contract(round_trip=0.0, re_render=0.0, condition=8.0, period=2)
+    black: Tensor | None
+    white: Tensor | None
+
+    def __init__(self, black: Quantity | None = None, white: Quantity | None = None) -> None:
+        super().__init__()
+        self.hold("black", black, (4,))
+        self.hold("white", white, ())
+        if self.black is not None and self.white is not None:
+            high, low = self.white.detach().reshape(-1, 1), self.black.detach().reshape(-1, 4)
+            if not (high > low).all():
+                raise InvalidArgument(f"Levels: white must be above black, got white {white!r}, black {black!r}")
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        black, span = self._levels(x, capture)
+        return (x - black) / span
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        black, span = self._levels(y, capture)
+        return y * span + black
+
+    def _levels(self, x: Tensor, capture: Capture) -> tuple[Tensor, Tensor]:
+        black = self.quantity("black", capture, like=x).reshape(-1, 4)
+        span = self.quantity("white", capture, like=x).reshape(-1, 1) - black
+        height, width = x.shape[-2:]
+        return site_plane(black, height, width), site_plane(span, height, width)
+
+
+class Linearize(Stage):
+    """Undo a companding curve stored with the file: the DNG LinearizationTable, for values between entries too.
+
+    `y = table[i] + (x - i) (table[i + 1] - table[i])` with `i = floor(x)`; outside the table the first and last
+    segments go on in a straight line. (The standard maps codes beyond the table to its last entry; a stage does not
+    clamp.) The inverse interpolates the table backwards. It stops being true where the table is flat: several codes
+    share one value there, and the last of them is returned; `in_domain` is false on such stretches and on their ends.
+
+    Args:
+        table: `[N]` or `[B,N]` linear value of each stored code, N at least 2, nondecreasing, not constant.
+
+    Raises:
+        InvalidArgument: for fewer than 2 entries, a decreasing table, or one without any rise.
+
+    Source: DNG 1.6 specification, tag LinearizationTable (50712) and chapter 5, "Linearization".
+
+    >>> stage = Linearize([0, 1, 4, 9])
+    >>> y = stage(torch.tensor([[[[0.0, 1.5, 3.0]]]]), Capture.of("RGGB"))
+    >>> y, stage.inverse(y, Capture.of("RGGB"))
+    (tensor([[[[0.0000, 2.5000, 9.0000]]]]), tensor([[[[0.0000, 1.5000, 3.0000]]]]))
+    """
+
+    takes = gives = SENSOR
+    table: Tensor
+
+    def __init__(self, table: Quantity) -> None:
+        super().__init__()
+        self.hold("table", table, (None,))
+        entries = self.table.detach().double()
+        steps = entries.diff(dim=-1)
+        if entries.shape[-1] < 2 or (steps < 0).any() or not (steps > 0).any(-1).all():
+            raise InvalidArgument(f"Linearize: table must have 2 or more nondecreasing entries and rise, got {table!r}")
+        # What a rounding error of the output, relative to its largest value, becomes relative to the largest code.
+        steepness = entries.abs().max() / (steps[steps > 0].min() * (entries.shape[-1] - 1))
+        self.contract = Contract(round_trip=0.0, re_render=0.0, condition=8.0 * max(1.0, steepness.item()))
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return interpolate_table(x, self._table(x))
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return invert_table(y, self._table(y))
+
+    def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
+        """Where the table rises, and the value is that of one code alone (within rounding)."""
+        table = self._table(x)
+        y = interpolate_table(x, table)
+        _, slope = _segment(x.floor().clamp(0, table.shape[1] - 2).long(), table)
+        near = 4 * torch.finfo(x.dtype).eps * table.abs().amax(-1).view(-1, 1, 1, 1)
+        alike = _count(table, y + near, right=True) - _count(table, y - near, right=False)
+        return (slope > 0) & (alike < 2)
+
+    def _table(self, x: Tensor) -> Tensor:
+        return self.table.to(x.dtype).reshape(-1, self.table.shape[-1])

@@ -1,0 +1,98 @@
+"""The two stages that lose on purpose: clipping and rounding. The natural inverse of both is the identity."""
+
+from torch import Tensor
+
+from ..capture import Capture
+from ..contract import Contract
+from ..errors import InvalidArgument
+from ..spaces import LINEAR, SRGB, Space
+from ..stage import Quantity, Stage
+
+
+class Clip(Stage):
+    """Limit values to `[low, high]`: `y = min(max(x, low), high)`, inverse `x = y`.
+
+    A projection: what lies within the limits is kept and comes back, what lies outside is lost, and `in_domain` says
+    where. The gradient is 1 within and on the limits and 0 outside.
+
+    Args:
+        low: scalar or `[B]`.
+        high: scalar or `[B]`, above `low`.
+        space: where it is applied.
+
+    Raises:
+        InvalidArgument: when `low` is not below `high`.
+
+    Source: DNG 1.6 specification, chapter 5, "Clipping", for the limits 0 and 1.
+
+    >>> import torch
+    >>> Clip()(torch.tensor([-0.5, 0.5, 1.5]).view(1, 3, 1, 1), Capture.of("RGGB")).flatten()
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+
+    contract = Contract(round_trip=0.0, re_render=0.0, neutral=True)
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, low: Quantity = 0.0, high: Quantity = 1.0, space: Space = LINEAR) -> None:
+        super().__init__()
+        self.takes = self.gives = self.space = space
+        self.hold("low", low, ())
+        self.hold("high", high, ())
+        if not (self.low < self.high).all():
+            raise InvalidArgument(f"Clip: low must be below high, got low {low!r}, high {high!r}")
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        low, high = self._limits(x)
+        return x.clamp(low, high)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return y
+
+    def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
+        """Where every channel lies within the limits."""
+        low, high = self._limits(x)
+        return ((x >= low) & (x <= high)).all(1, keepdim=True)
+
+    def _limits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.low.to(x.dtype).reshape(-1, 1, 1, 1), self.high.to(x.dtype).reshape(-1, 1, 1, 1)
+
+
+class Quantize(Stage):
+    """Round to the nearest of the `2^bits` levels of an integer file: `y = round(n x) / n`, `n = 2^bits - 1`.
+
+    The inverse is the identity, off by half a step, `0.5 / n`, at most. Ties go to the even level, and values outside
+    [0, 1] are rounded to the same grid continued, not clipped (see `Clip`). The gradient is that of the identity, the
+    straight-through estimator.
+
+    Args:
+        bits: 1 to 16.
+        space: where it is applied, values nominally in [0, 1].
+
+    Raises:
+        InvalidArgument: when `bits` is not a whole number from 1 to 16.
+
+    Source: Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons for
+    conditional computation", arXiv:1308.3432 (2013), section 4, for the gradient; the rest is a definition.
+
+    >>> import torch
+    >>> Quantize(bits=1)(torch.tensor([0.2, 0.7, 1.0]).view(1, 3, 1, 1), Capture.of("RGGB")).flatten()
+    tensor([0., 1., 1.])
+    """
+
+    def __init__(self, bits: int = 8, space: Space = SRGB) -> None:
+        super().__init__()
+        if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
+            raise InvalidArgument(f"Quantize: bits must be a whole number from 1 to 16, got {bits!r}")
+        self.bits = bits
+        self.takes = self.gives = self.space = space
+        self.contract = Contract(round_trip=0.5 / (2**bits - 1), re_render=0.0, neutral=True, differentiable=False)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        steps = 2**self.bits - 1
+        # In this order the sum is the level itself, to the last bit: x - x.detach() is zero.
+        level: Tensor = (x.detach() * steps).round() / steps
+        return level + (x - x.detach())
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return y

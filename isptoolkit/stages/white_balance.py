@@ -1,0 +1,182 @@
+"""White balance: per-channel gains, and three estimators of them from the pixels."""
+
+import torch
+from torch import Tensor
+
+from ..capture import Capture
+from ..contract import Contract
+from ..errors import InvalidArgument, InvalidSize, InvalidTensor
+from ..spaces import CAMERA, MOSAIC, Space
+from ..stage import Quantity, Stage
+from .cfa import site_channels, site_plane
+
+
+class WhiteBalance(Stage):
+    """Multiply R, G and B by the gains that make the illuminant neutral.
+
+    `y_c = gain_c x_c`, `x_c = y_c / gain_c`; exact. On MOSAIC every site takes the gain of its CFA letter.
+
+    Args:
+        gains: `[3]` or `[B,3]`, positive multipliers of R, G, B; None reads the capture.
+        space: MOSAIC or CAMERA.
+
+    Raises:
+        InvalidArgument: for gains that are not positive or another space.
+
+    Source: von Kries coefficient law (1902) in camera primaries, as in DNG 1.6 specification, tag AsShotNeutral (the
+    gains are the reciprocals of its values).
+
+    >>> capture = Capture.of("GRBG", gains=(2.0, 1.0, 1.5))
+    >>> WhiteBalance()(torch.full((1, 1, 2, 2), 0.5), capture)
+    tensor([[[[0.5000, 1.0000],
+              [0.7500, 0.5000]]]])
+    """
+
+    gains: Tensor | None
+
+    def __init__(self, gains: Quantity | None = None, space: Space = MOSAIC) -> None:
+        super().__init__()
+        if space not in (MOSAIC, CAMERA):
+            raise InvalidArgument(f"WhiteBalance: space must be MOSAIC or CAMERA, got {space!r}")
+        self.takes = self.gives = self.space = space
+        self.hold("gains", gains, (3,))
+        if self.gains is not None and not (self.gains > 0).all():
+            raise InvalidArgument(f"WhiteBalance: gains must be positive, got {gains!r}")
+        self.contract = Contract(round_trip=0.0, re_render=0.0, condition=4.0, period=2 if space == MOSAIC else 1)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return x * self._gain(x, capture)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return y / self._gain(y, capture)
+
+    def _gain(self, x: Tensor, capture: Capture) -> Tensor:
+        gains = self.quantity("gains", capture, like=x).reshape(-1, 3)
+        if self.space == CAMERA:
+            return gains[:, :, None, None]
+        sites = torch.stack([gains[:, channel] for channel in site_channels(capture.cfa)], 1)
+        return site_plane(sites, x.shape[-2], x.shape[-1])
+
+
+def grey_world(x: Tensor, capture: Capture, clip: float = 1.0) -> Capture:
+    """The capture with gains that make the average color grey: `gain_c = mean(G) / mean(c)`.
+
+    Args:
+        x: `[B,1,H,W]` MOSAIC (a partial 2x2 cell at the lower and right border is not used) or `[B,3,H,W]` CAMERA,
+            before white balance.
+        capture: its CFA tells the channels of a mosaic; all but its gains is kept.
+        clip: pixels (of a mosaic: 2x2 cells) with a value at or above it are not used.
+
+    Raises:
+        InvalidArgument: when a channel of a sample has no positive average of unclipped values.
+        InvalidTensor: for another channel count.
+        InvalidSize: for a mosaic smaller than 2x2.
+
+    Source: Buchsbaum, "A spatial processor model for object colour perception", J. Franklin Institute 310(1), 1980.
+
+    >>> x = torch.tensor([0.2, 0.4, 0.1]).view(1, 3, 1, 1)
+    >>> grey_world(x, Capture.of("RGGB")).gains
+    tensor([[2., 1., 4.]], dtype=torch.float64)
+    """
+    return shades_of_grey(x, capture, p=1.0, clip=clip)
+
+
+def shades_of_grey(x: Tensor, capture: Capture, p: float = 6.0, clip: float = 1.0) -> Capture:
+    """The capture with gains that make the Minkowski p-mean grey: `gain_c = M(G) / M(c)`, `M(c) = mean(c^p)^(1/p)`.
+
+    `p = 1` is grey world; as p grows, the brightest values count more, up to the white patch. Values below zero count
+    as they are for `p = 1` (noise around black then averages out) and as zero for any other p.
+
+    Args:
+        x: `[B,1,H,W]` MOSAIC or `[B,3,H,W]` CAMERA, before white balance; see `grey_world`.
+        capture: as for `grey_world`.
+        p: the norm, a finite number of at least 1; 6 did best in the paper.
+        clip: as for `grey_world`.
+
+    Raises:
+        InvalidArgument: for p below 1, or when a channel of a sample has no positive unclipped value.
+        InvalidTensor: for another channel count.
+        InvalidSize: for a mosaic smaller than 2x2.
+
+    Source: Finlayson and Trezzi, "Shades of gray and colour constancy", Color Imaging Conference 2004.
+
+    >>> x = torch.tensor([[0.0, 0.2], [0.0, 0.4], [0.0, 0.1]]).view(1, 3, 1, 2)
+    >>> shades_of_grey(x, Capture.of("RGGB")).gains
+    tensor([[2., 1., 4.]], dtype=torch.float64)
+    """
+    if not 1 <= p < float("inf"):
+        raise InvalidArgument(f"shades_of_grey: p must be a finite number of at least 1, got {p!r}")
+    colors, usable = _usable_colors(x, capture, clip)
+    scale = torch.where(usable, colors, 0).amax(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
+    # Scaled, so that a high power of a dark picture does not underflow.
+    powers = colors / scale if p == 1 else (colors / scale).clamp(min=0) ** p
+    mean = torch.where(usable, powers, 0).sum(-1) / usable.sum(-1).clamp(min=1)
+    return _balanced(capture, torch.where(mean > 0, mean, 0) ** (1 / p) * scale[..., 0])
+
+
+def white_patch(x: Tensor, capture: Capture, percentile: float = 99.0, clip: float = 1.0) -> Capture:
+    """The capture with gains that make the brightest values of the channels equal: `gain_c = P(G) / P(c)`.
+
+    P is the given percentile (nearest rank) over the pixels in use; 100 is the maximum, the original proposal, which
+    a single hot pixel misleads.
+
+    Args:
+        x: `[B,1,H,W]` MOSAIC or `[B,3,H,W]` CAMERA, before white balance; see `grey_world`.
+        capture: as for `grey_world`.
+        percentile: above 0, at most 100.
+        clip: as for `grey_world`.
+
+    Raises:
+        InvalidArgument: for a percentile out of range, or when that of a channel of a sample is not positive.
+        InvalidTensor: for another channel count.
+        InvalidSize: for a mosaic smaller than 2x2.
+
+    Source: Land, "The retinex theory of color vision", Scientific American 237(6), 1977.
+
+    >>> x = torch.tensor([[0.1, 0.2], [0.4, 0.3], [0.1, 0.1]]).view(1, 3, 1, 2)
+    >>> white_patch(x, Capture.of("RGGB"), percentile=100).gains
+    tensor([[2., 1., 4.]], dtype=torch.float64)
+    """
+    if not 0 < percentile <= 100:
+        raise InvalidArgument(f"white_patch: percentile must be above 0 and at most 100, got {percentile!r}")
+    colors, usable = _usable_colors(x, capture, clip)
+    ranked = torch.where(usable, colors, torch.inf).sort(-1).values
+    count = usable.sum(-1, keepdim=True).expand(-1, 3, -1)
+    rank = (count * percentile / 100).ceil().long() - 1
+    brightest = ranked.gather(-1, rank.clamp(min=0))
+    return _balanced(capture, torch.where(count > 0, brightest, 0)[..., 0])
+
+
+def _usable_colors(x: Tensor, capture: Capture, clip: float) -> tuple[Tensor, Tensor]:
+    """`[B,3,N]` colors in float64 and `[B,1,N]` bool: none of the values behind the color is clipped."""
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
+        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise InvalidTensor(f"white balance is estimated from [B,1,H,W] MOSAIC or [B,3,H,W] CAMERA, got {got}")
+    (MOSAIC if x.shape[1] == 1 else CAMERA).check(x)
+    capture.check(x)
+    values = x.detach().double()
+    if x.shape[1] == 3:
+        colors = values.flatten(2)
+        return colors, (colors < clip).all(1, keepdim=True)
+    height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+    if not height or not width:
+        raise InvalidSize(f"white balance is estimated from a mosaic of at least 2x2 pixels, got {tuple(x.shape[-2:])}")
+    sites = torch.nn.functional.pixel_unshuffle(values[..., :height, :width], 2).flatten(2)
+    letters = site_channels(capture.cfa)
+    colors = torch.stack(
+        [sites[:, [site for site in range(4) if letters[site] == channel]].mean(1) for channel in range(3)], 1
+    )
+    return colors, (sites < clip).all(1, keepdim=True)
+
+
+def _balanced(capture: Capture, illuminant: Tensor) -> Capture:
+    """The capture with the gains that turn `illuminant` `[B,3]` grey, green staying as it is."""
+    if not ((illuminant > 0) & illuminant.isfinite()).all():
+        raise InvalidArgument(
+            "white balance cannot be estimated: a channel has no positive unclipped value "
+            f"(R, G, B of each sample: {illuminant.tolist()})"
+        )
+    gains = (illuminant[:, 1:2] / illuminant).to(capture.gains.dtype)
+    if len(capture) != len(gains):
+        capture = Capture.collate([capture] * len(gains))
+    return capture.replace(gains=gains)

@@ -1,0 +1,1 @@
+"""Published systems as recipes over the public parts; one file per system."""

@@ -1,0 +1,46 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from isptoolkit import Capture
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="device of the law tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real camera data: `ISPTOOLKIT_DATA`, or `../shared/data` beside the checkout."""
+    folder = Path(os.environ.get("ISPTOOLKIT_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"camera data not found at {folder}: set ISPTOOLKIT_DATA")
+    return folder
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture
+def capture() -> Capture:
+    """A capture with four different black levels, strong gains and a real camera's colour matrix."""
+    return Capture.of(
+        "GRBG",
+        black=(60, 64, 66, 70),
+        white=1023,
+        gains=(2.1, 1.0, 1.6),
+        srgb_to_camera=((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76)),
+        noise=(1e-3, 1e-6),
+    )

@@ -1,0 +1,132 @@
+"""Black and white levels, and the linearization table."""
+
+import numpy as np
+import pytest
+import torch
+
+from isptoolkit import Capture
+from isptoolkit.errors import InvalidArgument
+from isptoolkit.stages.levels import Levels, Linearize
+
+
+def test_levels_by_hand_at_every_site_of_odd_sizes(capture):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1100, (1, 1, 5, 7))
+    expected = x.copy()
+    for row in range(5):
+        for column in range(7):
+            black = (60, 64, 66, 70)[row % 2 * 2 + column % 2]
+            expected[..., row, column] = (x[..., row, column] - black) / (1023 - black)
+    y = Levels()(torch.from_numpy(x), capture)
+    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(Levels().inverse(y, capture).numpy(), x, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_black_becomes_zero_and_white_one_exactly(capture, dtype):
+    dark = torch.tensor([[60.0, 64.0], [66.0, 70.0]], dtype=dtype)[None, None]
+    stage = Levels()
+    assert stage(dark, capture).dtype == dtype
+    assert (stage(dark, capture) == 0).all()
+    assert (stage(torch.full_like(dark, 1023), capture) == 1).all()
+
+
+def test_levels_of_each_sample_of_a_batch():
+    captures = [Capture.of("RGGB", black=10, white=110), Capture.of("RGGB", black=(0, 1, 2, 3), white=203)]
+    x = torch.rand(2, 1, 4, 4, dtype=torch.float64) * 100
+    together = Levels()(x, Capture.collate(captures))
+    for index, one in enumerate(captures):
+        assert torch.equal(together[index : index + 1], Levels()(x[index : index + 1], one))
+
+
+def test_own_levels_win_over_the_capture_and_learn(capture):
+    black = torch.nn.Parameter(torch.full((4,), 8.0, dtype=torch.float64))
+    stage = Levels(black=black, white=264.0)
+    assert torch.allclose(stage(torch.full((1, 1, 2, 2), 136.0), capture), torch.tensor(0.5))
+    x = torch.rand(1, 1, 2, 2, dtype=torch.float64, requires_grad=True)
+
+    def run(x, black):
+        return torch.func.functional_call(stage, {"black": black}, (x, capture))
+
+    assert torch.autograd.gradcheck(run, (x, black))
+
+
+def test_white_below_black_is_refused():
+    with pytest.raises(InvalidArgument, match="white must be above black"):
+        Levels(black=[1, 2, 3, 400], white=300)
+
+
+TABLE = np.array([0, 1, 2, 4, 8, 16, 32, 33, 40])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_linearize_is_numpy_interpolation(capture, dtype):
+    x = np.random.default_rng(1).uniform(0, 8, (2, 1, 4, 5)).astype(str(dtype)[6:])
+    stage = Linearize(TABLE.tolist())
+    y = stage(torch.from_numpy(x), Capture.collate([capture, capture]))
+    rounding = 100 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(y.numpy(), np.interp(x, np.arange(9), TABLE), atol=rounding)
+    np.testing.assert_allclose(stage.inverse(y, capture).numpy(), np.interp(y, TABLE, np.arange(9)), atol=rounding)
+
+
+def test_linearize_looks_whole_codes_up_exactly(capture):
+    codes = torch.arange(9.0).view(1, 1, 1, 9)
+    stage = Linearize(TABLE.tolist())
+    assert torch.equal(stage(codes, capture).flatten(), torch.from_numpy(TABLE).float())
+    assert torch.equal(stage.inverse(stage(codes, capture), capture), codes)
+
+
+def test_linearize_goes_on_with_the_slopes_of_its_ends(capture):
+    stage = Linearize([3.0, 5.0, 6.0])
+    x = torch.tensor([[[[-2.0, 4.0]]]])
+    assert stage(x, capture).flatten().tolist() == [-1.0, 8.0]
+    assert torch.equal(stage.inverse(stage(x, capture), capture), x)
+
+
+def test_flat_stretches_and_their_ends_are_out_of_domain(capture):
+    stage = Linearize([0, 0, 1, 2, 2, 2, 4, 4])
+    x = torch.tensor([-1.0, 0.0, 0.5, 1.0, 1.5, 2.5, 3.0, 3.5, 4.0, 5.0, 5.5, 6.0, 6.5, 9.0]).view(1, 1, 1, -1)
+    inside = [False, False, False, False, True, True, False, False, False, False, True, False, False, False]
+    assert stage.in_domain(x, capture).flatten().tolist() == inside
+    back = stage.inverse(stage(x, capture), capture)
+    assert torch.equal(back.flatten()[inside], x.flatten()[inside])
+    assert torch.equal(stage(back, capture), stage(x, capture))
+
+
+def test_rounding_near_a_flat_stretch_never_breaks_the_round_trip(capture):
+    table = (torch.rand(40, dtype=torch.float64).cumsum(0) / 3).tolist()
+    table[20:24] = [table[20]] * 4
+    stage = Linearize(table)
+    edges = torch.tensor([20.0, 23.0])
+    x = torch.cat([edges, torch.nextafter(edges, edges - 1), torch.nextafter(edges, edges + 1)]).view(1, 1, 1, -1)
+    x = torch.cat([x, torch.rand(1, 1, 1, 500) * 45 - 3], -1)
+    inside = stage.in_domain(x, capture)
+    bound = stage.contract.condition * torch.finfo(x.dtype).eps * x.abs().max()
+    assert inside.float().mean() > 0.8
+    assert (stage.inverse(stage(x, capture), capture) - x).abs()[inside].max() <= bound
+
+
+def test_linearize_gradients_and_a_table_per_sample(capture):
+    table = torch.nn.Parameter(torch.tensor([[0.0, 1.0, 3.0], [1.0, 5.0, 6.0]], dtype=torch.float64))
+    stage = Linearize(table)
+    x = torch.tensor([0.3, 1.7], dtype=torch.float64).view(2, 1, 1, 1).requires_grad_()
+    assert stage(x, capture).flatten().tolist() == pytest.approx([0.3, 5.7])
+
+    def both(x, table):
+        y = torch.func.functional_call(stage, {"table": table}, (x, capture))
+        return y, stage.inverse(y, capture)
+
+    assert torch.autograd.gradcheck(both, (x, table))
+
+
+@pytest.mark.parametrize("table", [[], [1.0], [2.0, 1.0], [1.0, 1.0], [0.0, float("nan")], 3.0])
+def test_bad_tables_are_refused(table):
+    with pytest.raises(InvalidArgument, match="table"):
+        Linearize(table)
+
+
+@pytest.mark.parametrize("stage", [Levels(), Linearize([0.0, 1.0, 4.0])], ids=["Levels", "Linearize"])
+def test_compiles(capture, stage):
+    x = torch.rand(1, 1, 4, 6)
+    trip = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
+    assert torch.allclose(trip(x), x, atol=1e-4)

@@ -1,0 +1,72 @@
+"""Captures: checked at construction, batched, moved and joined."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from isptoolkit import Capture
+from isptoolkit.errors import InvalidCapture, InvalidTensor
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cfa": "RGBG"}, "cfa must be one of RGGB, BGGR, GRBG, GBRG, got 'RGBG'"),
+        ({"black": (1, 2, 3)}, r"black must have shape \(1, 4\), got \(1, 3\)"),
+        ({"black": 64, "white": 64}, "white must be above black, got white"),
+        ({"gains": (2, 0, 1)}, "gains must be positive"),
+        ({"gains": (2, float("nan"), 1)}, "gains must be finite"),
+        ({"srgb_to_camera": ((2, 0, 0), (0, 1, 0), (0, 0, 1))}, "must sum to 1"),
+        ({"srgb_to_camera": ((1, 0, 0), (1, 0, 0), (0, 0, 1))}, "must be invertible"),
+        ({"noise": (-1.0, 0.0)}, "must not be negative"),
+    ],
+)
+def test_impossible_captures_are_refused_with_the_value(change, message):
+    arguments = {"cfa": "RGGB", **change}
+    with pytest.raises(InvalidCapture, match=message):
+        Capture.of(**arguments)
+
+
+def test_one_black_level_serves_all_four_sites():
+    assert Capture.of("RGGB", black=64, white=255).black.tolist() == [[64.0] * 4]
+
+
+def test_collate_then_index_gives_the_capture_back(capture):
+    other = Capture.of("GRBG", black=3, white=255, noise=(1e-4, 1e-7))
+    batch = Capture.collate([capture, other])
+    assert len(batch) == 2
+    assert torch.equal(batch[0].black, capture.black)
+    assert torch.equal(batch[1].white, other.white)
+    assert torch.equal(batch[-1].white, other.white)
+
+
+def test_collate_drops_noise_that_one_capture_lacks(capture):
+    assert Capture.collate([capture, Capture.of("GRBG")]).noise is None
+
+
+def test_collate_refuses_two_phases(capture):
+    with pytest.raises(InvalidCapture, match="one CFA phase"):
+        Capture.collate([capture, Capture.of("RGGB")])
+
+
+def test_to_casts_every_tensor(capture):
+    cast = capture.to(torch.float32)
+    assert cast.black.dtype == cast.noise.dtype == cast.srgb_to_camera.dtype == torch.float32
+
+
+def test_a_batch_that_does_not_fit_is_named(capture):
+    with pytest.raises(InvalidTensor, match="describes 2 samples, the tensor holds 3"):
+        Capture.collate([capture, capture]).check(torch.zeros(3, 1, 2, 2))
+
+
+def test_copies_and_pickles(capture):
+    for twin in (copy.deepcopy(capture), pickle.loads(pickle.dumps(capture))):
+        assert twin.cfa == capture.cfa
+        assert torch.equal(twin.black, capture.black)
+
+
+def test_captures_cannot_be_changed(capture):
+    with pytest.raises(AttributeError):
+        capture.cfa = "RGGB"

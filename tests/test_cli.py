@@ -1,0 +1,158 @@
+"""The command line: every command, and every way to be refused in one line with exit status 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from isptoolkit import cli, presets, read_image
+
+STAGE = """
+from isptoolkit import SRGB, Contract, Stage
+
+class Honest(Stage):
+    takes = gives = SRGB
+    contract = Contract(round_trip=0.0, re_render=0.0)
+    def forward(self, x, capture):
+        return 2 * x
+    def inverse(self, y, capture):
+        return y / 2
+
+class Cheat(Stage):
+    takes = gives = SRGB
+    contract = Contract(round_trip=0.0, re_render=0.0)
+    def forward(self, x, capture):
+        return 2 * x
+    def inverse(self, y, capture):
+        return y
+"""
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        said = capsys.readouterr()
+        return stopped.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def dump(tmp_path) -> list[object]:
+    """A headerless 12-bit mosaic and the options that describe it."""
+    path = tmp_path / "dump.raw"
+    np.random.default_rng(0).integers(64, 2000, (24, 32), dtype="<u2").tofile(path)
+    matrix = "3.24,-1.54,-0.5,-0.97,1.88,0.04,0.06,-0.2,1.06"
+    options = ["--size", "32x24", "--cfa", "GBRG", "--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix"]
+    return [path, *options, matrix]
+
+
+def refused(result: tuple[int, str, str]) -> str:
+    code, out, err = result
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("isptoolkit: ")
+    return err
+
+
+def test_render_writes_the_picture_of_the_preset(run, dump, tmp_path):
+    assert run("render", *dump, "-o", tmp_path / "out.png")[0] == 0
+    picture = read_image(tmp_path / "out.png")
+    assert picture.shape == (1, 3, 24, 32)
+    assert run("render", *dump, "-o", tmp_path / "more.png", "--set", "tone.amount=1.0")[0] == 0
+    assert not torch.equal(read_image(tmp_path / "more.png"), picture)
+    presets.classic().save(tmp_path / "mine.toml")
+    assert run("render", *dump, "-o", tmp_path / "same.png", "--pipeline", tmp_path / "mine.toml")[0] == 0
+    assert torch.equal(read_image(tmp_path / "same.png"), picture)
+
+
+def test_roundtrip_prints_numbers(run, dump):
+    code, out, _ = run("roundtrip", *dump, "--json")
+    rows = json.loads(out)["rows"]
+    assert code == 0
+    assert [row["stage"] for row in rows] == list(presets.classic().names)
+    assert rows[-1]["on_domain"][2] <= 0.5 / 255 * (4095 - 64) * 1.001
+    assert "on-domain" in run("roundtrip", *dump)[1]
+
+
+def test_show_draws(run, dump, tmp_path):
+    assert run("show", *dump, "-o", tmp_path / "sheet.png")[0] == 0
+    assert read_image(tmp_path / "sheet.png").shape[1] == 3
+
+
+def test_check_tells_honest_from_cheating(run, tmp_path):
+    (tmp_path / "mine.py").write_text(STAGE)
+    assert run("check", f"{tmp_path / 'mine.py'}:Honest", "--examples", 10)[0] == 0
+    code, out, _ = run("check", f"{tmp_path / 'mine.py'}:Cheat", "--examples", 10)
+    assert code == 1
+    assert "round trip" in out.lower().replace("-", " ").replace("_", " ")
+
+
+def test_info_says_what_is_missing(run, data):
+    code, out, _ = run("info", data / "digicam_corpus" / "kodak-dc120" / "P003908.KDC")
+    assert code == 0
+    assert "gains" in out
+
+
+def test_demo_needs_no_file(run, tmp_path):
+    code, out, _ = run("demo", "-o", tmp_path / "demo")
+    assert code == 0
+    assert "dB" in out
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "photograph.png",
+        "rendered.png",
+        "sheet.png",
+        "graph.svg",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("render", "none.CRW", "-o", "out.png"), "none.CRW"),
+        (("render", "none.CRW"), "output"),
+        (("render", "none.CRW", "-o", "out.png", "--preset", "vivid"), "no preset 'vivid'"),
+        (("render", "none.CRW", "-o", "out.png", "--set", "tone"), "stage.value=VALUE"),
+        (("render", "none.CRW", "-o", "out.png", "--set", "tone.strength=1"), "strength"),
+        (("render", "none.CRW", "-o", "out.png", "--pipeline", "none.toml"), "none.toml"),
+        (("render", "none.CRW", "-o", "out.png", "--gains", "2,1"), "--gains takes 3 numbers"),
+        (("render", "none.CRW", "-o", "out.png", "--size", "4by4"), "WIDTHxHEIGHT"),
+        (("check", "none.py:Stage"), "none.py"),
+        (("develop",), "develop"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(run(*arguments))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_geometry_and_bad_outputs_leave_nothing(run, dump, tmp_path):
+    before = set(tmp_path.iterdir())
+    wrong = [*dump[:2], "33x24", *dump[3:]]
+    assert "33" in refused(run("render", *wrong, "-o", tmp_path / "out.png"))
+    assert "out.bmp" in refused(run("render", *dump, "-o", tmp_path / "out.bmp"))
+    assert "missing" in refused(run("render", *dump, "-o", tmp_path / "missing" / "out.png"))
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_undecodable_files_of_the_data(run, data, tmp_path):
+    for path in sorted((data / "unreadable").iterdir()):
+        refused(run("render", path, "-o", tmp_path / "out.png"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_leaves_no_traceback(tmp_path):
+    script = Path(sys.executable).with_name("isptoolkit")
+    if not script.exists():
+        pytest.skip("the package is not installed in this environment")
+    done = subprocess.run([script, "render", "none.CRW", "-o", "out.png"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,68 @@
+"""One table: every public stage, once or more, against every law that its contract claims."""
+
+import pytest
+import torch
+from isptoolkit.testing import assert_lawful
+from torch import nn
+
+from isptoolkit import CAMERA, LINEAR, MOSAIC, SRGB, ChannelSplit, Pair, Parallel, Pipeline, Stage, presets, stages
+
+torch.manual_seed(0)
+_SPLIT = ChannelSplit(SRGB, (1, 2))
+_MATRIX = ((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76))
+
+CASES: dict[str, Stage] = {
+    "levels": stages.Levels(),
+    "levels of its own": stages.Levels(black=(1, 2, 3, 4), white=250.0),
+    "linearize": stages.Linearize([0.0, 1.0, 3.0, 7.0, 20.0, 60.0]),
+    "radial shading": stages.LensShadingRadial([0.5, 0.2, -0.1]),
+    "mesh shading": stages.LensShadingMesh(1 + torch.rand(4, 3, 5, dtype=torch.float64)),
+    "mesh shading of channels": stages.LensShadingMesh(1 + torch.rand(3, 4, 3, dtype=torch.float64), space=CAMERA),
+    "balance": stages.WhiteBalance(),
+    "balance of camera RGB": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),
+    "highlight balance": stages.HighlightWhiteBalance(brightness=1.25),
+    "mosaic": stages.Mosaic(),
+    "pack": stages.Pack(),
+    "bilinear": stages.DemosaicBilinear(),
+    "malvar": stages.DemosaicMalvar(),
+    "menon": stages.DemosaicMenon(),
+    "menon unrefined": stages.DemosaicMenon(refine=False),
+    "matrix": stages.ColorMatrix(),
+    "matrix of its own": stages.ColorMatrix(srgb_to_camera=_MATRIX),
+    "exposure": stages.Exposure(stops=1.5),
+    "gain": stages.Gain(gain=0.7, space=MOSAIC),
+    "saturation": stages.Saturation(amount=1.3),
+    "ycbcr 601": stages.YCbCr(),
+    "clip": stages.Clip(space=LINEAR),
+    "clip above": stages.Clip(low=-1.0, high=1.0, space=MOSAIC),
+    "quantize": stages.Quantize(bits=8),
+    "quantize coarsely": stages.Quantize(bits=2, space=MOSAIC),
+    "srgb": stages.SRGBCurve(),
+    "rec709": stages.Rec709Curve(),
+    "power": stages.PowerCurve(gamma=2.2),
+    "pq": stages.PQCurve(),
+    "hlg": stages.HLGCurve(),
+    "smoothstep": stages.Smoothstep(),
+    "half smoothstep": stages.Smoothstep(amount=0.5),
+    "reinhard": stages.ExtendedReinhard(white=4.0),
+    "filmic": stages.Filmic(),
+    "monotone curve": stages.MonotoneCurve(nn.Parameter(torch.randn(6, dtype=torch.float64))),
+    "parallel": Parallel(
+        _SPLIT, a=stages.Gain(gain=2.0, space=_SPLIT.gives[0]), b=stages.Gain(gain=0.5, space=_SPLIT.gives[1])
+    ),
+    "pair": Pair(stages.SRGBCurve(), stages.SRGBCurve().inv),
+    "pipeline": presets.classic().span("levels", "tone"),
+    "pipeline with loss": presets.classic(),
+    "pipeline in a pipeline": Pipeline(raw=presets.libraw().span("levels", "demosaic"), matrix=stages.ColorMatrix()),
+    "read backwards": stages.SRGBCurve().inv,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_lawful(name):
+    assert_lawful(CASES[name])
+
+
+def test_no_public_stage_is_missing():
+    public = {value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)}
+    assert public - {type(stage) for stage in CASES.values()} == set()

@@ -1,0 +1,44 @@
+"""Round-trip measurement: errors where they arise, in digital numbers."""
+
+import pytest
+import torch
+from torch import nn
+
+from isptoolkit import CAMERA, LINEAR, Learned, Pipeline, presets, stages
+from isptoolkit.errors import OneWay
+from isptoolkit.round_trip import measure
+
+
+@pytest.fixture
+def sensor() -> torch.Tensor:
+    torch.manual_seed(1)
+    return 80 + 300 * torch.rand(1, 1, 16, 16, dtype=torch.float64)
+
+
+def test_an_exact_chain_returns_to_rounding(sensor, capture):
+    trip = measure(presets.classic().span("levels", "tone"), sensor, capture)
+    assert trip.digital_numbers == 1023 - 65
+    assert trip.rows[0].on_domain[2] < 1e-9
+    assert trip.rows[0].space == "sensor"
+
+
+def test_quantizing_costs_at_most_half_a_step_where_it_happens(sensor, capture):
+    trip = measure(presets.classic(), sensor, capture)
+    last = trip.rows[-1]
+    assert last.stage == "quantize"
+    assert 0.4 / 255 < last.on_domain[2] / trip.digital_numbers <= 0.5 / 255 * (1 + 1e-9)
+
+
+def test_clipped_pixels_count_everywhere_but_not_on_domain(sensor, capture):
+    sensor[0, 0, 4, 4] = 2000.0
+    trip = measure(presets.classic().span("levels", "tone"), sensor, capture)
+    assert trip.rows[0].on_domain[2] < 1e-9
+    assert trip.rows[0].everywhere[2] > 500
+    assert 0 < 1 - trip.rows[0].alive < 0.2
+
+
+def test_a_chain_with_no_way_back_names_the_stage(sensor, capture):
+    net = Learned(nn.Conv2d(3, 3, 1), takes=CAMERA, gives=LINEAR)
+    pipeline = Pipeline(levels=stages.Levels(), demosaic=stages.DemosaicMalvar(), net=net)
+    with pytest.raises(OneWay, match=r"stage net \(Learned\) has no inverse"):
+        measure(pipeline, sensor, capture)
