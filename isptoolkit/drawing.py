@@ -92,7 +92,7 @@ def _branches(stage: Stage) -> list[tuple[str, Stage]]:
     if isinstance(stage, Parallel):
         return list(stage.branches.items())  # type: ignore[arg-type]
     if isinstance(stage, Inverse) and isinstance(stage.stage, Parallel):
-        return [(name, part.inv) for name, part in stage.stage.branches.items()]  # type: ignore[misc, operator]
+        return [(name, part.inv) for name, part in stage.stage.branches.items()]  # type: ignore[misc]
     return [("there", stage.there), ("back", stage.back)] if isinstance(stage, Pair) else []
 
 

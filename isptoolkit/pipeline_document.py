@@ -1,6 +1,5 @@
 """Stages as plain documents: constructor values by name, and the tensors that are too long to read."""
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -240,7 +239,7 @@ class _Builder:
 
 
 def _own_state(stage: nn.Module, document: Mapping[str, Any]) -> dict[str, Any]:
-    named = set(document) | set(inspect.signature(type(stage)).parameters)
+    named = set(document) | set(arguments(type(stage), ""))
     state = stage.state_dict(keep_vars=True)
     return {name: value for name, value in state.items() if name.partition(".")[0] not in named}
 

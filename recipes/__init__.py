@@ -1,1 +1,1 @@
-"""Published systems as recipes over the public parts; one file per system."""
+"""Published systems as short recipes over the public parts; installed as `isptoolkit.recipes`."""
