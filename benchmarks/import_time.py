@@ -1,6 +1,6 @@
 """Time of `import isptoolkit` beyond `import torch`, each in fresh interpreters: medians in seconds.
 
-    python benchmarks/import_time.py [--runs N] [--json FILE]
+python benchmarks/import_time.py [--runs N] [--json FILE]
 """
 
 import argparse
@@ -17,9 +17,7 @@ AFTER = "start = time.perf_counter(); import isptoolkit; print(torch_s, time.per
 
 def once() -> tuple[float, float]:
     """Seconds to import torch, and then to import isptoolkit, in a new process."""
-    done = subprocess.run(
-        [sys.executable, "-c", CLOCK.format(AFTER)], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", CLOCK.format(AFTER)], check=True, capture_output=True, text=True)
     torch_seconds, own_seconds = map(float, done.stdout.split())
     return torch_seconds, own_seconds
 

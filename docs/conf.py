@@ -17,7 +17,7 @@ html_show_sphinx = False
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
 exclude_patterns = ["_build", "examples", "contract_table.md", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
-default_role = "py:obj"
+default_role = "literal"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
 
@@ -42,7 +42,7 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
 }
 
-VERBATIM = re.compile(r"(``?[^`]*``?)")
+VERBATIM = re.compile(r"(``?[^`]+``?)")
 
 
 def write_contract_table(app):
@@ -55,14 +55,22 @@ def write_contract_table(app):
         path.write_text(text)
 
 
-def plain_bars(app, what, name, object_, options, lines):
-    """Docstrings write |x| for absolute values, which reStructuredText would read as a substitution."""
+def marked_up(app, what, name, object_, options, lines):
+    """Keep reStructuredText from reading the |x| and `Name`s of docstrings as markup."""
     for i, line in enumerate(lines):
-        if "|" in line and not line.lstrip().startswith(">>>"):
-            parts = VERBATIM.split(line)
-            lines[i] = "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in parts)
+        if not line.lstrip().startswith(">>>"):
+            parts = [part if part.startswith("`") else part.replace("|", r"\|") for part in VERBATIM.split(line)]
+            lines[i] = joined(parts)
+
+
+def joined(parts):
+    """Put a line together again; letters right after code need a separator."""
+    text = ""
+    for part in parts:
+        text += r"\ " + part if text.endswith("`") and part[:1].isalnum() else part
+    return text
 
 
 def setup(app):
     app.connect("builder-inited", write_contract_table)
-    app.connect("autodoc-process-docstring", plain_bars)
+    app.connect("autodoc-process-docstring", marked_up)

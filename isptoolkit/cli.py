@@ -284,7 +284,7 @@ def _table(trip: RoundTrip) -> Table:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=_err, transient=True)
+    return Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal)
 
 
 if __name__ == "__main__":

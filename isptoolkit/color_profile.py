@@ -165,4 +165,5 @@ def _temperature_of(xy: Sequence[float]) -> float:
 def _adaptation(source: Tensor, target: Tensor) -> Tensor:
     """Bradford adaptation of XYZ from one white to another."""
     scale = (_BRADFORD @ target) / (_BRADFORD @ source)
-    return torch.linalg.solve(_BRADFORD, torch.diag(scale) @ _BRADFORD)
+    adapted: Tensor = torch.linalg.solve(_BRADFORD, torch.diag(scale) @ _BRADFORD)
+    return adapted

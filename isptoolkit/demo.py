@@ -38,8 +38,7 @@ def run(folder: Path) -> Demo:
     from matplotlib import cbook
 
     folder.mkdir(parents=True, exist_ok=True)
-    with cbook.get_sample_data("grace_hopper.jpg") as photograph:
-        image = read_image(Path(photograph.name))
+    image = read_image(Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))))
     pipeline = presets.classic().span("levels", "tone")
     sensor = pipeline.inverse(image, CAPTURE).round()
     rendered = pipeline(sensor, CAPTURE)

@@ -59,7 +59,7 @@ class ChannelSplit(Split):
 
     def forward(self, x: Tensor, capture: Capture) -> tuple[Tensor, ...]:
         self.takes.check(x)
-        return x.split(self.sizes, 1)
+        return torch.split(x, list(self.sizes), 1)
 
     def inverse(self, parts: Sequence[Tensor], capture: Capture) -> Tensor:
         return torch.cat(list(parts), 1)
@@ -117,7 +117,7 @@ class Parallel(Stage):
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         mask = torch.ones_like(x[:, :1], dtype=torch.bool)
         for stage, part in zip(self.branches.values(), self.split(x, capture), strict=True):
-            mask = mask & resample_mask(stage.in_domain(part, capture), stage.takes, self.takes)
+            mask = mask & resample_mask(stage.in_domain(part, capture), stage.takes, self.takes)  # type: ignore[arg-type]
         return mask
 
     @property

@@ -1,5 +1,6 @@
 """Stages in series: a pipeline is itself a stage."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Pipeline(Stage):
             if not isinstance(stage, Stage):
                 raise InvalidArgument(f"{name} must be a Stage, got {type(stage).__name__}: wrap a module in Learned")
         pairs = list(stages.items())
-        for (before, first), (after, second) in zip(pairs, pairs[1:], strict=False):
+        for (before, first), (after, second) in itertools.pairwise(pairs):
             if first.gives != second.takes:
                 raise SpaceMismatch(
                     f"{before} gives {first.gives.name}, but {after} takes {second.takes.name} "
@@ -70,7 +71,7 @@ class Pipeline(Stage):
         return x
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
-        for name, stage in reversed(self.stages.items()):
+        for name, stage in reversed(list(self.stages.items())):
             try:
                 y = stage.inverse(y, capture)
             except IspError as error:
@@ -136,7 +137,7 @@ class Pipeline(Stage):
     def trace_inverse(self, y: Tensor, capture: Capture) -> dict[str, Tensor]:
         """The recovered input of every stage on the way back, by name, last stage first."""
         values = {}
-        for name, stage in reversed(self.stages.items()):
+        for name, stage in reversed(list(self.stages.items())):
             y = values[name] = stage.inverse(y, capture)
         return values
 

@@ -10,5 +10,8 @@ from .stage import Inverse, Learned, Pair, Stage
 
 def public_classes() -> dict[str, Any]:
     """Every public stage and split by class name."""
-    exported = [value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)]
-    return {made.__name__: made for made in (*exported, ChannelSplit, Parallel, Pipeline, Inverse, Learned, Pair)}
+    exported: list[type] = [
+        value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)
+    ]
+    parts: list[type] = [ChannelSplit, Parallel, Pipeline, Inverse, Learned, Pair]
+    return {made.__name__: made for made in exported + parts}

@@ -36,6 +36,7 @@ class Space:
     def check(self, x: Tensor) -> None:
         """Raise `InvalidTensor` unless `x` has this space's layout (values are not looked at).
 
+        >>> import torch
         >>> SRGB.check(torch.zeros(1, 4, 2, 2))
         Traceback (most recent call last):
         ...
@@ -73,6 +74,7 @@ def resample_mask(mask: Tensor, source: Space, target: Space) -> Tensor:
 
     A coarser pixel is true only where every finer pixel under it is.
 
+    >>> import torch
     >>> resample_mask(torch.tensor([[[[True, False], [True, True]]]]), MOSAIC, PACKED)
     tensor([[[[False]]]])
     """

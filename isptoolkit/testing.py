@@ -4,7 +4,6 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from hypothesis import HealthCheck, Phase, find, settings
@@ -12,12 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
-from .capture import BAYER, Capture
+from .capture import Capture
 from .errors import InvalidArgument, InvalidSize
 from .geometry import crop
-from .spaces import MOSAIC, PACKED, SENSOR, Space
+from .spaces import MOSAIC, PACKED, SENSOR
 from .stage import Stage
 from .stages.cfa import site_channels, site_plane
+from .strategies import SIZES, captures, described, example, inputs, typical_capture
+from .strategies import images as images
+from .strategies import mosaics as mosaics
+from .strategies import sizes as sizes
 
 ULPS = 16.0
 """Roundings that a stage of condition 1 may take; every tolerance is this many epsilons, scaled by `condition`."""
@@ -106,9 +109,9 @@ def assert_lawful(stage: Stage, x: Tensor | None = None, capture: Capture | None
     Without `x`, inputs of several sizes and all CFA phases are tried: random ones and those of `inputs()`.
     """
     if x is not None:
-        reports = [check(stage, x, capture or _capture("RGGB"))]
+        reports = [check(stage, x, capture or typical_capture("RGGB"))]
     else:
-        reports = [check(stage, _example(stage.takes, size, phase), _capture(phase)) for phase, size in _SIZES]
+        reports = [check(stage, example(stage.takes, size, phase), typical_capture(phase)) for phase, size in SIZES]
     for report in reports:
         if not report.ok:
             raise AssertionError(str(report))
@@ -125,11 +128,11 @@ def falsify(make_stage: Callable[[], Stage], *, examples: int = 50, seed: int = 
     found = _search(stage, examples)
     if found is not None:
         return found
-    for phase, size in _SIZES:
-        x, capture = _example(stage.takes, size, phase, seed), _capture(phase)
+    for phase, size in SIZES:
+        x, capture = example(stage.takes, size, phase, seed), typical_capture(phase)
         report = check(stage, x, capture)
         if not report.ok:
-            return replace(report, example=_described(x, capture))
+            return replace(report, example=described(x, capture))
     return None
 
 
@@ -152,7 +155,7 @@ def _search(stage: Stage, examples: int) -> Report | None:
         x, capture = find(st.tuples(inputs(stage.takes), captures()), breaks, settings=limits)
     except NoSuchExample:
         return None
-    return replace(check(stage, x, capture), example=_described(x, capture))
+    return replace(check(stage, x, capture), example=described(x, capture))
 
 
 def load_stage(spec: str) -> Stage:
@@ -184,61 +187,6 @@ def load_stage(spec: str) -> Stage:
     if not isinstance(found, Stage):
         raise InvalidArgument(f"{file} holds no stage called {attribute}")
     return found
-
-
-# --- strategies ------------------------------------------------------------------------------------------------------
-
-_HARD = st.sampled_from((0.0, 1.0, 0.5, 1e-40, -0.25, 1.5, 2**-12, 1 - 2**-20))
-
-
-def sizes(smallest: int = 1, largest: int = 9) -> st.SearchStrategy[tuple[int, int]]:
-    """Heights and widths, odd ones and single pixels among them."""
-    return st.tuples(st.integers(smallest, largest), st.integers(smallest, largest))
-
-
-def captures() -> st.SearchStrategy[Capture]:
-    """Single captures of all phases, with uneven black levels, strong gains and a real colour matrix."""
-    level = st.floats(0, 600)
-    return st.builds(
-        lambda cfa, black, red, blue: _capture(cfa).replace(
-            black=torch.tensor([black], dtype=torch.float64),
-            gains=torch.tensor([[red, 1.0, blue]], dtype=torch.float64),
-        ),
-        st.sampled_from(BAYER),
-        st.lists(level, min_size=4, max_size=4),
-        st.floats(0.5, 3),
-        st.floats(0.5, 3),
-    )
-
-
-def inputs(space: Space) -> st.SearchStrategy[Tensor]:
-    """`[1,C,H,W]` float64 tensors of any space: exact 0 and 1, denormals, values out of range, odd sizes."""
-
-    @st.composite
-    def tensors(draw: st.DrawFn) -> Tensor:
-        height, width = draw(sizes(2 if space in _MOSAICS else 1))
-        if space == MOSAIC:
-            height, width = 2 * height, 2 * width
-        seed = draw(st.integers(0, 99))
-        x = torch.rand(1, space.channels, height, width, generator=torch.Generator().manual_seed(seed)).double()
-        for value in draw(st.lists(_HARD, max_size=4)):
-            x[0, 0, draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))] = value
-        return 600 + 3000 * x if space == SENSOR else x
-
-    return tensors()
-
-
-def mosaics() -> st.SearchStrategy[Tensor]:
-    """MOSAIC tensors."""
-    return inputs(MOSAIC)
-
-
-def images() -> st.SearchStrategy[Tensor]:
-    """Three-channel tensors, `[1,3,H,W]`."""
-    return inputs(Space("image", 3))
-
-
-# --- laws ------------------------------------------------------------------------------------------------------------
 
 
 def _trips(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
@@ -392,36 +340,3 @@ def _white(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
     first = capture[0]
     y = stage(_uniform(stage, x, first, (0.35, 0.35, 0.35)), first)
     return [_same("white stays white", y, y.mean(1, keepdim=True).expand_as(y), stage)]
-
-
-# --- procedural examples ---------------------------------------------------------------------------------------------
-
-_SIZES = (("RGGB", (20, 22)), ("BGGR", (22, 20)), ("GRBG", (20, 20)), ("GBRG", (24, 20)))
-
-
-def _capture(cfa: str) -> Capture:
-    return Capture.of(
-        cfa,
-        black=(512, 500, 520, 530),
-        white=4095,
-        gains=(2.1, 1.0, 1.6),
-        srgb_to_camera=((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76)),
-        noise=(1e-3, 1e-6),
-    )
-
-
-def _example(space: Space, size: tuple[int, int], phase: str, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed + BAYER.index(phase))
-    height, width = (n // space.downscale for n in size)
-    x = torch.rand(2, space.channels, height, width, generator=generator, dtype=torch.float64)
-    if space == SENSOR:
-        return 550 + 3000 * x
-    x[1] = 0.05 + 0.3 * x[1]
-    x[0, 0, 0, :4] = torch.tensor([0.0, 1.0, 1.2, -0.1], dtype=torch.float64)
-    return x
-
-
-def _described(x: Tensor, capture: Capture) -> str:
-    values = ", ".join(f"{value:.6g}" for value in x.flatten()[:12].tolist())
-    more = ", ..." if x.numel() > 12 else ""
-    return f"x {tuple(x.shape)} = [{values}{more}], cfa {capture.cfa}, gains {capture.gains[0].tolist()}"

@@ -79,7 +79,7 @@ def test_roundtrip_prints_numbers(run, dump):
     assert code == 0
     assert [row["stage"] for row in rows] == list(presets.classic().names)
     assert rows[-1]["on_domain"][2] <= 0.5 / 255 * (4095 - 64) * 1.001
-    assert "on-domain" in run("roundtrip", *dump)[1]
+    assert "quant" in run("roundtrip", *dump)[1]
 
 
 def test_show_draws(run, dump, tmp_path):

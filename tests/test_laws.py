@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from isptoolkit.testing import assert_lawful
 from torch import nn
 
 from isptoolkit import CAMERA, LINEAR, MOSAIC, SRGB, ChannelSplit, Pair, Parallel, Pipeline, Stage, presets, stages
+from isptoolkit.testing import assert_lawful
 
 torch.manual_seed(0)
 _SPLIT = ChannelSplit(SRGB, (1, 2))

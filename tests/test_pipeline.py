@@ -20,7 +20,7 @@ def pipeline() -> Pipeline:
 @pytest.fixture
 def sensor() -> torch.Tensor:
     torch.manual_seed(0)
-    return 100 + 300 * torch.rand(2, 1, 12, 10, dtype=torch.float64)
+    return 250 + 60 * torch.rand(2, 1, 12, 10, dtype=torch.float64)
 
 
 def test_neighbours_that_do_not_fit_are_both_named():

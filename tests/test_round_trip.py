@@ -12,7 +12,7 @@ from isptoolkit.round_trip import measure
 @pytest.fixture
 def sensor() -> torch.Tensor:
     torch.manual_seed(1)
-    return 80 + 300 * torch.rand(1, 1, 16, 16, dtype=torch.float64)
+    return 250 + 60 * torch.rand(1, 1, 16, 16, dtype=torch.float64)
 
 
 def test_an_exact_chain_returns_to_rounding(sensor, capture):

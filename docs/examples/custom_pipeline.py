@@ -1,5 +1,4 @@
-"""
-A pipeline of your own, fitted by gradient
+"""A pipeline of your own, fitted by gradient
 ==========================================
 
 Build a small camera, swap one of its stages for another curve, and recover its white-balance gains from a picture that
@@ -53,7 +52,7 @@ fitted = camera.swap("balance", stages.WhiteBalance(gains=gains))
 start = fitted(sensor, capture).detach()
 optimizer = torch.optim.Adam([gains], lr=0.05)
 path = []
-for _ in range(80):
+for _ in range(160):
     optimizer.zero_grad()
     loss = (fitted(sensor, capture) - picture).square().mean()
     loss.backward()

@@ -1,5 +1,4 @@
-"""
-Three ways to demosaic
+"""Three ways to demosaic
 ======================
 
 A colour filter array measures one colour per pixel; a demosaic fills in the other two. All three methods keep the
@@ -8,8 +7,8 @@ between the samples, which fine detail shows best.
 """
 
 # %%
-# Two hard subjects: a zone plate, whose rings get finer up to the limit of the sensor, and a photograph at half its size,
-# so that its detail is as fine as its pixels.
+# Two hard subjects: a zone plate, whose rings get finer up to the limit of the sensor, and a photograph at half its
+# size, so that its detail is as fine as its pixels.
 
 import matplotlib.pyplot as plt
 import torch
@@ -24,7 +23,7 @@ y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
 rings = 0.5 + 0.45 * torch.cos(torch.pi * 0.85 * (x.square() + y.square()) / (2 * size))
 zone_plate = rings.expand(1, 3, size, size).double()
 photograph = read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)).double()
-photograph = F.avg_pool2d(photograph, 2)[..., 130:226, 120:216]
+photograph = F.avg_pool2d(photograph, 2)[..., 16:112, 72:168]
 
 methods = {
     "bilinear": stages.DemosaicBilinear(),

@@ -58,7 +58,7 @@ def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int =
             options = {"quality": quality, "subsampling": 0} if form == "JPEG" else {}
             Image.fromarray(levels).save(temporary, form, icc_profile=profile, **options)
         elif form == "PNG":
-            temporary.write_bytes(_tagged_srgb(imagecodecs.png_encode(levels)))
+            temporary.write_bytes(_tagged_srgb(bytes(imagecodecs.png_encode(levels))))
         else:
             tag = (_ICC_TAG, 7, len(profile), profile, True)
             tifffile.imwrite(temporary, levels, photometric="rgb", extratags=[tag])

@@ -44,7 +44,7 @@ def mosaic(image: Tensor, cfa: str) -> Tensor:
     >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2), "RGGB")[0, 0].tolist()
     [[1.0, 2.0], [2.0, 3.0]]
     """
-    red, green, blue = site_masks(cfa, image).unbind(1)
+    red, green, _ = site_masks(cfa, image).unbind(1)
     return torch.where(red, image[:, 0], torch.where(green, image[:, 1], image[:, 2]))[:, None]
 
 

@@ -57,8 +57,8 @@ def demosaic_malvar(plane: Tensor, cfa: str) -> Tensor:
 def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], scale: int) -> Tensor:
     cross, diagonal, across = torch.tensor(filters, dtype=plane.dtype, device=plane.device) / scale
     bank = torch.stack((cross, diagonal, across, across.T))[:, None]
-    green_here, other, sideways, upright = F.conv2d(mirror_pad(plane, bank.shape[-1] // 2), bank).split(1, 1)
-    red, green, blue = site_masks(cfa, plane).split(1, 1)
+    green_here, other, sideways, upright = F.conv2d(mirror_pad(plane, bank.shape[-1] // 2), bank).chunk(4, 1)
+    red, green, blue = site_masks(cfa, plane).chunk(3, 1)
     # Red lies beside a green site where that site's row holds red, above and below it where the row holds blue.
     red_row = torch.arange(plane.shape[-2], device=plane.device).remainder(2) == int("R" in cfa[2:])
     beside = red_row[:, None]

@@ -45,7 +45,7 @@ def _activity(difference: Tensor, dim: int) -> Tensor:
 
 def demosaic_menon(plane: Tensor, cfa: str, refine: bool = True) -> Tensor:
     """Interpolate along the direction in which the colour difference varies least: `[B,1,H,W]` to `[B,3,H,W]`."""
-    red_site, green_site, blue_site = site_masks(cfa, plane).split(1, 1)
+    red_site, green_site, blue_site = site_masks(cfa, plane).chunk(3, 1)
     guesses = [torch.where(green_site, plane, _along(plane, _GREEN, dim)) for dim in (-1, -2)]
     activity = [_activity(plane - guess, dim) for guess, dim in zip(guesses, (-1, -2), strict=True)]
     horizontal = activity[1] >= activity[0]
@@ -53,7 +53,7 @@ def demosaic_menon(plane: Tensor, cfa: str, refine: bool = True) -> Tensor:
     def directed(x: Tensor, weights: tuple[float, ...]) -> Tensor:
         return torch.where(horizontal, _along(x, weights, -1), _along(x, weights, -2))
 
-    green = torch.where(horizontal, *guesses)
+    green = torch.where(horizontal, guesses[0], guesses[1])
     rows = torch.arange(plane.shape[-2], device=plane.device).remainder(2)[:, None]
     red_row = rows == int("R" in cfa[2:])
 

@@ -35,6 +35,7 @@ class MonotoneCurve(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, condition=16.0, neutral=True)
+    logits: Tensor
 
     def __init__(self, logits: Quantity, space: Space = SRGB) -> None:
         super().__init__()

@@ -30,7 +30,7 @@ def solve_increasing(function: Callable[[Tensor], Tensor], target: Tensor, low: 
             below, above = torch.where(short, middle, below), torch.where(short, above, middle)
         root = (below + above) / 2
         # The slope, by forward-mode differentiation of the elementwise function.
-        _, slope = torch.func.jvp(function, (root,), (torch.ones_like(root),))
+        slope: Tensor = torch.func.jvp(function, (root,), (torch.ones_like(root),))[1]
         slope = torch.where(slope > 0, slope, torch.ones_like(slope))
     residual = target - function(root)
     return root + (residual - residual.detach()) / slope

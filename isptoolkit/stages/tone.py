@@ -37,6 +37,7 @@ class Smoothstep(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, condition=4.0, neutral=True)
+    amount: Tensor
 
     def __init__(self, amount: Quantity = 1.0, space: Space = SRGB) -> None:
         super().__init__()
@@ -88,6 +89,7 @@ class ExtendedReinhard(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, condition=16.0, neutral=True)
+    white: Tensor
 
     def __init__(self, white: Quantity = 4.0, space: Space = LINEAR) -> None:
         super().__init__()
@@ -134,6 +136,8 @@ class Filmic(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, condition=64.0, neutral=True)
+    white: Tensor
+    exposure: Tensor
 
     def __init__(self, white: Quantity = 11.2, exposure: Quantity = 2.0, space: Space = LINEAR) -> None:
         super().__init__()

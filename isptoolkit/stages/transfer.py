@@ -142,6 +142,7 @@ class PowerCurve(Stage):
     """
 
     contract = _EXACT
+    gamma: Tensor
 
     def __init__(self, gamma: Quantity = 2.2, takes: Space = LINEAR, gives: Space = SRGB) -> None:
         super().__init__()
@@ -176,7 +177,7 @@ class PQCurve(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, condition=1024.0, neutral=True)
-    _black = _PQ_C1**_PQ_M2
+    _black = float(_PQ_C1**_PQ_M2)
 
     def __init__(self, takes: Space = LINEAR, gives: Space = PQ) -> None:
         super().__init__()
@@ -184,11 +185,12 @@ class PQCurve(Stage):
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         power = _power(x.abs(), _PQ_M1)
-        return (((_PQ_C1 + _PQ_C2 * power) / (1 + _PQ_C3 * power)) ** _PQ_M2 - self._black) * x.sign() + self._black
+        curved: Tensor = ((_PQ_C1 + _PQ_C2 * power) / (1 + _PQ_C3 * power)) ** _PQ_M2
+        return (curved - self._black) * x.sign() + self._black
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         sign = (y - self._black).sign()
-        root = ((y - self._black).abs() + self._black) ** (1 / _PQ_M2)
+        root: Tensor = ((y - self._black).abs() + self._black) ** (1 / _PQ_M2)
         return _power((root - _PQ_C1).clamp_min(0) / (_PQ_C2 - _PQ_C3 * root), 1 / _PQ_M1) * sign
 
 
