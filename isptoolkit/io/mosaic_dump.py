@@ -1,17 +1,21 @@
 """Headerless mosaics in: plain samples, whose geometry the caller states."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..capture import Capture
-from ..color_profile import XYZ_FROM_SRGB, normalized_rows
 from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
+from .metadata import green_normalized, srgb_to_camera_of
 
-_DTYPES = ("uint8", "uint16", "<u2", ">u2", "float32", "<f4", ">f4")
+_DTYPES = {"uint8": "u1", "uint16": "<u2", "<u2": "<u2", ">u2": ">u2", "float32": "<f4", "<f4": "<f4", ">f4": ">f4"}
+MAX_SAMPLES = 1 << 31
+"""A mosaic that is said to have more samples than this is refused."""
 
 
 def read_mosaic(
@@ -23,8 +27,8 @@ def read_mosaic(
     black: float | Sequence[float],
     white: float,
     dtype: str = "uint16",
-    gains: Sequence[float] | None = None,
-    matrix: Sequence[Sequence[float]] | None = None,
+    gains: Sequence[float] | Tensor | None = None,
+    matrix: Sequence[Sequence[float]] | Tensor | None = None,
     offset: int = 0,
     orientation: int = 1,
     camera: str = "",
@@ -40,7 +44,7 @@ def read_mosaic(
         white: digital number at saturation.
         dtype: uint8, uint16, <u2, >u2, float32, <f4 or >f4.
         gains: white-balance multipliers of R, G, B.
-        matrix: XYZ (D65) to camera, 3x3.
+        matrix: XYZ (D65) to camera, 3x3, like the DNG ColorMatrix.
         offset: bytes before the first sample.
         orientation: EXIF orientation, kept in the capture.
         camera: make and model, kept in the capture.
@@ -51,36 +55,49 @@ def read_mosaic(
     Raises:
         UnreadableFile: when the file is missing, its size contradicts the geometry, or it holds NaN or infinity.
         MissingMetadata: without gains or matrix.
-        InvalidArgument: for an unknown dtype or a size below one.
+        InvalidArgument: for an unknown dtype, a size below one or beyond `MAX_SAMPLES`, malformed gains or matrix.
+        InvalidCapture: for an unknown CFA or white not above black.
     """
     path = Path(path)
     if dtype not in _DTYPES:
         raise InvalidArgument(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
-    if min(width, height) < 1 or offset < 0:
-        raise InvalidArgument(f"width, height must be at least 1 and offset 0, got {width}, {height}, {offset}")
-    if not path.is_file():
-        raise UnreadableFile(f"{path} is not a file")
-    sample = np.dtype(dtype).newbyteorder("<") if dtype[0] != ">" else np.dtype(dtype)
-    wanted, found = offset + width * height * sample.itemsize, path.stat().st_size
-    if wanted != found:
-        raise UnreadableFile(
-            f"{path} holds {found} bytes, but {width} x {height} of {dtype} at {offset} needs {wanted}"
+    if not all(isinstance(n, int) for n in (width, height, offset)) or min(width, height) < 1 or offset < 0:
+        raise InvalidArgument(
+            f"width and height must be whole numbers from 1 and offset from 0, got {width!r}, {height!r}, {offset!r}"
         )
+    if width * height > MAX_SAMPLES:
+        raise InvalidArgument(f"{width} x {height} samples are more than the {MAX_SAMPLES} that are read")
     missing = [f"{name}=" for name, value in (("gains", gains), ("matrix", matrix)) if value is None]
     if gains is None or matrix is None:
         raise MissingMetadata(
             f"{path} has no header to read white balance and colour from: pass {' and '.join(missing)}"
         )
-    pixels = np.fromfile(path, sample, offset=offset).reshape(height, width).astype(np.float32)
-    if not np.isfinite(pixels).all():
-        raise UnreadableFile(f"{path} holds {int((~np.isfinite(pixels)).sum())} samples that are not finite")
     capture = Capture.of(
         cfa,
         black=black,
         white=white,
-        gains=[gain / gains[1] for gain in gains],
-        srgb_to_camera=normalized_rows(torch.as_tensor(matrix, dtype=torch.float64) @ XYZ_FROM_SRGB).tolist(),
+        gains=green_normalized(gains),
+        srgb_to_camera=srgb_to_camera_of(matrix),
         camera=camera,
         orientation=orientation,
     )
+    pixels = _samples(path, width, height, np.dtype(_DTYPES[dtype]), offset)
     return torch.from_numpy(pixels)[None, None], capture
+
+
+def _samples(path: Path, width: int, height: int, sample: np.dtype[Any], offset: int) -> np.ndarray[Any, Any]:
+    if not os.path.isfile(path):
+        raise UnreadableFile(f"{path} is not a file")
+    wanted, found = offset + width * height * sample.itemsize, path.stat().st_size
+    if wanted != found:
+        raise UnreadableFile(
+            f"{path} holds {found} bytes, but {width} x {height} of {sample.name} at offset {offset} needs {wanted}"
+        )
+    try:
+        pixels = np.fromfile(path, sample, offset=offset).reshape(height, width).astype(np.float32)
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(f"{path} cannot be read: {error}") from None
+    unreal = int((~np.isfinite(pixels)).sum())
+    if unreal:
+        raise UnreadableFile(f"{path} holds {unreal} samples that are not finite")
+    return pixels

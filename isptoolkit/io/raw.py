@@ -1,5 +1,6 @@
 """RAW files in: LibRaw decodes the pixels, and nothing that the file does not say is made up."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,17 @@ import torch
 from torch import Tensor
 
 from ..capture import BAYER, Capture
-from ..color_profile import XYZ_FROM_SRGB, ColorProfile, normalized_rows
+from ..color_profile import ColorProfile, tiff_tags
 from ..errors import MissingMetadata, NotAMosaic, UnreadableFile
+from .metadata import green_normalized, srgb_to_camera_of
 
-# LibRaw's flip codes to EXIF orientation (Exif 2.32, tag 274).
-_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
+# LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
+_ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
+_MAKE, _MODEL, _BLACK_LEVEL, _NEUTRAL, _WHITE_XY, _ACTIVE_AREA = 271, 272, 50714, 50728, 50729, 50829
+"""TIFF and DNG tags (DNG 1.6 specification, chapter 4)."""
+_QUICKTAKE = {b"qktk": "Apple QuickTake 100", b"qktn": "Apple QuickTake 150"}
+_SAMPLE_BITS = (8, 10, 12, 14, 16)
+_MEANING = {"gains": "as-shot white balance", "matrix": "colour matrix", "white": "white level above black"}
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,8 @@ class _Decoded:
     pixels: np.ndarray[Any, Any]
     cfa: str
     black: tuple[float, ...]
-    white: float
-    gains: tuple[float, ...] | None
+    white: float | None
+    gains: list[float] | None
     matrix: list[list[float]] | None
     profile: ColorProfile | None
     orientation: int
@@ -35,9 +42,9 @@ class _Decoded:
 def read_raw(
     path: str | Path,
     *,
-    gains: Sequence[float] | None = None,
-    matrix: Sequence[Sequence[float]] | None = None,
-    black: float | None = None,
+    gains: Sequence[float] | Tensor | None = None,
+    matrix: Sequence[Sequence[float]] | Tensor | None = None,
+    black: float | Sequence[float] | None = None,
     white: float | None = None,
 ) -> tuple[Tensor, Capture]:
     """Read a Bayer RAW file: the visible mosaic in digital numbers, and what the file says about it.
@@ -46,38 +53,46 @@ def read_raw(
         path: any file that LibRaw decodes to a 2x2 Bayer mosaic.
         gains: white-balance multipliers of R, G, B, instead of the as-shot ones.
         matrix: XYZ (D65) to camera, 3x3, like the DNG ColorMatrix, instead of the file's.
-        black: black level of all sites, instead of the file's.
+        black: black level, one or four (per site, row-major), instead of the file's.
         white: saturation level, instead of the file's.
 
     Returns:
         `[1,1,H,W]` float32 in digital numbers, and its capture. The CFA letters are those of the top-left pixel of the
-        visible area. Nothing is rotated: `capture.orientation` keeps what the file says.
+        visible area. Nothing is rotated: `capture.orientation` keeps what the file says. Where a camera has two green
+        multipliers, the first is used.
 
     Raises:
         UnreadableFile: when it is missing, truncated, not decodable, or a headerless dump.
         NotAMosaic: for X-Trans, Foveon, linear DNG and other files without a Bayer mosaic.
-        MissingMetadata: when it has no white balance or colour matrix and none is passed.
+        MissingMetadata: when it has no white balance, colour matrix or white level and none is passed.
+        InvalidArgument: for malformed gains or matrix.
+        InvalidCapture: for a white level that is not above black.
     """
     decoded = _decode(Path(path))
-    own_gains, own_matrix = gains or decoded.gains, matrix or decoded.matrix
-    missing = [name for name, value in (("gains", own_gains), ("matrix", own_matrix)) if value is None]
-    if missing and not (missing == ["matrix"] and decoded.profile):
-        what = {"gains": "as-shot white balance", "matrix": "colour matrix"}
+    balance = decoded.gains if gains is None else green_normalized(gains)
+    top = decoded.white if white is None else white
+    rows = decoded.matrix if matrix is None else matrix
+    profile = decoded.profile if rows is None else None
+    missing = [
+        name
+        for name, there in (("gains", balance), ("matrix", rows if profile is None else profile), ("white", top))
+        if there is None
+    ]
+    if balance is None or top is None or (rows is None and profile is None):
         raise MissingMetadata(
-            f"{path} has no {' and no '.join(what[name] for name in missing)}: pass "
+            f"{path} has no {' and no '.join(_MEANING[name] for name in missing)}: pass "
             + " and ".join(f"{name}=" for name in missing)
         )
-    assert own_gains is not None
-    if matrix is None and decoded.matrix is None and decoded.profile is not None:
-        srgb_to_camera = decoded.profile.srgb_to_camera([1 / gain for gain in own_gains])
-    else:
-        srgb_to_camera = normalized_rows(torch.as_tensor(own_matrix, dtype=torch.float64) @ XYZ_FROM_SRGB)
+    if rows is not None:
+        srgb_to_camera = srgb_to_camera_of(rows)
+    elif profile is not None:
+        srgb_to_camera = profile.srgb_to_camera([1 / gain for gain in balance]).tolist()
     capture = Capture.of(
         decoded.cfa,
         black=decoded.black if black is None else black,
-        white=decoded.white if white is None else white,
-        gains=[gain / own_gains[1] for gain in own_gains],
-        srgb_to_camera=srgb_to_camera.tolist(),
+        white=top,
+        gains=balance,
+        srgb_to_camera=srgb_to_camera,
         camera=decoded.camera,
         orientation=decoded.orientation,
     )
@@ -85,9 +100,17 @@ def read_raw(
 
 
 def describe_raw(path: str | Path) -> dict[str, Any]:
-    """What a RAW file says, as plain data, with a list of what is `missing`; raises only where it cannot be decoded."""
+    """What a RAW file says, as plain data, with a list of what is `missing` (names of arguments of `read_raw`).
+
+    Raises:
+        UnreadableFile: as `read_raw`.
+        NotAMosaic: as `read_raw`.
+    """
     decoded = _decode(Path(path))
-    has_matrix = decoded.matrix is not None or decoded.profile is not None
+    matrix = decoded.matrix
+    if matrix is None and decoded.profile is not None:
+        matrix = decoded.profile.color_matrix1.tolist()
+    said = {"gains": decoded.gains, "matrix": matrix, "white": decoded.white}
     return {
         "file": str(path),
         "camera": decoded.camera,
@@ -96,35 +119,39 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
         "cfa": decoded.cfa,
         "black": list(decoded.black),
         "white": decoded.white,
-        "gains": None if decoded.gains is None else [round(gain / decoded.gains[1], 6) for gain in decoded.gains],
-        "matrix": decoded.matrix or ("from the DNG tags" if decoded.profile else None),
+        "gains": None if decoded.gains is None else [round(gain, 6) for gain in decoded.gains],
+        "matrix": None if matrix is None else [[round(value, 6) for value in row] for row in matrix],
         "orientation": decoded.orientation,
-        "missing": [
-            name for name, there in (("gains", decoded.gains is not None), ("matrix", has_matrix)) if not there
-        ],
+        "missing": [name for name, value in said.items() if value is None],
     }
 
 
 def _decode(path: Path) -> _Decoded:
     import rawpy
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UnreadableFile(f"{path} is not a file")
-    if path.stat().st_size == 0:
-        raise UnreadableFile(f"{path} is empty")
     try:
+        if path.stat().st_size == 0:
+            raise UnreadableFile(f"{path} is empty")
         with path.open("rb") as stream, rawpy.imread(stream) as raw:
             return _facts(path, raw)
-    except rawpy.LibRawError as error:
-        said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise UnreadableFile(f"{path} cannot be decoded by LibRaw: {said}") from None
+    except (rawpy.LibRawError, rawpy.NotSupportedError, NotImplementedError) as error:
+        said = error.args[0] if error.args else ""
+        said = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise UnreadableFile(
+            f"{path} cannot be decoded by LibRaw ({said}): it is truncated, of a kind that LibRaw does not know, or a "
+            "headerless dump, which read_mosaic reads"
+        ) from None
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _facts(path: Path, raw: Any) -> _Decoded:
     import rawpy
 
     pattern = raw.raw_pattern
-    if raw.raw_type != rawpy.RawType.Flat or pattern is None or raw.num_colors != 3:
+    if raw.raw_type != rawpy.RawType.Flat or pattern is None:
         raise NotAMosaic(f"{path} holds no mosaic (linear or layered pixels): a Bayer RAW is needed")
     if pattern.shape != (2, 2):
         raise NotAMosaic(
@@ -135,53 +162,71 @@ def _facts(path: Path, raw: Any) -> _Decoded:
     cfa = "".join(chr(raw.color_desc[color]) for color in sites)
     if cfa not in BAYER:
         raise NotAMosaic(f"{path} has the colour filter array {cfa}: only {', '.join(BAYER)} are read")
-    if _headerless(path, raw):
-        raise UnreadableFile(f"{path} has no header, so its geometry would be a guess: use read_mosaic (--size ...)")
-    levels = raw.black_level_per_channel
-    balance = raw.camera_whitebalance[:3]
-    matrix = raw.rgb_xyz_matrix[:3]
-    profile = None if np.any(matrix) else ColorProfile.from_dng(path)
+    tags = tiff_tags(path)
+    camera = _camera(path, tags)
+    if not camera and _is_bare(path, raw):
+        raise UnreadableFile(
+            f"{path} is nothing but samples, so LibRaw's {raw.sizes.raw_width} x {raw.sizes.raw_height} {cfa} is a "
+            "guess from its size: read it with read_mosaic, stating its geometry (--size on the command line)"
+        )
+    profile = ColorProfile.from_tags(tags)
+    black, white = _black(raw, sites, tags), float(raw.white_level)
     return _Decoded(
         pixels=pixels.copy(),
         cfa=cfa,
-        black=tuple(float(levels[color]) for color in sites),
-        white=float(raw.white_level),
-        gains=tuple(balance) if min(balance) > 0 and _is_as_shot(raw) else None,
-        matrix=matrix.astype(float).tolist() if np.any(matrix) else None,
+        black=black,
+        white=white if white > max(black) else None,
+        gains=_gains(raw, tags, profile),
+        matrix=_libraw_matrix(raw),
         profile=profile,
         orientation=_ORIENTATIONS.get(raw.sizes.flip, 1),
-        camera=_camera(path),
+        camera=camera,
     )
 
 
-def _is_as_shot(raw: Any) -> bool:
-    """LibRaw fills in equal multipliers for a file that has none; no camera shoots with those."""
-    red, green, blue = raw.camera_whitebalance[:3]
-    return not (red == green == blue)
+def _black(raw: Any, sites: Any, tags: dict[int, Any]) -> tuple[float, ...]:
+    """Black level of the four sites of the visible area, row-major."""
+    levels = raw.black_level_per_channel
+    grid = np.array([float(levels[color]) for color in sites]).reshape(2, 2)
+    # LibRaw moves an odd ActiveArea to even margins and keeps the black levels where the area began.
+    if _ACTIVE_AREA in tags and np.size(tags.get(_BLACK_LEVEL, 0)) > 1:
+        top, left = tags[_ACTIVE_AREA][:2]
+        grid = np.roll(grid, (top - raw.sizes.top_margin, left - raw.sizes.left_margin), (0, 1))
+    return tuple(grid.flatten().tolist())
 
 
-def _headerless(path: Path, raw: Any) -> bool:
-    """Whether LibRaw recognised the file by its size alone: it is nothing but samples."""
+def _gains(raw: Any, tags: dict[int, Any], profile: ColorProfile | None) -> list[float] | None:
+    """As-shot multipliers; LibRaw fills in equal ones for a file that has none, so those count only with their tag."""
+    balance = np.asarray(raw.camera_whitebalance[:3], float)
+    if np.isfinite(balance).all() and balance.min() > 0 and (np.ptp(balance) > 0 or _NEUTRAL in tags):
+        return green_normalized(balance.tolist())
+    white = tags.get(_WHITE_XY, ())
+    if profile is None or np.size(white) != 4 or min(white) <= 0:
+        return None
+    neutral = profile.neutral((white[0] / white[1], white[2] / white[3]))
+    return green_normalized(1 / neutral) if (neutral > 0).all() else None
+
+
+def _libraw_matrix(raw: Any) -> list[list[float]] | None:
+    matrix = raw.rgb_xyz_matrix[:3].astype(float)
+    rows: list[list[float]] = matrix.tolist()
+    return rows if np.isfinite(matrix).all() and matrix.any() else None
+
+
+def _is_bare(path: Path, raw: Any) -> bool:
+    """Whether the file has exactly as many bytes as the samples alone take, at some common number of bits."""
     samples = raw.sizes.raw_width * raw.sizes.raw_height
-    return path.stat().st_size in (samples, 2 * samples) and not _camera(path)
+    return any(path.stat().st_size * 8 == samples * bits for bits in _SAMPLE_BITS)
 
 
-def _camera(path: Path) -> str:
-    """Make and model from the TIFF tags or the CIFF heap, or nothing."""
-    import tifffile
-
+def _camera(path: Path, tags: dict[int, Any]) -> str:
+    """Make and model from the TIFF tags, the CIFF heap or the QuickTake signature, or nothing."""
+    make, model = (str(tags.get(code, "")).strip() for code in (_MAKE, _MODEL))
+    if make or model:
+        return model if set(make.lower().split()) & set(model.lower().split()[:1]) else f"{make} {model}".strip()
     with path.open("rb") as stream:
         head = stream.read(14)
-    if head[6:14] == b"HEAPCCDR":
-        data = path.read_bytes()
-        start = data.find(b"Canon\0Canon")
-        if start >= 0:
-            return data[start + 6 : data.index(b"\0", start + 6)].decode("ascii", "replace")
-        return "Canon"
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            tags = tiff.pages[0].tags  # type: ignore[union-attr]
-            parts = [str(tags[name].value).strip() for name in ("Make", "Model") if name in tags]
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError):
-        return ""
-    return " ".join(part for part in parts if part)
+    if head[6:14] != b"HEAPCCDR":
+        return _QUICKTAKE.get(head[:4], "")
+    _, found, model_onwards = path.read_bytes().partition(b"Canon\0Canon ")
+    return "Canon " + model_onwards[:64].split(b"\0")[0].decode("ascii", "replace") if found else "Canon"
