@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from isptoolkit import CAMERA, MOSAIC, SRGB, Capture, Contract, Stage, stages
+from isptoolkit import CAMERA, MOSAIC, PACKED, SRGB, Capture, Contract, Stage, stages
 from isptoolkit.errors import InvalidArgument
+from isptoolkit.stages.cfa import pack
 from isptoolkit.stages.demosaic import demosaic_bilinear
 from isptoolkit.testing import assert_lawful, check, falsify, load_stage
 
@@ -137,6 +139,78 @@ class FarSighted(Stage):
         return x + x.roll(3, -1)
 
 
+class MutatingInverse(Stage):
+    takes = gives = SRGB
+    contract = EXACT
+
+    def forward(self, x, capture):
+        return 2 * x
+
+    def inverse(self, y, capture):
+        return y.data.div_(2) + 0 * y
+
+
+class Frozen(Stage):
+    """Hides the gradient of its parameter."""
+
+    takes = gives = SRGB
+    contract = Contract(None, None)
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x, capture):
+        return x * self.gain.detach()
+
+
+class LoopOnly(Stage):
+    """Its inverse reads the capture of the first sample only."""
+
+    takes = gives = SRGB
+    contract = EXACT
+
+    def forward(self, x, capture):
+        return x * capture.gains[:, :, None, None]
+
+    def inverse(self, y, capture):
+        return y / capture.gains[:1, :, None, None]
+
+
+class SwappedSites(Stage):
+    """Packs the sites in another order than it says when the phase changes."""
+
+    takes, gives = MOSAIC, PACKED
+    contract = Contract(None, None, period=2)
+
+    def forward(self, x, capture):
+        return pack(x).roll(1, -1)
+
+
+class Fragile(Stage):
+    takes = gives = SRGB
+    contract = Contract(None, None)
+
+    def forward(self, x, capture):
+        raise RuntimeError("cannot")
+
+
+class Promising(Stage):
+    """Promises a round trip, on no pixel at all."""
+
+    takes = gives = SRGB
+    contract = EXACT
+
+    def forward(self, x, capture):
+        return 2 * x
+
+    def inverse(self, y, capture):
+        return y
+
+    def in_domain(self, x, capture):
+        return torch.zeros_like(x[:, :1], dtype=torch.bool)
+
+
 def test_an_honest_stage_is_lawful():
     assert_lawful(Doubled())
     assert falsify(Doubled, examples=5) is None
@@ -156,6 +230,13 @@ def test_an_honest_stage_is_lawful():
         (Detached, "gradient"),
         (Narrow, "spaces"),
         (FarSighted, "crops"),
+        (FarSighted, "reach"),
+        (MutatingInverse, "purity"),
+        (Frozen, "gradient"),
+        (LoopOnly, "batch = loop, inverse"),
+        (SwappedSites, "crops"),
+        (SwappedSites, "reach"),
+        (Fragile, "runs"),
     ],
 )
 def test_a_cheat_is_caught_by_its_law(cheat, law):
@@ -170,6 +251,14 @@ def test_the_example_is_minimal():
     report = falsify(Unchanged, examples=20)
     assert report is not None
     assert "x (1, 3, 1, 1)" in report.example
+
+
+def test_a_promise_about_no_pixel_is_no_promise():
+    report = falsify(Promising, examples=2)
+    assert report is not None
+    assert [finding.law for finding in report.broken] == ["domain"]
+    with pytest.raises(AssertionError, match="no pixel of any example"):
+        assert_lawful(Promising())
 
 
 def test_loading_a_stage_from_a_file(tmp_path):
