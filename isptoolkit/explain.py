@@ -116,7 +116,7 @@ def explain_inverse(pipeline: Stage, x: Tensor | None = None, capture: Capture |
             still = alive & resample_mask(inside, stage.takes, pipeline.takes)
             y = stage.forward(x, capture)
             worst: tuple[float | None, float | None] = (None, None)
-            if reversible(stage):
+            if stage.two_way:
                 error = (stage.inverse(y, capture) - x).abs().amax(1, keepdim=True)
                 worst = _largest(error[inside.expand_as(error)]), _largest(error)
             said = _promised(name, stage)
@@ -145,11 +145,6 @@ def flatten(stage: Stage, name: str = "") -> Iterator[tuple[str, Stage]]:
         yield name or type(stage).__name__, stage
 
 
-def reversible(stage: Stage) -> bool:
-    """Whether both verbs of the stage can run."""
-    return stage.two_way and (not isinstance(stage, Inverse) or stage.stage.two_way)
-
-
 def class_name(stage: Stage) -> str:
     """The name of the class; of a stage read backwards, that of the stage and `.inv`."""
     return f"{class_name(stage.stage)}.inv" if isinstance(stage, Inverse) else type(stage).__name__
@@ -158,7 +153,7 @@ def class_name(stage: Stage) -> str:
 def verdict(stage: Stage) -> str:
     """One of `VERDICTS`, from the contract alone."""
     bound = stage.contract.round_trip
-    if not reversible(stage):
+    if not stage.two_way:
         return "one-way"
     return "no promise" if bound is None else "exact" if bound == 0 else "bound"
 

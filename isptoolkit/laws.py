@@ -75,7 +75,7 @@ def trips(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
 
 
 def _spread(verb: Callable[[Tensor, Capture], Tensor], y: Tensor, capture: Capture) -> Tensor:
-    """How far the result moves when each value is rounded up, or down, by a few epsilons: the condition at the pixel."""
+    """How far the result moves when values are rounded up, or down, by a few epsilons: the condition at the pixel."""
     step = ULPS / 4 * torch.finfo(y.dtype).eps * y.abs().clamp_min(1.0)
     moved = (verb(y + step, capture) - verb(y - step, capture)).abs()
     return torch.nan_to_num(moved, nan=0.0, posinf=0.0)
@@ -156,7 +156,7 @@ def gradients(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
     step = max(1, stage.gives.downscale // stage.takes.downscale)
     height, width = (max(step, min(6, n) // (2 * step) * 2 * step) for n in x.shape[2:])
     noise = torch.rand(1, x.shape[1], height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    # Low contrast, and grey under the capture's illuminant, so that no clip on the way is met and every curve is smooth.
+    # Low contrast, and gray under the capture's illuminant: no clip on the way is met and every curve is smooth.
     first = capture[0]
     red, green, blue = (1 / first.gains[0].double()).tolist()
     gray = _uniform(stage, noise, first, (red, green, blue)) if stage.takes in (*_MOSAICS, PACKED) else 1.0

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -106,23 +107,27 @@ class Parallel(Stage):
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         parts = self.split(x, capture)
-        made = [stage.forward(part, capture) for stage, part in zip(self.branches.values(), parts, strict=True)]
+        made = [stage.forward(part, capture) for stage, part in zip(self.stages(), parts, strict=True)]
         return (self.join or self.split).inverse(made, capture)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         parts = (self.join or self.split)(y, capture)
-        made = [stage.inverse(part, capture) for stage, part in zip(self.branches.values(), parts, strict=True)]
+        made = [stage.inverse(part, capture) for stage, part in zip(self.stages(), parts, strict=True)]
         return self.split.inverse(made, capture)
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         mask = torch.ones_like(x[:, :1], dtype=torch.bool)
-        for stage, part in zip(self.branches.values(), self.split(x, capture), strict=True):
-            mask = mask & resample_mask(stage.in_domain(part, capture), stage.takes, self.takes)  # type: ignore[arg-type]
+        for stage, part in zip(self.stages(), self.split(x, capture), strict=True):
+            mask = mask & resample_mask(stage.in_domain(part, capture), stage.takes, self.takes)
         return mask
+
+    def stages(self) -> list[Stage]:
+        """The branches, in the order of the parts."""
+        return [cast(Stage, branch) for branch in self.branches.values()]
 
     @property
     def two_way(self) -> bool:
-        return all(stage.two_way for stage in self.branches.values())
+        return all(stage.two_way for stage in self.stages())
 
 
 def _worst(contracts: list[Contract]) -> Contract:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from .contract import compose
 from .errors import InvalidArgument, IspError, SpaceMismatch
 from .spaces import resample_mask
 from .stage import Stage
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 
 class Pipeline(Stage):
@@ -63,7 +66,7 @@ class Pipeline(Stage):
         self.contract = compose([stage.contract for stage in stages.values()])
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        for name, stage in self.stages.items():
+        for name, stage in self.items():
             try:
                 x = stage.forward(x, capture)
             except IspError as error:
@@ -71,7 +74,7 @@ class Pipeline(Stage):
         return x
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
-        for name, stage in reversed(list(self.stages.items())):
+        for name, stage in reversed(self.items()):
             try:
                 y = stage.inverse(y, capture)
             except IspError as error:
@@ -91,14 +94,18 @@ class Pipeline(Stage):
         return all(stage.two_way for stage in self)
 
     def __iter__(self) -> Iterator[Stage]:
-        return iter(self.stages.values())  # type: ignore[arg-type]
+        return (stage for _, stage in self.items())
 
     def __len__(self) -> int:
         return len(self.stages)
 
     def __getitem__(self, name: str) -> Stage:
         self._position(name)
-        return self.stages[name]  # type: ignore[return-value]
+        return cast(Stage, self.stages[name])
+
+    def items(self) -> list[tuple[str, Stage]]:
+        """Names and stages, in order."""
+        return [(name, cast(Stage, stage)) for name, stage in self.stages.items()]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,7 +113,7 @@ class Pipeline(Stage):
         return tuple(self.stages)
 
     def swap(self, name: str, stage: Stage, *, through: str | None = None) -> "Pipeline":
-        """A new pipeline in which `stage` stands, under the same name, for `name` (or for all from `name` to `through`).
+        """A new pipeline in which `stage` stands, as `name`, for what was there (or for all from `name` to `through`).
 
         The other stages are shared, not copied.
 
@@ -117,7 +124,7 @@ class Pipeline(Stage):
         first, last = self._position(name), self._position(through or name)
         if last < first:
             raise InvalidArgument(f"swap: {through} comes before {name} in {', '.join(self.names)}")
-        pairs: list[tuple[str, Any]] = list(self.stages.items())
+        pairs = self.items()
         return Pipeline(**dict([*pairs[:first], (name, stage), *pairs[last + 1 :]]))
 
     def span(self, first: str, last: str) -> "Pipeline":
@@ -125,19 +132,19 @@ class Pipeline(Stage):
         start, stop = self._position(first), self._position(last)
         if stop < start:
             raise InvalidArgument(f"span: {last} comes before {first} in {', '.join(self.names)}")
-        return Pipeline(**dict(list(self.stages.items())[start : stop + 1]))  # type: ignore[arg-type]
+        return Pipeline(**dict(self.items()[start : stop + 1]))
 
     def trace(self, x: Tensor, capture: Capture) -> dict[str, Tensor]:
         """The value after every stage of `forward`, by name."""
         values = {}
-        for name, stage in self.stages.items():
+        for name, stage in self.items():
             x = values[name] = stage.forward(x, capture)
         return values
 
     def trace_inverse(self, y: Tensor, capture: Capture) -> dict[str, Tensor]:
         """The recovered input of every stage on the way back, by name, last stage first."""
         values = {}
-        for name, stage in reversed(list(self.stages.items())):
+        for name, stage in reversed(self.items()):
             y = values[name] = stage.inverse(y, capture)
         return values
 
@@ -147,7 +154,7 @@ class Pipeline(Stage):
 
         return draw(self, path)
 
-    def explain_inverse(self, x: Tensor | None = None, capture: Capture | None = None) -> "Any":
+    def explain_inverse(self, x: Tensor | None = None, capture: Capture | None = None) -> "Explanation":
         """Which stage loses what: from the contracts, and with data given, which share of the pixels dies where."""
         from .explain import explain_inverse
 

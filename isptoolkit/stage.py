@@ -149,7 +149,7 @@ class Inverse(Stage):
 
     @property
     def two_way(self) -> bool:
-        return True
+        return self.stage.two_way
 
     @property
     def inv(self) -> Stage:

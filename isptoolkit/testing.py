@@ -59,9 +59,9 @@ def check(stage: Stage, x: Tensor, capture: Capture) -> Report:
         capture: of the same samples.
 
     The laws are those of `isptoolkit.laws`: spaces and dtype; round trip and re-rendering within the contract's bounds
-    plus rounding, where rounding is scaled by `condition` and by how far the inverse moves under a rounding of its input
-    at each pixel; both verbs leave input, capture and state alone and repeat themselves; a batch is its samples; memory
-    layout does not matter; autograd gives the true derivative, of both verbs, by input and parameters (float64); nothing
+    plus rounding, where rounding is scaled by `condition` and by how far the inverse moves when its input is rounded at
+    each pixel; both verbs leave input, capture and state alone and repeat themselves; a batch is its samples; memory
+    layout does not matter; autograd gives the true derivative of both verbs, by input and parameters (float64); nothing
     further away than `reach` matters; crops commute (`period`), so that the CFA phase is followed; a flat field stays
     flat up to the border; white stays white where `neutral` is promised. A stage that fails with anything but an
     `InvalidSize` breaks the law "runs".

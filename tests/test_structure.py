@@ -16,8 +16,8 @@ from isptoolkit import Stage, stages
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "isptoolkit"
 SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "recipes").rglob("*.py"))
-# A file may import, at its top, only from earlier layers and its own; what is not listed stands between the pipeline and
-# the command line. A name stands for a file or a folder of them. Functions may import upwards: that costs nothing until
+# A file may import, at its top, only from earlier layers and its own; what is not listed is between pipeline and
+# command line. A name stands for a file or a folder of them. Functions may import upwards: that costs nothing until
 # they are called.
 LAYERS = (
     {"errors", "atomic", "signatures"},

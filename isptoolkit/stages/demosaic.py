@@ -77,7 +77,7 @@ def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], 
 class DemosaicBilinear(Stage):
     """Interpolate the two missing colours of each pixel from their nearest samples; the inverse samples again.
 
-    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples are kept bit for bit,
+    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
     so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made.
 
     Raises:
@@ -101,7 +101,7 @@ class DemosaicBilinear(Stage):
 class DemosaicMalvar(Stage):
     """Malvar-He-Cutler demosaicing, linear 5x5 filters; the inverse samples again.
 
-    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples are kept bit for bit,
+    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
     so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made. Interpolated
     values may leave the range of the samples.
 

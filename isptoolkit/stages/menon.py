@@ -10,7 +10,7 @@ from ..stage import Stage
 from .cfa import mosaic, site_masks
 from .demosaic import mirror_pad
 
-# Directional interpolation of green: half the neighbours plus a quarter of the Laplacian of the colour at hand; eq. (1).
+# Directional interpolation of green: half the neighbours plus a quarter of the Laplacian of the color here; eq. (1).
 _GREEN = (-0.25, 0.5, 0.5, 0.5, -0.25)
 _MEAN = (0.5, 0.0, 0.5)
 _SMOOTH = (1 / 3, 1 / 3, 1 / 3)
@@ -19,7 +19,7 @@ _DECISION = ((0, 0, 1, 0, 1), (0, 0, 0, 1, 0), (0, 0, 3, 0, 3), (0, 0, 0, 1, 0),
 
 
 def _along(x: Tensor, weights: tuple[float, ...], dim: int) -> Tensor:
-    """Correlate the last (`dim=-1`) or second last (`dim=-2`) dimension with a short odd filter, mirrored at the ends."""
+    """Correlate the last (`dim=-1`) or second last (`dim=-2`) dimension with a short odd filter, its ends mirrored."""
     margin, size = len(weights) // 2, x.shape[dim]
     padded = mirror_pad(x, margin)
     padded = padded.narrow(-3 - dim, margin, x.shape[-3 - dim])
@@ -83,7 +83,7 @@ def demosaic_menon(plane: Tensor, cfa: str, refine: bool = True) -> Tensor:
 class DemosaicMenon(Stage):
     """Demosaic along the better of two directions, decided per pixel after trying both; the inverse samples again.
 
-    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples are kept bit for bit,
+    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
     so `mosaic(demosaic(m)) == m` exactly; the other order holds only for images that this demosaic made. Differentiable
     wherever the decision does not flip.
 

@@ -131,7 +131,8 @@ class Filmic(Stage):
 
     Source: Hable, "Filmic tonemapping operators", 2010; "Uncharted 2: HDR lighting", GDC 2010.
 
-    >>> Filmic(white=11.2, exposure=2.0)(torch.full((1, 3, 1, 1), 5.6, dtype=torch.float64), Capture.of("RGGB")).flatten()
+    >>> x = torch.full((1, 3, 1, 1), 5.6, dtype=torch.float64)
+    >>> Filmic(white=11.2, exposure=2.0)(x, Capture.of("RGGB")).flatten()
     tensor([1., 1., 1.], dtype=torch.float64)
     """
 
@@ -154,7 +155,7 @@ class Filmic(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         white, exposure = self._values(y)
         height = y.abs() * _hable(white)
-        # From h(x) = height: A (1 - k) x^2 + B (k' - C) ... with k = height + E/F, arranged so that no term cancels at 0.
+        # From h(x) = height: A (1 - k) x^2 + B (k' - C) ... with k = height + E/F, arranged so that nothing cancels.
         k = height + _E / _F
         return y.sign() * _positive_root(_A * (1 - k), _B * (_C - k), _D * _F * height) / exposure
 

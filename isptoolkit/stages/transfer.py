@@ -1,4 +1,4 @@
-"""Transfer curves: linear light to encoded values and back. Extended to all real numbers, so that none of them clamps."""
+"""Transfer curves: linear light to encoded values and back. Extended to all real numbers, so that none clamps."""
 
 import math
 
