@@ -19,7 +19,7 @@ _SHAPES = {"black": (4,), "white": (), "gains": (3,), "srgb_to_camera": (3, 3), 
 
 @dataclass(frozen=True)
 class Capture:
-    """What the stages may read: levels, colour and noise of B captures with one CFA phase.
+    """What the stages may read: levels, color and noise of B captures with one CFA phase.
 
     Args:
         cfa: `"RGGB"`, `"BGGR"`, `"GRBG"` or `"GBRG"`: the letters of the pixel at the top left of the mosaic and of its

@@ -1,6 +1,7 @@
 """The `isptoolkit` command: render, roundtrip, show, check, info and demo."""
 
 import json
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -68,9 +70,9 @@ def render(
     x, capture = _read(raw, gains, matrix, size, cfa, dtype, black, white)
     with _progress() as progress:
         task = progress.add_task("rendering", total=len(chain))
-        for name, stage in chain.stages.items():
+        for name, stage in chain.items():
             progress.update(task, description=name)
-            x = stage.forward(x, capture)  # type: ignore[operator]
+            x = stage.forward(x, capture)
             progress.advance(task)
     write_image(out, _upright(x, capture.orientation[0]) if rotate else x, bits=bits)
 
@@ -177,6 +179,11 @@ def main() -> None:
     """Entry point: an error of ours is one line on stderr and exit status 2."""
     try:
         status = app(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except Exception as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         if not (isinstance(error, IspError) or hasattr(error, "format_message")):
@@ -263,22 +270,14 @@ def _upright(x: Tensor, orientation: int) -> Tensor:
 
 
 def _table(trip: RoundTrip) -> Table:
-    table = Table(title=f"round-trip error in digital numbers (1 = {trip.digital_numbers:g} DN)", title_justify="left")
-    for column in (
-        "stage",
-        "space",
-        "on-domain median",
-        "99 %",
-        "max",
-        "everywhere median",
-        "99 %",
-        "max",
-        "on-domain",
-    ):
-        table.add_column(column, justify="left" if column in ("stage", "space") else "right")
+    """Fits 80 columns; `--json` tells more."""
+    title = f"round-trip error in digital numbers (1 = {trip.digital_numbers:g} DN), on the domain and over all pixels"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("stage", "space", "median", "99 %", "max", "domain", "99 % all", "max all"):
+        table.add_column(column, justify="left" if column in ("stage", "space") else "right", no_wrap=True)
     for row in trip.rows:
-        numbers = [f"{value:.2g}" for value in (*row.on_domain, *row.everywhere)]
-        table.add_row(row.stage, row.space, *numbers, f"{row.alive:.2%}")
+        inside, outside = ([f"{value:.2g}" for value in spread] for spread in (row.on_domain, row.everywhere[1:]))
+        table.add_row(row.stage, row.space, *inside, f"{row.alive:.2%}", *outside)
     return table
 
 

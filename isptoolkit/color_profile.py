@@ -1,4 +1,4 @@
-"""The colour model of a DNG file: two calibrated illuminants, and the colour matrices between them."""
+"""The color model of a DNG file: two calibrated illuminants, and the color matrices between them."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _D50 = torch.tensor([0.9642, 1.0, 0.8249], dtype=torch.float64)
 _D50_XY = (0.3457, 0.3585)
 _PASSES = 30
 
-# Correlated colour temperatures of EXIF LightSource codes (Exif 2.32, tag 37384): CIE 15:2004 for the named
+# Correlated color temperatures of EXIF LightSource codes (Exif 2.32, tag 37384): CIE 15:2004 for the named
 # illuminants, the middle of the range that Exif states for fluorescent lamps.
 _TEMPERATURES = {
     1: 5500.0, 2: 4150.0, 3: 2856.0, 4: 5500.0, 9: 5500.0, 10: 6500.0, 11: 7500.0, 12: 6400.0, 13: 5050.0, 14: 4150.0,
@@ -51,7 +51,7 @@ def normalized_rows(matrix: Tensor) -> Tensor:
     """
     sums = matrix.sum(-1, keepdim=True)
     if not (sums > 0).all():
-        raise InvalidArgument(f"the rows of a colour matrix must have positive sums, got {sums.flatten().tolist()}")
+        raise InvalidArgument(f"the rows of a color matrix must have positive sums, got {sums.flatten().tolist()}")
     return matrix / sums
 
 
@@ -68,7 +68,7 @@ def tiff_tags(path: str | Path) -> dict[int, Any]:
 
 @dataclass(frozen=True)
 class ColorProfile:
-    """The colour tags of a DNG file; the second illuminant is optional.
+    """The color tags of a DNG file; the second illuminant is optional.
 
     Args:
         color_matrix1: `[3,3]` XYZ to camera under `illuminant1`.
@@ -84,7 +84,7 @@ class ColorProfile:
     All maths is float64. The third illuminant of DNG 1.6 is not used.
 
     Raises:
-        InvalidArgument: for a wrong shape, values that are not finite, or a singular colour or calibration matrix.
+        InvalidArgument: for a wrong shape, values that are not finite, or a singular color or calibration matrix.
 
     Source: DNG 1.6 specification, chapter 6, "Mapping Camera Color Space to CIE XYZ Space".
 
@@ -139,7 +139,7 @@ class ColorProfile:
     def weight(self, xy: Sequence[float]) -> float:
         """The share of illuminant 1 in light of chromaticity `xy`, 0 to 1.
 
-        `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse of the correlated colour temperature and clamped, in
+        `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse of the correlated color temperature and clamped, in
         whichever order the two illuminants are.
         """
         first, second = (_TEMPERATURES.get(code) for code in (self.illuminant1, self.illuminant2))
@@ -235,7 +235,7 @@ def _xyz(xy: Sequence[float]) -> Tensor:
 
 
 def _temperature_of(xy: Sequence[float]) -> float:
-    """Correlated colour temperature by Robertson 1968, the method that DNG renderers use."""
+    """Correlated color temperature by Robertson 1968, the method that DNG renderers use."""
     from colour.temperature import uv_to_CCT_Robertson1968
 
     x, y = xy

@@ -38,7 +38,7 @@ class NotAMosaic(UnreadableFile):
 
 
 class MissingMetadata(IspError):
-    """A file does not say what rendering needs (white balance, colour matrix, levels), and no value was passed."""
+    """A file does not say what rendering needs (white balance, color matrix, levels), and no value was passed."""
 
 
 class PipelineFileError(IspError):

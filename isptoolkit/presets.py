@@ -16,7 +16,7 @@ from .stages import (
 
 
 def classic(*, bits: int = 8) -> Pipeline:
-    """The textbook camera: levels, white balance, Malvar demosaic, colour matrix, clip, sRGB curve, S-curve, quantise.
+    """The textbook camera: levels, white balance, Malvar demosaic, color matrix, clip, sRGB curve, S-curve, quantise.
 
     Balanced samples above the white level are clipped before demosaicing as well, or blown highlights turn magenta;
     noise below black passes.

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,8 +62,8 @@ def measure(pipeline: Pipeline, x: Tensor, capture: Capture) -> RoundTrip:
     Raises:
         OneWay: when a stage has no inverse; names it.
     """
-    for name, stage in pipeline.stages.items():
-        if not stage.two_way:  # type: ignore[union-attr]
+    for name, stage in pipeline.items():
+        if not stage.two_way:
             raise OneWay(f"stage {name} ({type(stage).__name__}) has no inverse: take a span without it")
     values = pipeline.trace(x, capture)
     inputs = dict(zip(pipeline.names, [x, *values.values()], strict=False))
@@ -83,10 +84,11 @@ def measure(pipeline: Pipeline, x: Tensor, capture: Capture) -> RoundTrip:
 
 
 def _spread(error: Tensor) -> tuple[float, float, float]:
-    ordered = error.flatten().double().sort().values
-    if not len(ordered):
+    values = error.flatten().double().cpu().numpy()
+    if not len(values):
         return (0.0, 0.0, 0.0)
-    low, high, top = (float(ordered[round((len(ordered) - 1) * p / 100)]) for p in _PERCENTILES)
+    ranks = [round((len(values) - 1) * p / 100) for p in _PERCENTILES]
+    low, high, top = (float(value) for value in np.partition(values, ranks)[ranks])
     return (low, high, top)
 
 

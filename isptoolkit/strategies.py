@@ -16,7 +16,7 @@ def sizes(smallest: int = 1, largest: int = 9) -> st.SearchStrategy[tuple[int, i
 
 
 def captures() -> st.SearchStrategy[Capture]:
-    """Single captures of all phases, with uneven black levels, strong gains and a real colour matrix."""
+    """Single captures of all phases, with uneven black levels, strong gains and a real color matrix."""
     level = st.floats(0, 600)
     return st.builds(
         lambda cfa, black, red, blue: typical_capture(cfa).replace(
@@ -61,7 +61,7 @@ SIZES = (("RGGB", (20, 22)), ("BGGR", (22, 20)), ("GRBG", (20, 20)), ("GBRG", (2
 
 
 def typical_capture(cfa: str) -> Capture:
-    """A 12-bit camera with uneven black levels, strong gains and a real colour matrix."""
+    """A 12-bit camera with uneven black levels, strong gains and a real color matrix."""
     return Capture.of(
         cfa,
         black=(512, 500, 520, 530),

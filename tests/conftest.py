@@ -35,7 +35,7 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 
 @pytest.fixture
 def capture() -> Capture:
-    """A capture with four different black levels, strong gains and a real camera's colour matrix."""
+    """A capture with four different black levels, strong gains and a real camera's color matrix."""
     return Capture.of(
         "GRBG",
         black=(60, 64, 66, 70),

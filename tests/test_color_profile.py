@@ -1,8 +1,10 @@
-"""The DNG colour maths against colour, colour-hdri, the specification's formulas and numbers worked out by hand."""
+"""The DNG color maths against colour, colour-hdri, the specification's formulas and numbers worked out by hand."""
 
+import colour
 import numpy as np
 import pytest
 import torch
+from colour_hdri.models import dng
 
 from isptoolkit.color_profile import _TEMPERATURES, XYZ_FROM_SRGB, ColorProfile, normalized_rows, tiff_tags
 from isptoolkit.errors import InvalidArgument
@@ -26,11 +28,6 @@ def profile(**changes):
     )
 
 
-@pytest.fixture(scope="module")
-def dng():
-    return pytest.importorskip("colour_hdri.models.dng", reason="colour-hdri is the independent source")
-
-
 def theirs(cc1=None, cc2=None, ab=None):
     """The arguments that colour-hdri takes after the white point."""
     eye = np.eye(3)
@@ -39,14 +36,14 @@ def theirs(cc1=None, cc2=None, ab=None):
 
 
 @pytest.mark.parametrize("xy", WHITES)
-def test_xyz_to_camera_is_that_of_colour_hdri(dng, xy):
+def test_xyz_to_camera_is_that_of_colour_hdri(xy):
     made = profile(camera_calibration1=CC1, camera_calibration2=CC2, analog_balance=AB)
     expected = dng.matrix_XYZ_to_camera_space(np.array(xy), *theirs(CC1, CC2, AB))
     np.testing.assert_allclose(made.xyz_to_camera(xy).numpy(), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("xy", WHITES)
-def test_neutral_and_back_are_those_of_colour_hdri(dng, xy):
+def test_neutral_and_back_are_those_of_colour_hdri(xy):
     made = profile(camera_calibration1=CC1, camera_calibration2=CC2, analog_balance=AB)
     expected = dng.xy_to_camera_neutral(np.array(xy), *theirs(CC1, CC2, AB))
     np.testing.assert_allclose(made.neutral(xy).numpy(), expected, atol=1e-9)
@@ -55,14 +52,13 @@ def test_neutral_and_back_are_those_of_colour_hdri(dng, xy):
 
 @pytest.mark.parametrize("xy", WHITES)
 @pytest.mark.parametrize("calibrated", [False, True])
-def test_forward_matrices_give_the_camera_to_xyz_of_colour_hdri(dng, xy, calibrated):
+def test_forward_matrices_give_the_camera_to_xyz_of_colour_hdri(xy, calibrated):
     extra = {"camera_calibration1": CC1, "camera_calibration2": CC2, "analog_balance": AB} if calibrated else {}
     white = np.array([0.9642, 1.0, 0.8249])
     forward = [np.diag(white / f.sum(1)) @ f for f in (FM, FM2)]
     made = profile(forward_matrix1=forward[0], forward_matrix2=forward[1], **extra)
     tail = theirs(CC1, CC2, AB) if calibrated else theirs()
     camera_to_d50 = dng.matrix_camera_space_to_XYZ(np.array(xy), *tail, *forward)
-    colour = pytest.importorskip("colour")
     d65 = XYZ_FROM_SRGB.sum(1).numpy()
     adapt = colour.adaptation.matrix_chromatic_adaptation_VonKries(white, d65, "Bradford")
     neutral = dng.xy_to_camera_neutral(np.array(xy), *tail)
@@ -71,8 +67,7 @@ def test_forward_matrices_give_the_camera_to_xyz_of_colour_hdri(dng, xy, calibra
 
 
 @pytest.mark.parametrize("xy", WHITES)
-def test_color_matrices_alone_give_the_camera_to_xyz_of_colour_hdri(dng, xy):
-    colour = pytest.importorskip("colour")
+def test_color_matrices_alone_give_the_camera_to_xyz_of_colour_hdri(xy):
     neutral = dng.xy_to_camera_neutral(np.array(xy), *theirs())
     camera_to_d50 = dng.matrix_camera_space_to_XYZ(np.array(xy), *theirs(), np.eye(3), np.eye(3))
     d50 = colour.xy_to_XYZ([0.3457, 0.3585])
@@ -132,7 +127,6 @@ def test_rows_sum_to_one_and_the_scale_of_the_neutral_does_not_matter(neutral):
     ("code", "name"), [(17, "A"), (18, "B"), (19, "C"), (20, "D55"), (21, "D65"), (22, "D75"), (23, "D50")]
 )
 def test_temperatures_of_named_illuminants_are_those_of_colour(code, name):
-    colour = pytest.importorskip("colour")
     x, y = colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"][name]
     uv = colour.UCS_to_uv(colour.XYZ_to_UCS(colour.xy_to_XYZ([x, y])))
     assert _TEMPERATURES[code] == pytest.approx(colour.temperature.uv_to_CCT_Ohno2013(uv)[0], rel=3e-3)
@@ -150,7 +144,7 @@ def test_tags_are_read_as_fractions_or_as_numbers():
 @pytest.mark.parametrize(
     "tags",
     [{}, {50778: 21}, {50721: (1, 0) * 9}, {50721: (1, 1) * 9}, {50721: (1, 1) * 12}],
-    ids=["none", "no matrix", "division by zero", "singular", "four colours"],
+    ids=["none", "no matrix", "division by zero", "singular", "four colors"],
 )
 def test_unusable_tags_give_no_profile(tags):
     assert ColorProfile.from_tags(tags) is None

@@ -1,7 +1,7 @@
 """Three ways to demosaic
 ======================
 
-A colour filter array measures one colour per pixel; a demosaic fills in the other two. All three methods keep the
+A color filter array measures one color per pixel; a demosaic fills in the other two. All three methods keep the
 measured samples bit for bit, so sampling their pictures again returns the same mosaic. They differ in what they invent
 between the samples, which fine detail shows best.
 """
@@ -55,5 +55,5 @@ for axis in axes.flat:
     axis.set_axis_off()
 
 # %%
-# Bilinear interpolation turns fine rings into rainbows. Malvar's filters borrow detail from the colour at hand; Menon's
-# method chooses at every pixel the direction along which the colours change least.
+# Bilinear interpolation turns fine rings into rainbows. Malvar's filters borrow detail from the color at hand; Menon's
+# method chooses at every pixel the direction along which the colors change least.

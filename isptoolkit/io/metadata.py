@@ -1,4 +1,4 @@
-"""White balance and colour as callers pass them, in the form that a `Capture` holds."""
+"""White balance and color as callers pass them, in the form that a `Capture` holds."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -70,7 +70,7 @@ def read_mosaic(
     missing = [f"{name}=" for name, value in (("gains", gains), ("matrix", matrix)) if value is None]
     if gains is None or matrix is None:
         raise MissingMetadata(
-            f"{path} has no header to read white balance and colour from: pass {' and '.join(missing)}"
+            f"{path} has no header to read white balance and color from: pass {' and '.join(missing)}"
         )
     capture = Capture.of(
         cfa,

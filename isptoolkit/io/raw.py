@@ -1,7 +1,8 @@
 """RAW files in: LibRaw decodes the pixels, and nothing that the file does not say is made up."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ _MAKE, _MODEL, _BLACK_LEVEL, _NEUTRAL, _WHITE_XY, _ACTIVE_AREA = 271, 272, 50714
 """TIFF and DNG tags (DNG 1.6 specification, chapter 4)."""
 _QUICKTAKE = {b"qktk": "Apple QuickTake 100", b"qktn": "Apple QuickTake 150"}
 _SAMPLE_BITS = (8, 10, 12, 14, 16)
-_MEANING = {"gains": "as-shot white balance", "matrix": "colour matrix", "white": "white level above black"}
+_MEANING = {"gains": "as-shot white balance", "matrix": "color matrix", "white": "white level above black"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_raw(
     Raises:
         UnreadableFile: when it is missing, truncated, not decodable, or a headerless dump.
         NotAMosaic: for X-Trans, Foveon, linear DNG and other files without a Bayer mosaic.
-        MissingMetadata: when it has no white balance, colour matrix or white level and none is passed.
+        MissingMetadata: when it has no white balance, color matrix or white level and none is passed.
         InvalidArgument: for malformed gains or matrix.
         InvalidCapture: for a white level that is not above black.
     """
@@ -134,7 +135,7 @@ def _decode(path: Path) -> _Decoded:
     try:
         if path.stat().st_size == 0:
             raise UnreadableFile(f"{path} is empty")
-        with path.open("rb") as stream, rawpy.imread(stream) as raw:
+        with _silenced(), path.open("rb") as stream, rawpy.imread(stream) as raw:
             return _facts(path, raw)
     except (rawpy.LibRawError, rawpy.NotSupportedError, NotImplementedError) as error:
         said = error.args[0] if error.args else ""
@@ -147,6 +148,24 @@ def _decode(path: Path) -> _Decoded:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """LibRaw writes what it thinks of a broken file to the standard error of the process; what matters is raised."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _facts(path: Path, raw: Any) -> _Decoded:
     import rawpy
 
@@ -154,14 +173,12 @@ def _facts(path: Path, raw: Any) -> _Decoded:
     if raw.raw_type != rawpy.RawType.Flat or pattern is None:
         raise NotAMosaic(f"{path} holds no mosaic (linear or layered pixels): a Bayer RAW is needed")
     if pattern.shape != (2, 2):
-        raise NotAMosaic(
-            f"{path} has a {pattern.shape[0]} x {pattern.shape[1]} colour filter array: only Bayer is read"
-        )
+        raise NotAMosaic(f"{path} has a {pattern.shape[0]} x {pattern.shape[1]} color filter array: only Bayer is read")
     pixels = raw.raw_image_visible
     sites = raw.raw_colors_visible[:2, :2].flatten()
     cfa = "".join(chr(raw.color_desc[color]) for color in sites)
     if cfa not in BAYER:
-        raise NotAMosaic(f"{path} has the colour filter array {cfa}: only {', '.join(BAYER)} are read")
+        raise NotAMosaic(f"{path} has the color filter array {cfa}: only {', '.join(BAYER)} are read")
     tags = tiff_tags(path)
     camera = _camera(path, tags)
     if not camera and _is_bare(path, raw):

@@ -1,4 +1,4 @@
-"""The colour filter array: which site of the 2x2 cell sees which colour, and the mosaic's two layouts."""
+"""The color filter array: which site of the 2x2 cell sees which color, and the mosaic's two layouts."""
 
 import torch
 from torch import Tensor

@@ -12,7 +12,7 @@ from ..stage import Stage
 from .cfa import mosaic, site_masks
 
 # Four filters on the mosaic itself: green at a red or blue site; the other of red and blue there; and, at a green site,
-# the colour of its left and right neighbours (that of its upper and lower neighbours is the transpose).
+# the color of its left and right neighbours (that of its upper and lower neighbours is the transpose).
 _BILINEAR = (
     [[0, 1, 0], [1, 0, 1], [0, 1, 0]],
     [[1, 0, 1], [0, 0, 0], [1, 0, 1]],
@@ -34,10 +34,10 @@ def mirror_pad(x: Tensor, margin: int) -> Tensor:
     Raises:
         InvalidSize: for a height or width of 1, which holds only two of the four sites.
     """
+    if min(x.shape[-2:]) < 2:
+        raise InvalidSize(f"a 2x2 CFA needs at least 2 x 2 pixels, got {x.shape[-2]} x {x.shape[-1]}")
     for dim in (-2, -1):
         size = x.shape[dim]
-        if size < 2:
-            raise InvalidSize(f"a 2x2 CFA needs at least 2 x 2 pixels, got {x.shape[-2]} x {x.shape[-1]}")
         period = 2 * (size - 1)
         place = torch.arange(-margin, size + margin, device=x.device).remainder(period)
         x = x.index_select(dim, torch.minimum(place, period - place))
@@ -45,12 +45,12 @@ def mirror_pad(x: Tensor, margin: int) -> Tensor:
 
 
 def demosaic_bilinear(plane: Tensor, cfa: str) -> Tensor:
-    """Fill each missing colour with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
+    """Fill each missing color with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
     return _interpolate(plane, cfa, _BILINEAR, 4)
 
 
 def demosaic_malvar(plane: Tensor, cfa: str) -> Tensor:
-    """Bilinear plus a gain-corrected Laplacian of the colour at hand, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
+    """Bilinear plus a gain-corrected Laplacian of the color at hand, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
     return _interpolate(plane, cfa, _MALVAR, 16)
 
 
@@ -75,7 +75,7 @@ def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], 
 
 
 class DemosaicBilinear(Stage):
-    """Interpolate the two missing colours of each pixel from their nearest samples; the inverse samples again.
+    """Interpolate the two missing colors of each pixel from their nearest samples; the inverse samples again.
 
     `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
     so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made.

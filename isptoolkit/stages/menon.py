@@ -28,7 +28,7 @@ def _along(x: Tensor, weights: tuple[float, ...], dim: int) -> Tensor:
 
 
 def _activity(difference: Tensor, dim: int) -> Tensor:
-    """Summed steps of a directional colour difference around each pixel, in that direction."""
+    """Summed steps of a directional color difference around each pixel, in that direction."""
     padded = mirror_pad(difference, 4)
     rows, columns = difference.shape[-2:]
     step = (padded.narrow(dim, 0, padded.shape[dim] - 2) - padded.narrow(dim, 2, padded.shape[dim] - 2)).abs()
@@ -44,7 +44,7 @@ def _activity(difference: Tensor, dim: int) -> Tensor:
 
 
 def demosaic_menon(plane: Tensor, cfa: str, refine: bool = True) -> Tensor:
-    """Interpolate along the direction in which the colour difference varies least: `[B,1,H,W]` to `[B,3,H,W]`."""
+    """Interpolate along the direction in which the color difference varies least: `[B,1,H,W]` to `[B,3,H,W]`."""
     red_site, green_site, blue_site = site_masks(cfa, plane).chunk(3, 1)
     guesses = [torch.where(green_site, plane, _along(plane, _GREEN, dim)) for dim in (-1, -2)]
     activity = [_activity(plane - guess, dim) for guess, dim in zip(guesses, (-1, -2), strict=True)]
@@ -88,7 +88,7 @@ class DemosaicMenon(Stage):
     wherever the decision does not flip.
 
     Args:
-        refine: smooth the colour differences along the chosen direction once more (section IV of the paper).
+        refine: smooth the color differences along the chosen direction once more (section IV of the paper).
 
     Source: Menon, Andriani, Calvagno, "Demosaicing with directional filtering and a posteriori decision", IEEE
     Transactions on Image Processing 16(1), 2007.

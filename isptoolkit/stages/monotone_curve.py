@@ -25,8 +25,8 @@ class MonotoneCurve(Stage):
         logits: `[K]`, usually an `nn.Parameter`; equal logits give the identity.
         space: where it is applied.
 
-    Source: Fritsch, Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM J. Sci. Stat.
-    Comput. 5(2), 1984.
+    Source: Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM J. Sci.
+    Stat. Comput. 5(2), 1984.
 
     >>> stage = MonotoneCurve.through([0.0, 0.1, 0.5, 0.9, 1.0])
     >>> y = stage(torch.tensor([0.25, 0.5, 0.75]).view(1, 3, 1, 1), Capture.of("RGGB"))

@@ -60,7 +60,7 @@ class Smoothstep(Stage):
         steep = sine.abs() >= 1
         angle = torch.asin(torch.where(steep, torch.zeros_like(sine), sine))
         u = 2 * s * torch.sin(torch.where(steep, sine.sign() * (math.pi / 2), angle) / 3)
-        return torch.where(inside, u, 0.5 * v.sign()) + 0.5
+        return torch.where(inside, u, v.detach().clamp(-0.5, 0.5)) + 0.5
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         """Where every channel lies in [0, 1]."""

@@ -42,9 +42,9 @@ _HLG_B, _HLG_C = 1 - 4 * _HLG_A, 0.5 - _HLG_A * math.log(4 * _HLG_A)
 
 
 def _power(x: Tensor, exponent: float | Tensor) -> Tensor:
-    """`x ** exponent` for `x >= 0`, with gradient 0 instead of infinity or NaN at 0."""
+    """`x ** exponent` for `x >= 0`, with gradient 0 instead of infinity at 0; negative x give 0, NaN stays NaN."""
     positive = x > 0
-    return torch.where(positive, torch.where(positive, x, torch.ones_like(x)) ** exponent, torch.zeros_like(x))
+    return torch.where(positive, torch.where(positive, x, torch.ones_like(x)) ** exponent, 0 * x)
 
 
 class SRGBCurve(Stage):

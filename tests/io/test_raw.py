@@ -66,7 +66,7 @@ def test_kodak_kdc_says_what_is_missing(data, name):
     with pytest.raises(errors.MissingMetadata, match=r"pass gains= and matrix=") as caught:
         read_raw(path)
     assert path.name in str(caught.value)
-    with pytest.raises(errors.MissingMetadata, match=r"no colour matrix: pass matrix=$"):
+    with pytest.raises(errors.MissingMetadata, match=r"no color matrix: pass matrix=$"):
         read_raw(path, gains=(1.5, 1, 1.2))
     sensor, capture = read_raw(path, gains=(3, 2, 2.4), matrix=D750)
     check_against_libraw(path, sensor, capture)

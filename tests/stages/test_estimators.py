@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from isptoolkit import CAMERA, MOSAIC, Capture
+from isptoolkit import CAMERA, MOSAIC, Capture, read_image
 from isptoolkit.errors import InvalidArgument, InvalidSize, InvalidTensor
 from isptoolkit.stages.white_balance import WhiteBalance, grey_world, shades_of_grey, white_patch
 
@@ -21,11 +21,9 @@ def angle(gains, illuminant):
 
 
 def photographs(folder):
-    cv2 = pytest.importorskip("cv2")
     for path in sorted((folder / "c5-imx135").glob("*.png")):
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
         told = json.loads(path.with_name(path.stem + "_metadata.json").read_text())["illuminant_color_raw"]
-        yield torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None], torch.tensor(told).double()
+        yield read_image(path).double(), torch.tensor(told).double()
 
 
 @pytest.mark.parametrize("estimate", ESTIMATORS)

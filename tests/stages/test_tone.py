@@ -1,0 +1,108 @@
+"""Tone curves against their published formulas, evaluated independently, and against published numbers."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq
+
+from isptoolkit import LINEAR, Capture
+from isptoolkit.errors import InvalidArgument
+from isptoolkit.stages import ExtendedReinhard, Filmic, PowerCurve, Smoothstep
+
+CAPTURE = Capture.of("RGGB")
+HEIGHTS = np.linspace(0, 0.999, 61)
+
+
+def applied(verb, values):
+    x = torch.as_tensor(values, dtype=torch.float64).view(1, 1, 1, -1).expand(1, 3, 1, -1)
+    return verb(x, CAPTURE)[0, 0, 0].numpy()
+
+
+def hable(x):
+    """The formula of the 2010 article as printed there."""
+    a, b, c, d, e, f = 0.15, 0.50, 0.10, 0.20, 0.02, 0.30
+    return (x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f
+
+
+FORMULAS = {
+    "smoothstep": (Smoothstep(), lambda x: 3 * x**2 - 2 * x**3, 1.0),
+    "half smoothstep": (Smoothstep(0.5), lambda x: 0.5 * x + 0.5 * (3 * x**2 - 2 * x**3), 1.0),
+    "reinhard": (ExtendedReinhard(4.0), lambda x: x * (1 + x / 16) / (1 + x), 4.0),
+    "filmic": (Filmic(11.2, 2.0), lambda x: hable(2 * x) / hable(11.2), 5.6),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_forward_is_the_formula_and_inverse_its_root(name):
+    stage, formula, white = FORMULAS[name]
+    light = np.linspace(0, white, 61)
+    np.testing.assert_allclose(applied(stage.forward, light), formula(light), rtol=0, atol=2e-15)
+    assert applied(stage.forward, [white]) == pytest.approx(1, abs=1e-15)
+    roots = [brentq(lambda x, y=y: formula(x) - y, 0, white, xtol=1e-15) for y in HEIGHTS]
+    np.testing.assert_allclose(applied(stage.inverse, HEIGHTS), roots, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("srgb", "toned", "linear"),
+    [
+        ((0.25, 0.5, 0.75), (0.326352, 0.5, 0.673648), (0.085135, 0.217638, 0.419327)),
+        ((0.1, 0.1, 0.1), (0.1958,) * 3, (0.027669,) * 3),
+        ((0.99, 0.99, 0.99), (0.941097,) * 3, (0.874975,) * 3),
+        ((1.0, 0.9, 0.3), (1.0, 0.8042, 0.363257), (1.0, 0.619157, 0.107764)),
+    ],
+)
+def test_golden_values_of_unprocessing(srgb, toned, linear):
+    before = applied(Smoothstep().inverse, srgb)
+    np.testing.assert_allclose(before, toned, rtol=0, atol=6e-6 if 0.1958 in toned or 0.8042 in toned else 1e-6)
+    np.testing.assert_allclose(applied(PowerCurve(2.2).inverse, before), linear, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_gradients_are_true_inside_and_finite_at_the_ends(name):
+    stage, _, white = FORMULAS[name]
+    for verb, top in ((stage.forward, white), (stage.inverse, 1.0)):
+        inside = (torch.tensor([0.02, 0.3, 0.7, 0.95], dtype=torch.float64) * top).view(1, 1, 1, 4).expand(1, 3, 1, 4)
+        assert torch.autograd.gradcheck(lambda x, verb=verb: verb(x, CAPTURE), (inside.clone().requires_grad_(),))
+        ends = torch.tensor([0.0, 0.5 * top, top]).view(1, 3, 1, 1).requires_grad_()
+        verb(ends, CAPTURE).sum().backward()
+        assert ends.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("stage", [stage for stage, _, _ in FORMULAS.values()], ids=list(FORMULAS))
+def test_not_a_number_stays_so(stage):
+    assert np.isnan(applied(stage.forward, [np.nan])).all()
+    assert np.isnan(applied(stage.inverse, [np.nan])).all()
+
+
+def test_parameters_have_gradients():
+    x = torch.rand(2, 3, 2, 2, dtype=torch.float64) * 0.8 + 0.1
+    for stage, name in ((Smoothstep, "amount"), (ExtendedReinhard, "white"), (Filmic, "white"), (Filmic, "exposure")):
+        start = {"amount": 0.6, "white": 3.0, "exposure": 1.5}[name]
+        value = torch.nn.Parameter(torch.tensor([start, start * 1.1], dtype=torch.float64))
+        made = stage(**{name: value})
+        for verb in ("forward", "inverse"):
+
+            def call(held, made=made, name=name, verb=verb):
+                return torch.func.functional_call(_Verb(made, verb), {f"stage.{name}": held}, (x,))
+
+            assert torch.autograd.gradcheck(call, (value,))
+
+
+class _Verb(torch.nn.Module):
+    def __init__(self, stage, verb):
+        super().__init__()
+        self.stage, self.verb = stage, verb
+
+    def forward(self, x):
+        return getattr(self.stage, self.verb)(x, CAPTURE)
+
+
+def test_impossible_parameters_are_refused():
+    for make in (
+        lambda: Smoothstep(0.0),
+        lambda: Smoothstep(1.5),
+        lambda: ExtendedReinhard(0.5, space=LINEAR),
+        lambda: Filmic(white=0.0),
+    ):
+        with pytest.raises(InvalidArgument):
+            make()

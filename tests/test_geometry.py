@@ -1,0 +1,84 @@
+"""Crops, flips and rotations: the letters of the CFA and the black levels follow every pixel."""
+
+import numpy as np
+import pytest
+import torch
+
+from isptoolkit import Capture, align, crop, flip, rotate
+from isptoolkit.capture import BAYER
+from isptoolkit.errors import InvalidArgument, InvalidSize
+
+BLACK = (1.0, 2.0, 3.0, 4.0)
+
+
+def scene(cfa, height, width):
+    """A mosaic whose every pixel is its own number, with the letter and the black level of every pixel."""
+    numbers = np.arange(height * width, dtype=float).reshape(height, width)
+    rows, columns = np.indices((height, width)) % 2
+    site = 2 * rows + columns
+    capture = Capture.of(cfa, black=BLACK, white=100)
+    return numbers, np.array(list(cfa))[site], np.array(BLACK)[site], capture
+
+
+def agrees(result, numbers, letters, black):
+    """Whether the result holds these numbers, and its capture says these letters and levels of its pixels."""
+    mosaic, capture = result
+    np.testing.assert_array_equal(mosaic[0, 0].numpy(), numbers)
+    rows, columns = np.indices(numbers.shape) % 2
+    np.testing.assert_array_equal(np.array(list(capture.cfa))[2 * rows + columns], letters)
+    np.testing.assert_array_equal(capture.black[0].numpy()[2 * rows + columns], black)
+
+
+def tensor(numbers):
+    return torch.from_numpy(numbers)[None, None]
+
+
+@pytest.mark.parametrize("cfa", BAYER)
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (2, 3), (6, 5)])
+def test_every_crop(cfa, size):
+    numbers, letters, black, capture = scene(cfa, *size)
+    for top in range(size[0] - 1):
+        for left in range(size[1] - 1):
+            window = np.s_[top : top + 2, left : left + 2]
+            result = crop(tensor(numbers), capture, top, left, 2, 2)
+            agrees(result, numbers[window], letters[window], black[window])
+
+
+@pytest.mark.parametrize("cfa", BAYER)
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (4, 5), (3, 4), (1, 3), (2, 1)])
+def test_flips_and_rotations(cfa, size):
+    numbers, letters, black, capture = scene(cfa, *size)
+    for horizontal in (False, True):
+        for vertical in (False, True):
+            axes = [axis for axis, wanted in ((0, vertical), (1, horizontal)) if wanted]
+            result = flip(tensor(numbers), capture, horizontal=horizontal, vertical=vertical)
+            agrees(result, *(np.flip(values, axes) for values in (numbers, letters, black)))
+    for turns in range(-1, 6):
+        result = rotate(tensor(numbers), capture, turns)
+        agrees(result, *(np.rot90(values, turns) for values in (numbers, letters, black)))
+
+
+@pytest.mark.parametrize("cfa", BAYER)
+@pytest.mark.parametrize("wanted", BAYER)
+def test_align_drops_one_row_and_one_column_at_most(cfa, wanted):
+    numbers, letters, black, capture = scene(cfa, 6, 5)
+    mosaic, aligned = align(tensor(numbers), capture, wanted)
+    assert aligned.cfa == wanted
+    top, left = 6 - mosaic.shape[2], 5 - mosaic.shape[3]
+    assert max(top, left) <= 1
+    agrees((mosaic, aligned), numbers[top:, left:], letters[top:, left:], black[top:, left:])
+
+
+def test_the_rest_of_the_capture_is_kept(capture):
+    _, turned = rotate(torch.zeros(1, 1, 4, 5), capture, 1)
+    assert torch.equal(turned.gains, capture.gains)
+    assert torch.equal(turned.white, capture.white)
+
+
+def test_errors():
+    plane, capture = torch.zeros(1, 1, 4, 4), Capture.of("RGGB")
+    for window in ((0, 0, 5, 4), (-1, 0, 2, 2), (0, 3, 2, 2), (0, 0, 0, 2)):
+        with pytest.raises(InvalidSize, match="4 x 4"):
+            crop(plane, capture, *window)
+    with pytest.raises(InvalidArgument, match="RGBG"):
+        align(plane, capture, "RGBG")
