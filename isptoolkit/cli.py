@@ -271,7 +271,7 @@ def _upright(x: Tensor, orientation: int) -> Tensor:
 
 def _table(trip: RoundTrip) -> Table:
     """Fits 80 columns; `--json` tells more."""
-    title = f"round-trip error in digital numbers (1 = {trip.digital_numbers:g} DN), on the domain and over all pixels"
+    title = f"round-trip error in digital numbers; white is {trip.digital_numbers:g} above black"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("stage", "space", "median", "99 %", "max", "domain", "99 % all", "max all"):
         table.add_column(column, justify="left" if column in ("stage", "space") else "right", no_wrap=True)

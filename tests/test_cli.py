@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from isptoolkit import cli, presets, read_image
 
@@ -33,12 +34,12 @@ class Cheat(Stage):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(monkeypatch, capfd):
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
-        said = capsys.readouterr()
+        said = capfd.readouterr()
         return stopped.value.code or 0, said.out, said.err
 
     return call
@@ -79,7 +80,15 @@ def test_roundtrip_prints_numbers(run, dump):
     assert code == 0
     assert [row["stage"] for row in rows] == list(presets.classic().names)
     assert rows[-1]["on_domain"][2] <= 0.5 / 255 * (4095 - 64) * 1.001
-    assert "quant" in run("roundtrip", *dump)[1]
+
+
+def test_the_table_fits_eighty_columns(run, dump, monkeypatch):
+    monkeypatch.setattr(cli, "_out", Console(width=80))
+    code, out, _ = run("roundtrip", *dump)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    for word in (*presets.classic().names, "median", "99 %", "domain", "max all", "sensor", "linear"):
+        assert word in out
 
 
 def test_show_draws(run, dump, tmp_path):

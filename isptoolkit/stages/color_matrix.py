@@ -41,7 +41,8 @@ class ColorMatrix(Stage):
         InvalidArgument: for another shape or a matrix that cannot be inverted.
 
     Source: DNG 1.6 specification, chapter 6, "Mapping Camera Color Space to CIE XYZ Space", with the matrix taken to
-    the sRGB primaries; Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, section 3.5.
+    the sRGB primaries; Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "Color
+    correction".
 
     >>> capture = Capture.of("RGGB", srgb_to_camera=((0.75, 0.25, 0), (0, 1, 0), (0, 0.5, 0.5)))
     >>> ColorMatrix()(torch.tensor([0.5, 0.5, 0.75]).view(1, 3, 1, 1), capture).flatten()

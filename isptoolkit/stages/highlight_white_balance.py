@@ -43,7 +43,7 @@ class HighlightWhiteBalance(Stage):
     Raises:
         InvalidArgument: for gains or brightness that are not positive, or an inflection outside [0, 1).
 
-    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, section 3.4, which gives the
+    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "White balance", which gives the
     inverse with inflection 0.9; the forward direction is its exact inverse, which the paper replaces by plain gains.
 
     >>> capture = Capture.of("RGGB", gains=(2.0, 1.0, 1.7))

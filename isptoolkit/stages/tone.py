@@ -29,7 +29,7 @@ class Smoothstep(Stage):
     Raises:
         InvalidArgument: when `amount` is out of range.
 
-    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, section 3.2.
+    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "Tone mapping".
 
     >>> stage = Smoothstep()
     >>> stage.inverse(torch.full((1, 3, 1, 1), 0.25, dtype=torch.float64), Capture.of("RGGB")).flatten()

@@ -18,7 +18,7 @@ HLG = Space("hlg", 3)
 
 _EXACT = Contract(round_trip=0.0, re_render=0.0, condition=16.0, neutral=True)
 
-# IEC 61966-2-1:1999, clause 5.2.
+# IEC 61966-2-1:1999.
 _SRGB_SLOPE, _SRGB_SCALE, _SRGB_OFFSET, _SRGB_POWER = 12.92, 1.055, 0.055, 2.4
 
 
@@ -34,7 +34,7 @@ def _srgb_breakpoint() -> float:
 _SRGB_BREAK = _srgb_breakpoint()
 # ITU-R BT.709-6, item 1.2.
 _709_SLOPE, _709_SCALE, _709_OFFSET, _709_POWER, _709_BREAK = 4.5, 1.099, 0.099, 0.45, 0.018
-# SMPTE ST 2084:2014, clause 5.2.
+# SMPTE ST 2084:2014.
 _PQ_M1, _PQ_M2, _PQ_C1, _PQ_C2, _PQ_C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
 # ITU-R BT.2100-2, table 5.
 _HLG_A = 0.17883277
@@ -57,7 +57,7 @@ class SRGBCurve(Stage):
         takes: linear light, 1 = white.
         gives: encoded, 1 = white.
 
-    Source: IEC 61966-2-1:1999, clause 5.2.
+    Source: IEC 61966-2-1:1999.
 
     >>> SRGBCurve()(torch.full((1, 3, 1, 1), 0.5, dtype=torch.float64), Capture.of("RGGB")).flatten()
     tensor([0.7354, 0.7354, 0.7354], dtype=torch.float64)
@@ -135,7 +135,7 @@ class PowerCurve(Stage):
     Raises:
         InvalidArgument: when gamma is not positive.
 
-    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, section 3.3 (gamma 2.2).
+    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "Gamma compression".
 
     >>> PowerCurve(2.0)(torch.full((1, 3, 1, 1), 0.25), Capture.of("RGGB")).flatten()
     tensor([0.5000, 0.5000, 0.5000])
@@ -170,7 +170,7 @@ class PQCurve(Stage):
 
     The slope at 0 is infinite; the gradient there is given as 0. Above x = 1 the curve approaches (c2/c3)^m2.
 
-    Source: SMPTE ST 2084:2014, clause 5.2; ITU-R BT.2100-2, table 4.
+    Source: SMPTE ST 2084:2014; ITU-R BT.2100-2, table 4.
 
     >>> PQCurve()(torch.full((1, 3, 1, 1), 0.01, dtype=torch.float64), Capture.of("RGGB")).flatten()
     tensor([0.5081, 0.5081, 0.5081], dtype=torch.float64)
