@@ -66,6 +66,7 @@ def check(stage: Stage, x: Tensor, capture: Capture) -> Report:
     flat up to the border; white stays white where `neutral` is promised. A stage that fails with anything but an
     `InvalidSize` breaks the law "runs".
 
+    >>> import torch
     >>> from isptoolkit import stages
     >>> check(stages.WhiteBalance(), torch.rand(1, 1, 8, 8), Capture.of("RGGB", gains=(2.0, 1.0, 1.5))).ok
     True
