@@ -1,6 +1,6 @@
 """Round trip of `presets.classic()` on every RAW of the camera data, as a share of the sensor's range.
 
-Without quantising: the largest on-domain error in float32 and float64. With 8-bit quantising: the distribution over
+Without quantizing: the largest on-domain error in float32 and float64. With 8-bit quantizing: the distribution over
 the pixels, by stage, of one file.
 
     python benchmarks/round_trip.py [--data DIR] [--json FILE]
@@ -76,16 +76,15 @@ def main() -> None:
             skipped.append(f"{path.name}: {error}")
             continue
         span = float((capture.white[:, None] - capture.black).max())
-        single = measure(smooth, sensor, capture).rows[0]
-        double = measure(smooth, sensor.double(), capture).rows[0]
-        results[path.name] = single.on_domain[2] / span, double.on_domain[2] / span, single.alive
-        print(f"{path.name:<44} {results[path.name][0]:9.1e} {results[path.name][1]:9.1e}  {single.alive:8.2%}")
+        single, double = (measure(smooth, x, capture, stages=["levels"]).rows[0] for x in (sensor, sensor.double()))
+        row = results[path.name] = single.on_domain[2] / span, double.on_domain[2] / span, single.alive
+        print(f"{path.name:<44} {row[0]:9.1e} {row[1]:9.1e}  {row[2]:8.2%}", flush=True)
     worst = [max(row[i] for row in results.values()) for i in range(2)]
     print(f"{'worst of ' + str(len(results)):<44} {worst[0]:9.1e} {worst[1]:9.1e}")
     print("\nno mosaic, or not decodable:\n  " + "\n  ".join(skipped))
     example = next(arguments.data.rglob("CRW_0117.CRW"))
     sensor, capture = read_raw(example)
-    print(f"\n{example.name} with 8-bit quantising, error in digital numbers: median, 99 %, max; on-domain")
+    print(f"\n{example.name} with 8-bit quantizing, error in digital numbers: median, 99 %, max; on-domain")
     for row in measure(presets.classic(), sensor, capture).rows:
         print(
             f"  {row.stage:<10} {row.space:<7}"

@@ -2,11 +2,30 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InvalidArgument
+
+
+def check_target(path: Path, suffixes: Collection[str] = ()) -> None:
+    """Refuse, before any work is done, a path that cannot be written to.
+
+    Raises:
+        InvalidArgument: for a name that no file can have, a suffix that is none of `suffixes` (where some are given),
+            a folder that does not exist or is not writable, or a path that is itself a folder.
+    """
+    if "\0" in str(path):
+        raise InvalidArgument(f"cannot write {str(path)!r}: a file name has no null character")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InvalidArgument(f"cannot write {path}: the suffix must be one of {', '.join(suffixes)}")
+    if not os.path.isdir(path.parent):
+        raise InvalidArgument(f"cannot write {path}: the folder {path.parent} does not exist, make it first")
+    if os.path.isdir(path):
+        raise InvalidArgument(f"cannot write {path}: it is a folder, name a file")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidArgument(f"cannot write {path}: no permission to write into {path.parent}")
 
 
 @contextmanager
@@ -16,13 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
     When the block fails, the temporary file is removed and what was at `path` stays as it was.
 
     Raises:
-        InvalidArgument: when the folder does not exist, `path` is a folder, or the file system refuses the write.
+        InvalidArgument: as `check_target`, or when the file system refuses the write.
     """
-    if not path.parent.is_dir():
-        raise InvalidArgument(f"cannot write {path}: the folder {path.parent} does not exist, make it first")
-    if path.is_dir():
-        raise InvalidArgument(f"cannot write {path}: it is a folder, name a file")
-    temporary = path.with_name(f".{path.stem[:64]}.{secrets.token_hex(6)}{path.suffix}")
+    check_target(path)
+    temporary = path.with_name(f".{path.stem[:16]}.{secrets.token_hex(6)}{path.suffix[:16]}")
     try:
         yield temporary
         os.replace(temporary, path)

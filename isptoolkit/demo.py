@@ -6,6 +6,7 @@ from pathlib import Path
 from . import presets
 from .capture import Capture
 from .contact_sheet import contact_sheet
+from .errors import InvalidArgument
 from .io import read_image, write_image
 from .round_trip import RoundTrip, measure, psnr
 
@@ -34,10 +35,16 @@ def run(folder: Path) -> Demo:
 
     The mosaic is rounded to whole digital numbers, as a sensor gives them. Writes `photograph.png`, `rendered.png`,
     `sheet.png` and `graph.svg` into `folder`, which is made when missing.
+
+    Raises:
+        InvalidArgument: when `folder` cannot be made or written to.
     """
     from matplotlib import cbook
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(f"cannot make the folder {folder}: {getattr(error, 'strerror', error)}") from None
     image = read_image(Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))))
     pipeline = presets.classic().span("levels", "tone")
     sensor = pipeline.inverse(image, CAPTURE).round()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from .atomic import replacing
+from .atomic import check_target, replacing
 from .errors import InvalidArgument
 from .explain import class_name, verdict
 from .parallel import Parallel
@@ -161,6 +161,7 @@ def _row_height(row: list[_Block]) -> float:
 def _picture(stage: Stage, path: FilePath) -> None:
     if path.suffix.lower() not in (".svg", ".png"):
         raise InvalidArgument(f"a graph is drawn as .svg or .png, got {path.name!r}")
+    check_target(path)
     from matplotlib.figure import Figure
 
     series = _series(stage) or [(class_name(stage), stage)]

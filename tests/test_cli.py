@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from isptoolkit import cli, presets, read_image
 
@@ -82,13 +81,25 @@ def test_roundtrip_prints_numbers(run, dump):
     assert rows[-1]["on_domain"][2] <= 0.5 / 255 * (4095 - 64) * 1.001
 
 
-def test_the_table_fits_eighty_columns(run, dump, monkeypatch):
-    monkeypatch.setattr(cli, "_out", Console(width=80))
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_tables_show_every_column_and_stage_at_any_width(run, dump, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     code, out, _ = run("roundtrip", *dump)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
-    for word in (*presets.classic().names, "median", "99 %", "domain", "max all", "sensor", "linear"):
+    assert "\u2026" not in out
+    header = ("stage", "space", "median", "99 %", "max", "domain", "99 % all", "max all")
+    for word in (*header, *presets.classic().names, "sensor", "mosaic", "camera", "linear", "srgb"):
         assert word in out
+
+
+def test_long_stage_names_are_not_cut(run, dump, tmp_path):
+    chain = presets.classic()
+    pairs = {name * 4: stage for name, stage in chain.items()}
+    type(chain)(**pairs).save(tmp_path / "long.toml")
+    out = run("roundtrip", *dump, "--pipeline", tmp_path / "long.toml")[1]
+    assert all(name in out for name in pairs)
+    assert "max all" in out
 
 
 def test_show_draws(run, dump, tmp_path):
@@ -107,7 +118,33 @@ def test_check_tells_honest_from_cheating(run, tmp_path):
 def test_info_says_what_is_missing(run, data):
     code, out, _ = run("info", data / "digicam_corpus" / "kodak-dc120" / "P003908.KDC")
     assert code == 0
-    assert "gains" in out
+    assert "pass --gains and --matrix" in out
+
+
+def test_info_prints_numbers_and_json(run, data):
+    path = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
+    out = run("info", path)[1]
+    assert str(path) in out
+    for line in (["cfa", "RGGB"], ["black", "32,", "32,", "32,", "32"], ["missing", "nothing"], ["0.8606", "-0.2573"]):
+        assert any(" ".join(line) in " ".join(row.split()) for row in out.splitlines())
+    assert json.loads(run("info", path, "--json")[1])["matrix"][2] == [-0.2649, 0.3076, 0.91]
+
+
+def test_help_is_whole_and_the_version_there(run, monkeypatch):
+    code, out, _ = run()
+    assert code == 0
+    for command in ("render", "roundtrip", "show", "info", "check", "demo"):
+        assert f"  {command} " in out
+        assert run(command, "--help")[0] == 0
+    assert "..." not in out.split("Commands:")[1]
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 9")
+    assert run("--version")[1] == "isptoolkit isptoolkit 9\n"
+
+
+def test_a_bare_word_of_set_is_a_string(run, dump, tmp_path):
+    same = run("roundtrip", *dump, "--json")[1]
+    assert run("roundtrip", *dump, "--json", "--set", "clip.space=linear")[1] == same
+    assert run("roundtrip", *dump, "--json", "--set", 'clip.space = "linear"')[1] == same
 
 
 def test_demo_needs_no_file(run, tmp_path):

@@ -1,12 +1,13 @@
 """Round-trip measurement: errors where they arise, in digital numbers."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from isptoolkit import CAMERA, LINEAR, Learned, Pipeline, presets, stages
+from isptoolkit import CAMERA, LINEAR, MOSAIC, Learned, Pipeline, presets, stages
 from isptoolkit.errors import OneWay
-from isptoolkit.round_trip import measure
+from isptoolkit.round_trip import measure, travel
 
 
 @pytest.fixture
@@ -42,3 +43,29 @@ def test_a_chain_with_no_way_back_names_the_stage(sensor, capture):
     pipeline = Pipeline(levels=stages.Levels(), demosaic=stages.DemosaicMalvar(), net=net)
     with pytest.raises(OneWay, match=r"stage net \(Learned\) has no inverse"):
         measure(pipeline, sensor, capture)
+
+
+def test_some_stages_only_or_a_journey_at_hand_give_the_same_rows(sensor, capture):
+    sensor[0, 0, 4, 4] = 2000.0
+    chain = presets.classic()
+    whole = measure(chain, sensor, capture)
+    assert measure(chain, sensor, capture, journey=travel(chain, sensor, capture)) == whole
+    assert measure(chain, sensor, capture, stages=["levels"]).rows == whole.rows[:1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_percentiles_are_those_of_numpy(sensor, capture, dtype):
+    chain = presets.classic()
+    sensor = sensor.to(dtype)
+    there = travel(chain, sensor, capture)
+    error = (there.recovered["matrix"] - there.inputs["matrix"]).abs().amax(1).flatten() * (1023 - 65)
+    row = measure(chain, sensor, capture, journey=there).rows[chain.names.index("matrix")]
+    expected = np.percentile(error.numpy(), [50, 99, 100], method="nearest")
+    np.testing.assert_allclose(sorted(row.everywhere), expected, rtol=0.02)
+    assert row.everywhere[2] == float(error.max())
+
+
+def test_a_pipeline_with_parameters_is_measured(sensor, capture):
+    gain = nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+    chain = Pipeline(levels=stages.Levels(), gain=stages.Gain(gain, space=MOSAIC))
+    assert measure(chain, sensor, capture).rows[0].on_domain[2] < 1e-9

@@ -14,7 +14,7 @@ from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
 from .metadata import green_normalized, srgb_to_camera_of
 
 _DTYPES = {"uint8": "u1", "uint16": "<u2", "<u2": "<u2", ">u2": ">u2", "float32": "<f4", "<f4": "<f4", ">f4": ">f4"}
-MAX_SAMPLES = 1 << 31
+MAX_SAMPLES = 1 << 29
 """A mosaic that is said to have more samples than this is refused."""
 
 

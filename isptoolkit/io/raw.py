@@ -1,8 +1,8 @@
 """RAW files in: LibRaw decodes the pixels, and nothing that the file does not say is made up."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,7 @@ def _decode(path: Path) -> _Decoded:
     try:
         if path.stat().st_size == 0:
             raise UnreadableFile(f"{path} is empty")
-        with _silenced(), path.open("rb") as stream, rawpy.imread(stream) as raw:
+        with _SILENCE, path.open("rb") as stream, rawpy.imread(stream) as raw:
             return _facts(path, raw)
     except (rawpy.LibRawError, rawpy.NotSupportedError, NotImplementedError) as error:
         said = error.args[0] if error.args else ""
@@ -148,22 +148,43 @@ def _decode(path: Path) -> _Decoded:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """LibRaw writes what it thinks of a broken file to the standard error of the process; what matters is raised."""
+class _Silence:
+    """Standard error of the process while LibRaw runs, which writes there what it thinks of a broken file.
+
+    What matters is raised. Threads may decode at once: the first one in turns it off, the last one out turns it on.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._kept = threading.Lock(), 0, -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._kept = _turned_off()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._kept >= 0:
+                os.dup2(self._kept, _STDERR)
+                os.close(self._kept)
+
+
+def _turned_off() -> int:
+    """A copy of what standard error was, or -1 where there is none."""
     try:
-        kept = os.dup(2)
-    except OSError:  # there is none
-        yield
-        return
+        kept = os.dup(_STDERR)
+    except OSError:
+        return -1
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    os.dup2(nowhere, _STDERR)
+    os.close(nowhere)
+    return kept
+
+
+_STDERR = 2
+_SILENCE = _Silence()
 
 
 def _facts(path: Path, raw: Any) -> _Decoded:
