@@ -43,8 +43,8 @@ class HighlightWhiteBalance(Stage):
     Raises:
         InvalidArgument: for gains or brightness that are not positive, or an inflection outside [0, 1).
 
-    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "White balance", which gives the
-    inverse with inflection 0.9; the forward direction is its exact inverse, which the paper replaces by plain gains.
+    Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, and the code of its authors, for
+    the inverse with inflection 0.9; the forward direction is its exact inverse, where theirs applies plain gains.
 
     >>> capture = Capture.of("RGGB", gains=(2.0, 1.0, 1.7))
     >>> stage = HighlightWhiteBalance(brightness=1.25)
@@ -77,14 +77,36 @@ class HighlightWhiteBalance(Stage):
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         gains, inflection = self._gains(x, capture)
 
+        def seen(height: Tensor) -> Tensor:
+            return (x / highlight_gains(height, gains)).mean(1, keepdim=True)
+
+        def gray(height: Tensor) -> Tensor:
+            return inflection + height * (1 - inflection)
+
+        def slope(height: Tensor) -> Tensor:
+            # At the root, where gray / seen is 1, the derivative of excess. Elsewhere that factor makes the steps those
+            # of Newton's method for gray / seen = 1, which is nearer to a straight line.
+            factors = highlight_gains(height, gains)
+            falling = (x / factors * (2 * height * (1 - gains).clamp(min=0) / factors)).mean(1, keepdim=True)
+            return (1 - inflection) + gray(height) / seen(height) * falling
+
         def excess(height: Tensor) -> Tensor:
-            mean = (x / highlight_gains(height, gains)).mean(1, keepdim=True)
-            return inflection + height * (1 - inflection) - mean
+            return gray(height) - seen(height)
 
         # Solved for the height above the inflection: of t itself, rounding would grow with the square of the slope.
-        most = _height((x / gains).mean(1, keepdim=True), inflection)
-        height = solve_increasing(excess, torch.zeros_like(most), torch.zeros_like(most), most)
+        zero, most = self._bracket(x.detach(), gains.detach(), inflection.detach())
+        height = solve_increasing(excess, slope, zero, zero, most)
         return x / highlight_gains(height, gains)
+
+    @staticmethod
+    def _bracket(x: Tensor, gains: Tensor, inflection: Tensor) -> tuple[Tensor, Tensor]:
+        """Heights between which the solution lies: 0, and the lowest of what plain gains and single channels allow."""
+        # From the height 1 on, no gain is below 1, and all that rise are above height^2 (1 - g).
+        rising = (1 - gains).clamp(min=torch.finfo(x.dtype).eps)
+        cubic = (x.clamp(min=0) / ((1 - inflection) * rising)) ** (1 / 3)
+        single = torch.minimum(_height(x / gains.clamp(min=1), inflection), cubic).amax(1, keepdim=True)
+        most = torch.minimum(_height((x / gains).mean(1, keepdim=True), inflection), single.clamp(min=1))
+        return torch.zeros_like(most), most
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         gains, inflection = self._gains(y, capture)

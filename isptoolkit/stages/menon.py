@@ -10,11 +10,11 @@ from ..stage import Stage
 from .cfa import mosaic, site_masks
 from .demosaic import mirror_pad
 
-# Directional interpolation of green: half the neighbours plus a quarter of the Laplacian of the color here; eq. (1).
+# Directional interpolation of green: half the neighbors plus a quarter of the Laplacian of the color here.
 _GREEN = (-0.25, 0.5, 0.5, 0.5, -0.25)
 _MEAN = (0.5, 0.0, 0.5)
 _SMOOTH = (1 / 3, 1 / 3, 1 / 3)
-# Weights of the colour-difference gradients around a pixel, for the horizontal direction; section III.
+# Weights of the color-difference gradients around a pixel, for the horizontal direction.
 _DECISION = ((0, 0, 1, 0, 1), (0, 0, 0, 1, 0), (0, 0, 3, 0, 3), (0, 0, 0, 1, 0), (0, 0, 1, 0, 1))
 
 
@@ -58,12 +58,12 @@ def demosaic_menon(plane: Tensor, cfa: str, refine: bool = True) -> Tensor:
     red_row = rows == int("R" in cfa[2:])
 
     def at_green(color: Tensor, green: Tensor, in_row: Tensor) -> Tensor:
-        """Red or blue at green sites: the difference to green is that of the two measured neighbours."""
+        """Red or blue at green sites: the difference to green is that of the two measured neighbors."""
         return green + torch.where(in_row, _along(color - green, _MEAN, -1), _along(color - green, _MEAN, -2))
 
     red = torch.where(green_site, at_green(plane, green, red_row), plane)
     blue = torch.where(green_site, at_green(plane, green, ~red_row), plane)
-    # At a red site `blue` still holds the measured red, and the other way round: fill them from their neighbours.
+    # At a red site `blue` still holds the measured red, and the other way round: fill them from their neighbors.
     offset = directed(red - blue, _MEAN)
     red, blue = torch.where(blue_site, plane + offset, red), torch.where(red_site, plane - offset, blue)
     if refine:
@@ -83,18 +83,20 @@ def demosaic_menon(plane: Tensor, cfa: str, refine: bool = True) -> Tensor:
 class DemosaicMenon(Stage):
     """Demosaic along the better of two directions, decided per pixel after trying both; the inverse samples again.
 
-    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
-    so `mosaic(demosaic(m)) == m` exactly; the other order holds only for images that this demosaic made. Differentiable
-    wherever the decision does not flip.
+    Green is interpolated along rows and along columns, `(left + right) / 2 + (2 here - left2 - right2) / 4`; the
+    direction is kept in which the difference to green varies less around the pixel; red and blue follow green there.
+    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2; the frame is mirrored at its borders.
+    Measured samples stay bit for bit, so `mosaic(demosaic(m)) == m` exactly; the other order holds only for images
+    that this demosaic made. Differentiable wherever the decision does not flip.
 
     Args:
-        refine: smooth the color differences along the chosen direction once more (section IV of the paper).
+        refine: smooth the color differences along the chosen direction once more, the refining step of the paper.
+
+    Raises:
+        InvalidSize: in `forward`, for a height or width of 1.
 
     Source: Menon, Andriani, Calvagno, "Demosaicing with directional filtering and a posteriori decision", IEEE
     Transactions on Image Processing 16(1), 2007.
-
-    Raises:
-        InvalidSize: for a height or width of 1.
 
     >>> import torch
     >>> DemosaicMenon()(torch.ones(1, 1, 4, 4), Capture.of("RGGB")).unique()

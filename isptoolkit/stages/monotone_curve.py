@@ -18,8 +18,8 @@ class MonotoneCurve(Stage):
     """Piecewise cubic from (0, 0) to (1, 1) through K + 1 equally spaced knots, with continuous slope.
 
     The heights of the knots are the running sum of `softmax(logits)`, so they increase for any logits. Slopes at inner
-    knots are the harmonic means of the neighbouring secants (Fritsch and Butland), at the ends the end secants; beyond
-    [0, 1] the curve goes on straight. The inverse is a bisection with implicit gradients.
+    knots are the harmonic means of the neighboring secants (Fritsch and Butland), at the ends the end secants; beyond
+    [0, 1] the curve goes on straight. The inverse is found by Newton's method in a bracket, with implicit gradients.
 
     Args:
         logits: `[K]`, usually an `nn.Parameter`; equal logits give the identity.
@@ -57,33 +57,60 @@ class MonotoneCurve(Stage):
         return cls(heights.diff().log(), space)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        return self._curve(x, *self._knots(x))
+        heights, slopes = self._knots(x)
+        segments = len(heights) - 1
+        inside = x.clamp(0, 1)
+        place = (inside.detach() * segments).long().clamp(0, segments - 1)
+        cubic = _Cubic(heights, slopes, place)
+        inner = cubic(inside * segments - place) + heights[place]
+        return torch.where(x < 0, slopes[0] * x, torch.where(x > 1, 1 + slopes[-1] * (x - 1), inner))
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         heights, slopes = self._knots(y)
         segments = len(heights) - 1
         inside = y.clamp(0, 1)
         place = torch.searchsorted(heights.detach(), inside.detach().contiguous(), right=True).clamp(1, segments) - 1
-        low = place.to(y.dtype) / segments
-        root = solve_increasing(lambda t: self._curve(t, heights, slopes), inside, low, low + 1 / segments)
-        return torch.where(y < 0, y / slopes[0], torch.where(y > 1, 1 + (y - 1) / slopes[-1], root))
+        cubic = _Cubic(heights, slopes, place)
+        inner = (place + cubic.root(inside - heights[place])) / segments
+        return torch.where(y < 0, y / slopes[0], torch.where(y > 1, 1 + (y - 1) / slopes[-1], inner))
 
     def _knots(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Heights and slopes at the K + 1 knots."""
-        steps = torch.softmax(self.logits.to(like.dtype), 0)
-        secants = steps * len(steps)
-        inner = 2 * secants[1:] * secants[:-1] / (secants[1:] + secants[:-1])
-        return F.pad(steps.cumsum(0), (1, 0)), torch.cat((secants[:1], inner, secants[-1:]))
+        logarithms = torch.log_softmax(self.logits.to(like.dtype), 0)
+        secants = logarithms.exp() * len(logarithms)
+        # Of logarithms, as a quotient of secants would be 0 / 0 where both underflow.
+        inner = 2 * len(logarithms) * torch.exp(-torch.logaddexp(-logarithms[1:], -logarithms[:-1]))
+        sums = logarithms.exp().cumsum(0)
+        # Divided by the last, which rounding leaves a little off 1.
+        return F.pad(sums / sums[-1], (1, 0)), torch.cat((secants[:1], inner, secants[-1:]))
 
-    @staticmethod
-    def _curve(x: Tensor, heights: Tensor, slopes: Tensor) -> Tensor:
+
+class _Cubic:
+    """The Hermite cubic of one segment above its first knot, in `t` from 0 to 1, for every pixel its own."""
+
+    def __init__(self, heights: Tensor, slopes: Tensor, place: Tensor) -> None:
         segments = len(heights) - 1
-        width = 1 / segments
-        inside = x.clamp(0, 1)
-        place = (inside.detach() * segments).long().clamp(max=segments - 1)
-        t = inside * segments - place
-        start, end = heights[place], heights[place + 1]
-        out, into = slopes[place] * width, slopes[place + 1] * width
-        rise = end - start
-        cubic = start + t * (out + t * (3 * rise - 2 * out - into + t * (out + into - 2 * rise)))
-        return torch.where(x < 0, slopes[0] * x, torch.where(x > 1, heights[-1] + slopes[-1] * (x - 1), cubic))
+        self.rise = heights.diff()[place]
+        self.out, self.into = slopes[place] / segments, slopes[place + 1] / segments
+        self.square = 3 * self.rise - 2 * self.out - self.into
+        self.cube = self.out + self.into - 2 * self.rise
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return t * (self.out + t * (self.square + t * self.cube))
+
+    def slope(self, t: Tensor) -> Tensor:
+        return self.out + t * (2 * self.square + 3 * t * self.cube)
+
+    def root(self, height: Tensor) -> Tensor:
+        """Where the cubic reaches `height`, which lies between 0 and the rise of the segment."""
+        with torch.no_grad():
+            # A parabola that touches the cubic at the nearer end is a start close enough even where its slope is 0.
+            late = height > self(torch.full_like(height, 0.5))
+            rest = torch.where(late, self.rise - height, height).clamp(min=0)
+            first = torch.where(late, self.into, self.out)
+            second = torch.where(late, 3 * self.rise - 2 * self.into - self.out, self.square)
+            root = first + (first.square() + 4 * second * rest).clamp(min=0).sqrt()
+            way = torch.where(root > 0, 2 * rest / root, torch.zeros_like(root))
+            start = torch.where(late, 1 - way, way)
+            ends = torch.zeros_like(height), torch.ones_like(height)
+        return solve_increasing(self, self.slope, height, *ends, start=start, halvings=0)

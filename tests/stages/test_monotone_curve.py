@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from scipy.interpolate import CubicHermiteSpline
+from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 from scipy.optimize import brentq
 from torch import nn
 
 from isptoolkit import Capture
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.stages import MonotoneCurve
-from isptoolkit.stages.solve import solve_increasing
 
 CAPTURE = Capture.of("RGGB")
 
@@ -65,19 +64,20 @@ class _Verb(nn.Module):
         return getattr(self.stage, self.verb)(x, CAPTURE)
 
 
-def test_it_learns_a_gamma_curve_through_its_inverse():
-    stage = MonotoneCurve(nn.Parameter(torch.zeros(8)))
+# What 8 equal segments can do: the inverse of a steep start has unequal ones, and its best fit is 0.01182 off.
+@pytest.mark.parametrize(("verb", "bound"), [("forward", 0.003), ("inverse", 0.01184)])
+def test_it_learns_a_gamma_curve_either_way(verb, bound):
+    stage = MonotoneCurve(nn.Parameter(torch.zeros(8, dtype=torch.float64)))
     optimizer = torch.optim.Adam(stage.parameters(), 0.1)
-    x = torch.linspace(0.02, 1, 60).view(1, 1, 1, 60).expand(1, 3, 1, 60)
-    target = x**2.2
+    x = image(np.linspace(0, 1, 60))
     losses = []
-    for _ in range(150):
+    for _ in range(250):
         optimizer.zero_grad()
-        loss = (stage.inverse(x, CAPTURE) - target).abs().mean()
+        loss = (getattr(stage, verb)(x, CAPTURE) - x**2.2).square().mean()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.01 < 0.1 < losses[0]
+    assert losses[-1] ** 0.5 < bound < 0.2 < losses[0] ** 0.5
 
 
 def test_heights_must_increase_from_zero_to_one():
@@ -86,17 +86,60 @@ def test_heights_must_increase_from_zero_to_one():
             MonotoneCurve.through(heights)
 
 
-def test_roots_against_brentq_and_their_gradients():
-    power = torch.tensor([1.5, 3.0, 0.7], dtype=torch.float64, requires_grad=True)
-    target = torch.tensor([0.2, 1.4, 0.9], dtype=torch.float64, requires_grad=True)
-    low, high = torch.zeros(3, dtype=torch.float64), torch.full((3,), 4.0, dtype=torch.float64)
+@pytest.mark.parametrize("seed", range(3))
+def test_inner_segments_are_those_of_pchip(seed):
+    heights = np.concatenate([[0], np.random.default_rng(seed).uniform(0.01, 1, 7).cumsum()])
+    heights /= heights[-1]
+    heights[-1] = 1
+    places = np.linspace(1 / 7, 6 / 7, 50)  # at the ends PCHIP takes a parabola's slope, and this curve the secant's
+    made = MonotoneCurve.through(heights.tolist())(image(places), CAPTURE)[0, 0, 0]
+    np.testing.assert_allclose(made, PchipInterpolator(np.linspace(0, 1, 8), heights)(places), rtol=0, atol=2e-15)
 
-    def root(goal, exponent):
-        return solve_increasing(lambda t: t**exponent + t, goal, low, high)
 
-    expected = [
-        brentq(lambda t, p=p, y=y: t**p + t - y, 0, 4, xtol=1e-15)
-        for p, y in zip([1.5, 3.0, 0.7], [0.2, 1.4, 0.9], strict=True)
-    ]
-    np.testing.assert_allclose(root(target, power).detach().numpy(), expected, rtol=0, atol=1e-14)
-    assert torch.autograd.gradcheck(root, (target, power))
+def test_equal_logits_are_the_identity_everywhere():
+    x = image([-2.0, 0.0, 0.1, 0.37, 1.0, 3.0])
+    for knots in (1, 2, 7):
+        stage = MonotoneCurve([0.3] * knots)
+        torch.testing.assert_close(stage(x, CAPTURE), x, rtol=0, atol=1e-15)
+        torch.testing.assert_close(stage.inverse(x, CAPTURE), x, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("spread", [1.0, 5.0, 30.0, 300.0])
+def test_any_logits_increase_and_are_inverted_to_rounding(spread, dtype):
+    """Also where whole segments are flatter than rounding: then only the height of the answer is determined."""
+    tail = np.logspace(-12, 0, 100)
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        stage = MonotoneCurve(torch.randn(6, generator=generator, dtype=torch.float64) * spread)
+        x = image(np.sort(np.concatenate([np.linspace(-0.5, 1.5, 301), tail, 1 - tail]))).to(dtype)
+        y = stage(x, CAPTURE)
+        assert y.isfinite().all()
+        assert (y.diff(dim=-1) >= -2 * torch.finfo(dtype).eps).all()
+        wanted = image(np.concatenate([tail, 1 - tail, np.linspace(0, 1, 101)])).to(dtype)
+        back = stage.inverse(wanted, CAPTURE)
+        assert ((back >= 0) & (back <= 1)).all()
+        assert (stage(back, CAPTURE) - wanted).abs().max() <= 6 * torch.finfo(dtype).eps
+
+
+def test_not_a_number_stays_so():
+    stage = MonotoneCurve([0.1, 0.7, -0.4])
+    for verb in (stage.forward, stage.inverse):
+        assert verb(image([np.nan, 0.5, np.inf, -np.inf]), CAPTURE)[0, 0, 0].isnan().tolist() == [True] + 3 * [False]
+
+
+def test_gradients_at_the_ends_and_knots_are_finite():
+    logits = nn.Parameter(torch.tensor([0.0, 9.0, -9.0, 3.0]))
+    stage = MonotoneCurve(logits)
+    for verb in (stage.forward, stage.inverse):
+        x = image([0.0, 0.25, 0.5, 0.75, 1.0]).float().requires_grad_()
+        verb(x, CAPTURE).sum().backward()
+        assert x.grad.isfinite().all()
+        assert logits.grad.isfinite().all()
+
+
+def test_compiles():
+    stage = MonotoneCurve(nn.Parameter(torch.tensor([0.2, -0.3, 0.5])))
+    x = torch.rand(1, 3, 4, 6)
+    trip = torch.compile(lambda x: stage.inverse(stage(x, CAPTURE), CAPTURE), fullgraph=True, backend="eager")
+    torch.testing.assert_close(trip(x), x, rtol=0, atol=1e-6)

@@ -57,6 +57,67 @@ def test_golden_values_of_unprocessing(srgb, toned, linear):
     np.testing.assert_allclose(applied(PowerCurve(2.2).inverse, before), linear, rtol=0, atol=1e-6)
 
 
+def test_the_inverse_of_unprocessing_in_closed_form():
+    codes = np.linspace(0, 1, 1001)
+    np.testing.assert_allclose(
+        applied(Smoothstep().inverse, codes), 0.5 - np.sin(np.arcsin(1 - 2 * codes) / 3), rtol=0, atol=5e-16
+    )
+
+
+@pytest.mark.parametrize("amount", [1e-9, 1e-3, 0.3, 0.9, 0.999999, 1.0])
+def test_every_amount_is_inverted_up_to_the_ends(amount):
+    """Where the slope 1 - a vanishes, rounding of y grows to its square root."""
+    x = np.concatenate([[0.0, 1e-12, 1e-6], np.linspace(0.001, 0.999, 400), [1 - 1e-6, 1.0]])
+    stage = Smoothstep(amount)
+    y = applied(stage.forward, x)
+    slopes = (1 - amount) + 6 * amount * x * (1 - x)
+    # Of roundings near 0.5 + v, which are 1e-16 whatever y is; only the sine's argument, for small amounts, adds more.
+    allowed = np.minimum(1e-15 / np.maximum(slopes, 1e-15) + 4e-16 / np.sqrt(amount), 4e-8)
+    assert (np.abs(applied(stage.inverse, y) - x) <= allowed).all()
+
+
+def test_in_float32_the_full_smoothstep_loses_1e_4_at_its_ends_and_the_half_nothing():
+    x = torch.linspace(0, 1, 4001).view(1, 1, 1, -1).expand(1, 3, 1, -1)
+    errors = [(stage.inverse(stage(x, CAPTURE), CAPTURE) - x).abs() for stage in (Smoothstep(), Smoothstep(0.5))]
+    assert 2e-6 < errors[0].max() < 3e-4
+    assert errors[0][..., 400:-400].max() < 1e-6
+    assert errors[1].max() < 1e-6
+
+
+def test_smoothstep_is_a_polynomial_forward_and_stops_at_the_ends_backward():
+    np.testing.assert_allclose(applied(Smoothstep().forward, [-0.5, 1.5]), [1.0, 0.0], rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(applied(Smoothstep().inverse, [-0.5, 0.0, 1.0, 1.5]), [0, 0, 1, 1])
+    x = torch.tensor([[0.2, 1.1], [0.0, 1.0]], dtype=torch.float64).view(1, 1, 2, 2).repeat(1, 3, 1, 1)
+    assert Smoothstep().in_domain(x, CAPTURE).flatten().tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("name", ["reinhard", "filmic"])
+def test_compressions_are_odd_and_go_on_above_white(name):
+    stage, _, white = FORMULAS[name]
+    light = np.concatenate([np.geomspace(1e-12, 1e-3, 50), np.linspace(0.01, 3 * white, 200)])
+    up, down = applied(stage.forward, light), applied(stage.forward, -light)
+    np.testing.assert_array_equal(up, -down)
+    assert (np.diff(up) > 0).all()
+    assert up[-1] > 1
+    np.testing.assert_allclose(applied(stage.inverse, up), light, rtol=1e-13)
+    np.testing.assert_allclose(applied(stage.inverse, down), -light, rtol=1e-13)
+
+
+def test_filmic_has_an_asymptote_beyond_which_nothing_lies():
+    height = (1 - 0.02 / 0.30) / hable(11.2)
+    assert applied(Filmic().forward, [1e9]) == pytest.approx(height, rel=1e-8)
+    below, *above = applied(Filmic().inverse, [height * (1 - 1e-6), height * 1.01, 5.0, -5.0])
+    assert below > 1e4
+    assert np.isnan(above).all()
+
+
+@pytest.mark.parametrize("stage", [stage for stage, _, _ in FORMULAS.values()], ids=list(FORMULAS))
+def test_in_float32_as_good_as_its_condition(stage):
+    x = torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    gap = (stage(x.float(), CAPTURE).double() - stage(x, CAPTURE)).abs().max()
+    assert gap < 4 * torch.finfo(torch.float32).eps
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 def test_gradients_are_true_inside_and_finite_at_the_ends(name):
     stage, _, white = FORMULAS[name]
