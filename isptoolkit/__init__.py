@@ -5,6 +5,8 @@ from . import presets as presets
 from . import stages as stages
 from .capture import Capture as Capture
 from .contract import Contract as Contract
+from .fusion import Fused as Fused
+from .fusion import fuse as fuse
 from .geometry import align as align
 from .geometry import crop as crop
 from .geometry import flip as flip

@@ -3,6 +3,7 @@
 from typing import Any
 
 from . import stages
+from .fusion import Fused
 from .parallel import ChannelSplit, Parallel
 from .pipeline import Pipeline
 from .stage import Inverse, Learned, Pair, Stage
@@ -13,5 +14,5 @@ def public_classes() -> dict[str, Any]:
     exported: list[type] = [
         value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)
     ]
-    parts: list[type] = [ChannelSplit, Parallel, Pipeline, Inverse, Learned, Pair]
+    parts: list[type] = [ChannelSplit, Parallel, Pipeline, Fused, Inverse, Learned, Pair]
     return {made.__name__: made for made in exported + parts}

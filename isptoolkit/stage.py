@@ -4,7 +4,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from .capture import Capture
 from .contract import Contract
 from .errors import InvalidArgument, OneWay
 from .spaces import Space, resample_mask
+
+if TYPE_CHECKING:
+    from .kernels.steps import Step
 
 Quantity: TypeAlias = float | Sequence[Any] | Tensor
 """What a constructor accepts for a physical quantity: a number, nested numbers, a tensor, or an `nn.Parameter`."""
@@ -107,11 +110,23 @@ class Stage(nn.Module, ABC):
         else:
             self.register_buffer(name, value)
 
-    def quantity(self, name: str, capture: Capture, like: Tensor) -> Tensor:
-        """The stage's own value of `name`, else the capture's, in the dtype of `like`."""
+    def quantity(self, name: str, capture: Capture, like: Tensor | None = None) -> Tensor:
+        """The stage's own value of `name`, else the capture's, in the dtype of `like`, or in float64."""
         own = getattr(self, name)
         value: Tensor = getattr(capture, name) if own is None else own
-        return value.to(like.dtype)
+        return value.to(torch.float64 if like is None else like.dtype)
+
+    def forward_steps(self, capture: Capture) -> list["Step"] | None:
+        """What `forward` does to each pixel, as steps for the native kernels; None where it is more than that.
+
+        The steps equal `forward` to rounding, their gradients too; their numbers are float64, made of the stage's
+        quantities by differentiable operations.
+        """
+        return None
+
+    def inverse_steps(self, capture: Capture) -> list["Step"] | None:
+        """The same of `inverse`."""
+        return None
 
     def extra_repr(self) -> str:
         return f"{self.takes.name} -> {self.gives.name}"
@@ -146,6 +161,12 @@ class Inverse(Stage):
         return resample_mask(
             self.stage.in_domain(self.stage.inverse(x, capture), capture), self.stage.takes, self.takes
         )
+
+    def forward_steps(self, capture: Capture) -> list["Step"] | None:
+        return self.stage.inverse_steps(capture)
+
+    def inverse_steps(self, capture: Capture) -> list["Step"] | None:
+        return self.stage.forward_steps(capture)
 
     @property
     def two_way(self) -> bool:

@@ -23,7 +23,7 @@ LAYERS = (
     {"errors", "atomic", "signatures"},
     {"spaces", "contract"},
     {"capture"},
-    {"stage", "geometry"},
+    {"stage", "geometry", "kernels"},
     {"stages", "learned"},
     {"parallel", "pipeline"},
     set(),

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidSize
+from ..kernels import demosaic as kernels
+from ..kernels import usable
 from ..spaces import CAMERA, MOSAIC, PACKED
 from ..stage import Stage
 
@@ -44,6 +46,9 @@ def mosaic(image: Tensor, cfa: str) -> Tensor:
     >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2), "RGGB")[0, 0].tolist()
     [[1.0, 2.0], [2.0, 3.0]]
     """
+    if usable(image):
+        sampled: Tensor = kernels.mosaic(image, site_channels(cfa))
+        return sampled
     red, green, _ = site_masks(cfa, image).unbind(1)
     return torch.where(red, image[:, 0], torch.where(green, image[:, 1], image[:, 2]))[:, None]
 
@@ -57,21 +62,21 @@ def pack(plane: Tensor) -> Tensor:
     height, width = plane.shape[-2:]
     if height % 2 or width % 2:
         raise InvalidSize(f"packing 2x2 cells needs an even height and width, got {height} x {width}: crop() first")
-    return F.pixel_unshuffle(plane, 2)
+    return kernels.pack(plane) if usable(plane) else F.pixel_unshuffle(plane, 2)
 
 
 def unpack(planes: Tensor) -> Tensor:
     """The opposite of `pack`: `[B,4,h,w]` to `[B,1,2h,2w]`."""
-    return F.pixel_shuffle(planes, 2)
+    return kernels.unpack(planes) if usable(planes) else F.pixel_shuffle(planes, 2)
 
 
 class Mosaic(Stage):
     """Sample an image through the CFA: `[B,3,H,W]` camera RGB to `[B,1,H,W]`; one-way.
 
-    Two thirds of the values are lost. For a two-way step take a demosaic read backwards, `DemosaicMalvar().inv`: its
-    `forward` is this very sampling.
+    `y[0, i, j] = x[c, i, j]`, c the channel that the site of pixel (i, j) sees. Two thirds of the values are lost. For
+    a two-way step take a demosaic read backwards, `DemosaicMalvar().inv`: its `forward` is this very sampling.
 
-    Source: Bayer, US patent 3971065 (1976).
+    Source: Bayer, "Color imaging array", US patent 3971065, 1976.
 
     >>> Mosaic()(torch.ones(1, 3, 2, 2), Capture.of("RGGB")).shape
     torch.Size([1, 1, 2, 2])
@@ -87,7 +92,8 @@ class Mosaic(Stage):
 class Pack(Stage):
     """The four sites of each 2x2 cell as channels, row-major whatever the phase; exact both ways.
 
-    `[B,1,H,W]` to `[B,4,H/2,W/2]`; read backwards (`Pack().inv`) it unpacks.
+    `y[2 a + b, i, j] = x[0, 2 i + a, 2 j + b]` for a and b 0 or 1: `[B,1,H,W]` to `[B,4,H/2,W/2]`. The inverse puts
+    the sites back, for any size; read backwards (`Pack().inv`) the stage unpacks.
 
     Raises:
         InvalidSize: in `forward`, for an odd height or width.

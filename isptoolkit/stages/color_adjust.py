@@ -8,11 +8,12 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Step, matrix
 from ..spaces import LINEAR, SRGB, Space
 from ..stage import Quantity, Stage
 
 LUMA_WEIGHTS = {
-    "601": (0.299, 0.114),  # Rec. ITU-R BT.601-7, clause 2.5.1; used by JFIF 1.02 and ITU-T T.871, clause 7
+    "601": (0.299, 0.114),  # Rec. ITU-R BT.601-7, section 2.5.1; used by JFIF, ITU-T T.871, clause 7
     "709": (0.2126, 0.0722),  # Rec. ITU-R BT.709-6, item 3.2
 }
 """The weights (K_R, K_B) of red and blue in luma; green has the rest, `1 - K_R - K_B`."""
@@ -70,6 +71,18 @@ class Saturation(Stage):
         gray = luma(y, *LUMA_WEIGHTS["709"])
         return gray + (y - gray) / self._amount(y)
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [self._mix(self.amount.double())]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [self._mix(1 / self.amount.double())]
+
+    def _mix(self, amount: Tensor) -> Step:
+        amount = amount.reshape(-1, 1, 1)
+        red, blue = LUMA_WEIGHTS["709"]
+        gray = amount.new_tensor([[red, 1 - red - blue, blue]]).expand(3, 3)
+        return matrix(gray + amount * (torch.eye(3, dtype=amount.dtype, device=amount.device) - gray))
+
     def _amount(self, x: Tensor) -> Tensor:
         return self.amount.to(x.dtype).reshape(-1, 1, 1, 1)
 
@@ -90,7 +103,7 @@ class YCbCr(Stage):
     Raises:
         InvalidArgument: for another standard.
 
-    Source: Rec. ITU-R BT.601-7, clause 2.5; Rec. ITU-R BT.709-6, items 3.2 and 3.3; ITU-T T.871 (JFIF), clause 7.
+    Source: Rec. ITU-R BT.601-7, section 2.5; Rec. ITU-R BT.709-6, items 3.2 and 3.3; ITU-T T.871 (JFIF), clause 7.
 
     >>> YCbCr()(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1), Capture.of("RGGB")).flatten()
     tensor([0.2990, 0.3313, 1.0000])
@@ -119,3 +132,18 @@ class YCbCr(Stage):
         blue = gray + 2 * (1 - self._blue) * blue
         green = (gray - self._red * red - self._blue * blue) / (1 - self._red - self._blue)
         return torch.cat([red, green, blue], 1)
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        mix = self._mix(capture)
+        return [matrix(mix, mix.new_tensor([[0, 0.5, 0.5]]))]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        unmix = torch.linalg.inv(self._mix(capture))
+        return [matrix(unmix, -0.5 * unmix[:, :, 1:].sum(-1))]
+
+    def _mix(self, capture: Capture) -> Tensor:
+        """`[1,3,3]` float64 from RGB to luma and centered color differences."""
+        gray = torch.tensor([self._red, 1 - self._red - self._blue, self._blue], dtype=torch.float64)
+        red, _, blue = torch.eye(3, dtype=torch.float64)
+        rows = gray, (blue - gray) / (2 * (1 - self._blue)), (red - gray) / (2 * (1 - self._red))
+        return torch.stack(rows)[None].to(capture.gains.device)

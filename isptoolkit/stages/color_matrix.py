@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Step
+from ..kernels.steps import matrix as matrix_step
 from ..spaces import CAMERA, LINEAR
 from ..stage import Quantity, Stage
 
@@ -40,9 +42,8 @@ class ColorMatrix(Stage):
     Raises:
         InvalidArgument: for another shape or a matrix that cannot be inverted.
 
-    Source: DNG 1.6 specification, chapter 6, "Mapping Camera Color Space to CIE XYZ Space", with the matrix taken to
-    the sRGB primaries; Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "Color
-    correction".
+    Source: DNG 1.6 specification, "Mapping Camera Color Space to CIE XYZ Space", with the matrix taken to the sRGB
+    primaries; Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, for the color correction.
 
     >>> capture = Capture.of("RGGB", srgb_to_camera=((0.75, 0.25, 0), (0, 1, 0), (0, 0.5, 0.5)))
     >>> ColorMatrix()(torch.tensor([0.5, 0.5, 0.75]).view(1, 3, 1, 1), capture).flatten()
@@ -70,6 +71,12 @@ class ColorMatrix(Stage):
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return apply_matrix(y, self._matrix(capture).to(y.dtype))
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [matrix_step(torch.linalg.inv_ex(self._matrix(capture)).inverse)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [matrix_step(self._matrix(capture))]
 
     def _matrix(self, capture: Capture) -> Tensor:
         own = self.srgb_to_camera

@@ -7,25 +7,27 @@ from torch.nn import functional as F
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidSize
+from ..kernels import usable
+from ..kernels.demosaic import demosaic as demosaic_kernel
 from ..spaces import CAMERA, MOSAIC
 from ..stage import Stage
-from .cfa import mosaic, site_masks
+from .cfa import mosaic, site_channels, site_masks
 
 # Four filters on the mosaic itself: green at a red or blue site; the other of red and blue there; and, at a green site,
-# the color of its left and right neighbours (that of its upper and lower neighbours is the transpose).
+# the color of its left and right neighbors (that of its upper and lower neighbors is the transpose).
 _BILINEAR = (
     [[0, 1, 0], [1, 0, 1], [0, 1, 0]],
     [[1, 0, 1], [0, 0, 0], [1, 0, 1]],
     [[0, 0, 0], [2, 0, 2], [0, 0, 0]],
 )
-"""Means of the nearest neighbours, in quarters."""
+"""Means of the nearest neighbors, in quarters."""
 _MALVAR = (
     [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]],
     [[0, 0, -3, 0, 0], [0, 4, 0, 4, 0], [-3, 0, 12, 0, -3], [0, 4, 0, 4, 0], [0, 0, -3, 0, 0]],
     [[0, 0, 1, 0, 0], [0, -2, 0, -2, 0], [-2, 8, 10, 8, -2], [0, -2, 0, -2, 0], [0, 0, 1, 0, 0]],
 )
 """Malvar, He, Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned color images", ICASSP 2004,
-figure 2, in sixteenths."""
+in sixteenths."""
 
 
 def mirror_pad(x: Tensor, margin: int) -> Tensor:
@@ -46,12 +48,16 @@ def mirror_pad(x: Tensor, margin: int) -> Tensor:
 
 def demosaic_bilinear(plane: Tensor, cfa: str) -> Tensor:
     """Fill each missing color with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
-    return _interpolate(plane, cfa, _BILINEAR, 4)
+    return demosaic_kernel(plane, site_channels(cfa), 1) if _native(plane) else _interpolate(plane, cfa, _BILINEAR, 4)
 
 
 def demosaic_malvar(plane: Tensor, cfa: str) -> Tensor:
     """Bilinear plus a gain-corrected Laplacian of the color at hand, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
-    return _interpolate(plane, cfa, _MALVAR, 16)
+    return demosaic_kernel(plane, site_channels(cfa), 2) if _native(plane) else _interpolate(plane, cfa, _MALVAR, 16)
+
+
+def _native(plane: Tensor) -> bool:
+    return usable(plane) and min(plane.shape[-2:]) >= 2
 
 
 def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], scale: int) -> Tensor:
@@ -77,11 +83,14 @@ def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], 
 class DemosaicBilinear(Stage):
     """Interpolate the two missing colors of each pixel from their nearest samples; the inverse samples again.
 
-    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
-    so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made.
+    Each missing color is the mean of the two or four nearest samples of it. `[B,1,H,W]` mosaic to `[B,3,H,W]` camera
+    RGB, same scale, any size from 2 x 2; the frame is mirrored at its borders. Measured samples stay bit for bit, so
+    `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made.
 
     Raises:
-        InvalidSize: for a height or width of 1.
+        InvalidSize: in `forward`, for a height or width of 1.
+
+    Source: a definition.
 
     >>> import torch
     >>> DemosaicBilinear()(torch.ones(1, 1, 3, 3), Capture.of("GBRG")).unique()
@@ -101,14 +110,17 @@ class DemosaicBilinear(Stage):
 class DemosaicMalvar(Stage):
     """Malvar-He-Cutler demosaicing, linear 5x5 filters; the inverse samples again.
 
-    `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB, same scale, any size from 2 x 2. Measured samples stay bit for bit,
-    so `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made. Interpolated
+    Bilinear interpolation plus a share of the Laplacian of the measured color: 1/2 of it for green, 5/8 for red or blue
+    at a green site, 3/4 for red at a blue site and blue at a red one. `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB,
+    same scale, any size from 2 x 2; the frame is mirrored at its borders. Measured samples stay bit for bit, so
+    `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made. Interpolated
     values may leave the range of the samples.
 
-    Source: Malvar, He, Cutler, ICASSP 2004.
-
     Raises:
-        InvalidSize: for a height or width of 1.
+        InvalidSize: in `forward`, for a height or width of 1.
+
+    Source: Malvar, He, Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned color images",
+    ICASSP 2004.
 
     >>> import torch
     >>> DemosaicMalvar()(torch.ones(1, 1, 3, 3), Capture.of("GBRG")).unique()

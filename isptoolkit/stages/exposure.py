@@ -6,6 +6,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Step, scaled
 from ..spaces import LINEAR, MOSAIC, Space
 from ..stage import Quantity, Stage
 
@@ -20,7 +21,7 @@ class Exposure(Stage):
     Raises:
         InvalidArgument: when `stops` has another shape or is not finite.
 
-    Source: the exposure value of the APEX system (ISO 2720), in which one step is a factor of two.
+    Source: the exposure value of the APEX system, in which one step is a factor of two.
 
     >>> Exposure(stops=1.0)(torch.full((1, 3, 1, 1), 0.25), Capture.of("RGGB")).flatten()
     tensor([0.5000, 0.5000, 0.5000])
@@ -40,6 +41,12 @@ class Exposure(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y / self._factor(y)
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [scaled(torch.exp2(self.stops.double()))]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [scaled(torch.exp2(-self.stops.double()))]
+
     def _factor(self, x: Tensor) -> Tensor:
         return torch.exp2(self.stops.to(x.dtype)).reshape(-1, 1, 1, 1)
 
@@ -54,7 +61,7 @@ class Gain(Stage):
     Raises:
         InvalidArgument: when `gain` is not positive or has another shape.
 
-    Source: a definition; DNG 1.6 specification, tag BaselineExposure, states the same factor in stops.
+    Source: a definition; the tag BaselineExposure of the DNG specification states such a factor in stops.
 
     >>> Gain(2.0)(torch.full((1, 1, 1, 2), 0.25), Capture.of("RGGB"))
     tensor([[[[0.5000, 0.5000]]]])
@@ -75,6 +82,12 @@ class Gain(Stage):
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y / self._factor(y)
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [scaled(self.gain.double())]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [scaled(1 / self.gain.double())]
 
     def _factor(self, x: Tensor) -> Tensor:
         return self.gain.to(x.dtype).reshape(-1, 1, 1, 1)

@@ -7,6 +7,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Kind, Step
 from ..spaces import MOSAIC, Space
 from ..stage import Quantity, Stage
 
@@ -93,7 +94,7 @@ class LensShadingRadial(Stage):
     Raises:
         InvalidArgument: when the gain is not positive for every r in [0, 1], or the center lies outside the frame.
 
-    Source: DNG 1.6 specification, chapter 7, opcode FixVignetteRadial.
+    Source: DNG 1.6 specification, opcode FixVignetteRadial.
 
     >>> stage = LensShadingRadial([0.5])
     >>> stage(torch.ones(1, 1, 3, 3), Capture.of("RGGB"))[0, 0, 0]
@@ -149,8 +150,7 @@ class LensShadingMesh(Stage):
     Raises:
         InvalidArgument: for gains that are not positive, an empty mesh, or a number of planes that does not fit.
 
-    Source: DNG 1.6 specification, chapter 7, opcode GainMap, with map origin 0 and spacing `1 / (rows - 1)`,
-    `1 / (cols - 1)`.
+    Source: DNG 1.6 specification, opcode GainMap, with map origin 0 and spacing `1 / (rows - 1)`, `1 / (cols - 1)`.
 
     >>> stage = LensShadingMesh([[[1.0, 2.0]]])
     >>> stage(torch.ones(1, 1, 1, 4), Capture.of("RGGB"))
@@ -182,6 +182,16 @@ class LensShadingMesh(Stage):
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y / self._gain(y)
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [self._step(Kind.MESH_MULTIPLY)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [self._step(Kind.MESH_DIVIDE)]
+
+    def _step(self, kind: Kind) -> Step:
+        planes, rows, columns = self.mesh.shape[-3:]
+        return Step(kind, self.mesh.double().reshape(-1, planes * rows * columns), (planes, rows, columns))
 
     def _gain(self, x: Tensor) -> Tensor:
         mesh = self.mesh.to(x.dtype).reshape(-1, *self.mesh.shape[-3:])

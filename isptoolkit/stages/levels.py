@@ -6,6 +6,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Step, sites
 from ..spaces import MOSAIC, SENSOR
 from ..stage import Quantity, Stage
 from .cfa import site_plane
@@ -65,8 +66,9 @@ class Levels(Stage):
     Raises:
         InvalidArgument: for a wrong shape, or white not above black when both are given.
 
-    Source: DNG 1.6 specification, chapter 5, "Mapping Raw Values to Linear Reference Values": black subtraction and
-    rescaling; its final clipping is left to `Clip`.
+    Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
+    with two differences. The standard divides all sites by white less the highest of their black levels, so that where
+    these differ not every site has its white at 1; here each site has its own divisor. Its clipping is left to `Clip`.
 
     >>> capture = Capture.of("RGGB", black=(64, 60, 60, 56), white=1088)
     >>> Levels()(torch.tensor([[[[576.0, 60.0], [1088.0, 56.0]]]]), capture)
@@ -96,9 +98,20 @@ class Levels(Stage):
         black, span = self._levels(y, capture)
         return y * span + black
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        black, span = self._sites(capture)
+        return [sites(black, 1 / span, torch.zeros_like(span))]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        black, span = self._sites(capture)
+        return [sites(torch.zeros_like(span), span, black)]
+
+    def _sites(self, capture: Capture, like: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        black = self.quantity("black", capture, like).reshape(-1, 4)
+        return black, self.quantity("white", capture, like).reshape(-1, 1) - black
+
     def _levels(self, x: Tensor, capture: Capture) -> tuple[Tensor, Tensor]:
-        black = self.quantity("black", capture, like=x).reshape(-1, 4)
-        span = self.quantity("white", capture, like=x).reshape(-1, 1) - black
+        black, span = self._sites(capture, like=x)
         height, width = x.shape[-2:]
         return site_plane(black, height, width), site_plane(span, height, width)
 
@@ -117,7 +130,7 @@ class Linearize(Stage):
     Raises:
         InvalidArgument: for fewer than 2 entries, a decreasing table, or one without any rise.
 
-    Source: DNG 1.6 specification, tag LinearizationTable (50712) and chapter 5, "Linearization".
+    Source: DNG 1.6 specification, tag LinearizationTable (50712) and "Mapping Raw Values to Linear Reference Values".
 
     >>> stage = Linearize([0, 1, 4, 9])
     >>> y = stage(torch.tensor([[[[0.0, 1.5, 3.0]]]]), Capture.of("RGGB"))

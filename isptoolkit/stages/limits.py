@@ -1,10 +1,12 @@
 """The two stages that lose on purpose: clipping and rounding. The natural inverse of both is the identity."""
 
+import torch
 from torch import Tensor
 
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Kind, Step
 from ..spaces import LINEAR, SRGB, Space
 from ..stage import Quantity, Stage
 
@@ -23,7 +25,7 @@ class Clip(Stage):
     Raises:
         InvalidArgument: when `low` is not below `high`.
 
-    Source: DNG 1.6 specification, chapter 5, "Clipping", for the limits 0 and 1.
+    Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values", for the limits 0 and 1.
 
     >>> import torch
     >>> Clip()(torch.tensor([-0.5, 0.5, 1.5]).view(1, 3, 1, 1), Capture.of("RGGB")).flatten()
@@ -49,6 +51,14 @@ class Clip(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        low, high = (limit.double().reshape(-1, 1) for limit in (self.low, self.high))
+        samples = max(len(low), len(high))
+        return [Step(Kind.CLAMP, torch.cat((low.expand(samples, 1), high.expand(samples, 1)), 1))]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return []
+
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         """Where every channel lies within the limits."""
         low, high = self._limits(x)
@@ -73,7 +83,7 @@ class Quantize(Stage):
         InvalidArgument: when `bits` is not a whole number from 1 to 16.
 
     Source: Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons for
-    conditional computation", arXiv:1308.3432 (2013), section 4, for the gradient; the rest is a definition.
+    conditional computation", arXiv:1308.3432, 2013, for the gradient; the rest is a definition.
 
     >>> import torch
     >>> Quantize(bits=1)(torch.tensor([0.2, 0.7, 1.0]).view(1, 3, 1, 1), Capture.of("RGGB")).flatten()
@@ -90,9 +100,15 @@ class Quantize(Stage):
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         steps = 2**self.bits - 1
-        # In this order the sum is the level itself, to the last bit: x - x.detach() is zero.
+        # In this order the sum is the level itself, to the last bit: x - x.detach() is zero, also at infinity.
         level: Tensor = (x.detach() * steps).round() / steps
-        return level + (x - x.detach())
+        return level + (x - x.detach()).nan_to_num(0)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [Step(Kind.QUANTIZE, torch.full((1, 1), 2.0**self.bits - 1, dtype=torch.float64))]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return []

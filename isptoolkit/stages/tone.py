@@ -8,6 +8,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Kind, Step, curve, scaled
 from ..spaces import LINEAR, SRGB, Space
 from ..stage import Quantity, Stage
 
@@ -62,6 +63,12 @@ class Smoothstep(Stage):
         u = 2 * s * torch.sin(torch.where(steep, sine.sign() * (math.pi / 2), angle) / 3)
         return torch.where(inside, u, v.detach().clamp(-0.5, 0.5)) + 0.5
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.SMOOTHSTEP, self.amount.double())]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.SMOOTHSTEP_INVERSE, self.amount.double())]
+
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         """Where every channel lies in [0, 1]."""
         return ((x >= 0) & (x <= 1)).all(1, keepdim=True)
@@ -106,6 +113,12 @@ class ExtendedReinhard(Stage):
         size = y.abs()
         square = self._square(y)
         return y.sign() * _positive_root(1 / square, 1 - size, size)
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.REINHARD, self.white.double() ** -2)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.REINHARD_INVERSE, self.white.double() ** -2)]
 
     def _square(self, like: Tensor) -> Tensor:
         return self.white.to(like.dtype).reshape(-1, 1, 1, 1).square()
@@ -157,7 +170,14 @@ class Filmic(Stage):
         height = y.abs() * _hable(white)
         # From h(x) = height: A (1 - k) x^2 + B (k' - C) ... with k = height + E/F, arranged so that nothing cancels.
         k = height + _E / _F
-        return y.sign() * _positive_root(_A * (1 - k), _B * (_C - k), _D * _F * height) / exposure
+        root = _positive_root(_A * (1 - k), _B * (_C - k), _D * _F * height)
+        return y.sign() * torch.where(k < 1, root, torch.full_like(root, torch.nan)) / exposure
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [scaled(self.exposure.double()), curve(Kind.HABLE), scaled(1 / _hable(self.white.double()))]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [scaled(_hable(self.white.double())), curve(Kind.HABLE_INVERSE), scaled(1 / self.exposure.double())]
 
     def _values(self, like: Tensor) -> tuple[Tensor, Tensor]:
         return (

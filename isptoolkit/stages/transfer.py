@@ -8,6 +8,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Kind, Step, curve
 from ..spaces import LINEAR, SRGB, Space
 from ..stage import Quantity, Stage
 
@@ -83,6 +84,12 @@ class SRGBCurve(Stage):
         power = ((safe + _SRGB_OFFSET) / _SRGB_SCALE) ** _SRGB_POWER
         return torch.where(curved, power * y.sign(), y / _SRGB_SLOPE)
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.SRGB_ENCODE)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.SRGB_DECODE)]
+
 
 class Rec709Curve(Stage):
     """The Rec. 709 camera curve: `y = 4.5 x` below 0.018, else `1.099 x^0.45 - 0.099`; odd.
@@ -121,6 +128,12 @@ class Rec709Curve(Stage):
         power = ((safe + _709_OFFSET) / _709_SCALE) ** (1 / _709_POWER)
         return torch.where(curved, power * y.sign(), y / _709_SLOPE)
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.REC709_ENCODE)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.REC709_DECODE)]
+
 
 class PowerCurve(Stage):
     """Pure power: `y = sign(x) |x|^(1/gamma)`.
@@ -157,12 +170,18 @@ class PowerCurve(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return _power(y.abs(), self._exponent(y)) * y.sign()
 
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.POWER, 1 / self.gamma.double())]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.POWER, self.gamma.double())]
+
     def _exponent(self, like: Tensor) -> Tensor:
         return self.gamma.to(like.dtype).reshape(-1, 1, 1, 1)
 
 
 class PQCurve(Stage):
-    """Perceptual quantiser: `y = ((c1 + c2 x^m1) / (1 + c3 x^m1))^m2`, extended about (0, f(0)).
+    """Perceptual quantizer: `y = ((c1 + c2 x^m1) / (1 + c3 x^m1))^m2`, extended about (0, f(0)).
 
     Args:
         takes: linear light, 1 = 10000 cd/m2.
@@ -192,6 +211,12 @@ class PQCurve(Stage):
         sign = (y - self._black).sign()
         root: Tensor = ((y - self._black).abs() + self._black) ** (1 / _PQ_M2)
         return _power((root - _PQ_C1).clamp_min(0) / (_PQ_C2 - _PQ_C3 * root), 1 / _PQ_M1) * sign
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.PQ_ENCODE)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.PQ_DECODE)]
 
 
 class HLGCurve(Stage):
@@ -230,3 +255,9 @@ class HLGCurve(Stage):
         curved = size > 0.5
         safe = torch.where(curved, size, torch.ones_like(size))
         return torch.where(curved, (torch.exp((safe - _HLG_C) / _HLG_A) + _HLG_B) / 12, size.square() / 3) * y.sign()
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.HLG_ENCODE)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [curve(Kind.HLG_DECODE)]

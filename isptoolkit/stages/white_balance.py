@@ -6,6 +6,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidSize, InvalidTensor
+from ..kernels.steps import Step, channels, sites
 from ..spaces import CAMERA, MOSAIC, Space
 from ..stage import Quantity, Stage
 from .cfa import site_channels, site_plane
@@ -23,8 +24,8 @@ class WhiteBalance(Stage):
     Raises:
         InvalidArgument: for gains that are not positive or another space.
 
-    Source: von Kries coefficient law (1902) in camera primaries, as in DNG 1.6 specification, tag AsShotNeutral (the
-    gains are the reciprocals of its values).
+    Source: the coefficient law of von Kries (1902), in camera primaries; tag AsShotNeutral of the DNG 1.6
+    specification, whose values are the reciprocals of the gains.
 
     >>> capture = Capture.of("GRBG", gains=(2.0, 1.0, 1.5))
     >>> WhiteBalance()(torch.full((1, 1, 2, 2), 0.5), capture)
@@ -50,12 +51,26 @@ class WhiteBalance(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y / self._gain(y, capture)
 
-    def _gain(self, x: Tensor, capture: Capture) -> Tensor:
-        gains = self.quantity("gains", capture, like=x).reshape(-1, 3)
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return self._steps(self._gains(capture))
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return self._steps(1 / self._gains(capture))
+
+    def _steps(self, gains: Tensor) -> list[Step]:
+        zero = torch.zeros_like(gains)
+        return [channels(gains, zero) if self.space == CAMERA else sites(zero, gains, zero)]
+
+    def _gains(self, capture: Capture, like: Tensor | None = None) -> Tensor:
+        """`[B,3]` of the channels, or `[B,4]` of the sites of a mosaic."""
+        gains = self.quantity("gains", capture, like).reshape(-1, 3)
         if self.space == CAMERA:
-            return gains[:, :, None, None]
-        sites = torch.stack([gains[:, channel] for channel in site_channels(capture.cfa)], 1)
-        return site_plane(sites, x.shape[-2], x.shape[-1])
+            return gains
+        return torch.stack([gains[:, channel] for channel in site_channels(capture.cfa)], 1)
+
+    def _gain(self, x: Tensor, capture: Capture) -> Tensor:
+        gains = self._gains(capture, like=x)
+        return gains[:, :, None, None] if self.space == CAMERA else site_plane(gains, x.shape[-2], x.shape[-1])
 
 
 def grey_world(x: Tensor, capture: Capture, clip: float = 1.0) -> Capture:

@@ -1,0 +1,224 @@
+"""Fusion: a run of stages as one stage that does all their work in a single pass over memory."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .capture import Capture
+from .errors import InvalidArgument, InvalidTensor
+from .kernels import usable
+from .kernels.steps import MAX_PLANES, MAX_STEPS, merge, numbers, words
+from .pipeline import Pipeline
+from .stage import Inverse, Stage
+from .stages.cfa import mosaic, site_channels
+from .stages.demosaic import DemosaicBilinear, DemosaicMalvar
+
+_TOPS = {torch.float32: 1, torch.uint16: 65535, torch.uint8: 255}
+"""What `render` gives, with the code of 1."""
+_METHODS: dict[type[Stage], int] = {DemosaicBilinear: 1, DemosaicMalvar: 2}
+
+
+class Fused(Stage):
+    """The stages of a pipeline in one pass over memory, by a native kernel; equal to them both ways, to rounding.
+
+    Every stage is point-wise (it has `forward_steps`); one bilinear or Malvar demosaic may stand among them. Where no
+    kernel runs (float64, no compiler at installation, inside `kernels.reference()`), the stages themselves do.
+
+    Args:
+        stages: the pipeline whose place it takes.
+
+    Attributes:
+        contract: that of the pipeline.
+
+    Raises:
+        InvalidArgument: when a stage is neither, or there is a second demosaic, or a space of more than 4 channels.
+
+    >>> from isptoolkit import stages
+    >>> pipeline = Pipeline(gain=stages.Gain(2.0), limits=stages.Clip(space=stages.Gain().space))
+    >>> Fused(pipeline)(torch.tensor([[[[0.25, 0.75]]]]), Capture.of("RGGB"))
+    tensor([[[[0.5000, 1.0000]]]])
+    """
+
+    def __init__(self, stages: Pipeline) -> None:
+        super().__init__()
+        self.stages = stages
+        self.takes, self.gives, self.contract = stages.takes, stages.gives, stages.contract
+        for name, stage in stages.items():
+            if not (_pointwise(stage) or type(stage) in _METHODS):
+                raise InvalidArgument(f"Fused: {name} ({type(stage).__name__}) is not point-wise")
+        places = [i for i, stage in enumerate(stages) if type(stage) in _METHODS]
+        if len(places) > 1:
+            raise InvalidArgument(f"Fused: one demosaic at most, got {', '.join(stages.names[i] for i in places)}")
+        self._demosaic = places[0] if places else len(stages)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        plan = self._plan(x, capture)
+        if plan is None:
+            return self.stages.forward(x, capture)
+        x = _batched(x, plan.numbers)
+        if not plan.method:
+            return _developed(x, plan.numbers, plan.before)
+        from .kernels.trip import render
+
+        made: Tensor = render(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, x.dtype)
+        return made
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        if not usable(y):
+            return self.stages.inverse(y, capture)
+        before, after = self._parts()
+        for half in (after, before):
+            steps = merge([step for stage in reversed(half) for step in stage.inverse_steps(capture) or []])
+            if len(steps) > MAX_STEPS:
+                return self.stages.inverse(y, capture)
+            values = numbers(steps, y.device)
+            y = _developed(_batched(y, values), values, words(steps))
+            y = mosaic(y, capture.cfa) if half is after and self._method() else y
+        return y
+
+    def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
+        return self.stages.in_domain(x, capture)
+
+    @torch.no_grad()
+    def render(
+        self, x: Tensor, capture: Capture, *, dtype: torch.dtype = torch.float32, out: Tensor | None = None
+    ) -> Tensor:
+        """`forward` from and to samples as files hold them, without gradients.
+
+        Args:
+            x: in the space that the stages take; float32, uint16 or uint8 numbers.
+            capture: of the same samples.
+            dtype: float32; or uint8 or uint16, where 1 becomes the largest code and values outside [0, 1] are clipped.
+            out: written to instead of new memory; dense, of the shape and dtype of the result.
+
+        Raises:
+            InvalidArgument: for another dtype, or an `out` that does not fit.
+            InvalidTensor: as `forward`, for another layout, batch or device.
+        """
+        from .kernels.native import fresh
+        from .kernels.trip import run
+
+        top = _TOPS.get(dtype if out is None else out.dtype)
+        if top is None:
+            raise InvalidArgument(f"render gives float32, uint16 or uint8, not {dtype if out is None else out.dtype}")
+        self.takes.check(x if x.is_floating_point() else torch.empty(x.shape, device="meta"))
+        capture.check(x)
+        plan = self._plan(x, capture)
+        samples = x.shape[0] if plan is None else max(x.shape[0], len(plan.numbers))
+        shape = (samples, self.gives.channels, *x.shape[2:])
+        if out is None:
+            out = fresh(shape, dtype, x.device)
+        if out.shape != shape or not out.is_contiguous() or out.device != x.device:
+            raise InvalidArgument(
+                f"render: out must be dense, {list(shape)} and on {x.device}, got {list(out.shape)} on {out.device}"
+            )
+        if plan is None:
+            y = self.stages.forward(x.float(), capture)
+            return out.copy_(y if top == 1 else (y * top).round().nan_to_num(0).clamp(0, top))
+        x = _batched(x, plan.numbers)
+        run(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, out)
+        return out
+
+    @property
+    def two_way(self) -> bool:
+        return self.stages.two_way
+
+    def _plan(self, x: Tensor, capture: Capture) -> "_Plan | None":
+        """The work of `forward` for the kernels; None where they cannot do it."""
+        if not usable(x.new_empty(0, dtype=torch.float32) if x.dtype in (torch.uint8, torch.uint16) else x):
+            return None
+        before, after = (
+            merge([step for stage in half for step in stage.forward_steps(capture) or []]) for half in self._parts()
+        )
+        method = self._method()
+        if max(len(before), len(after)) > MAX_STEPS or (method and min(x.shape[-2:]) < 2):
+            return None
+        late = sum(step.numbers.shape[1] for step in before)
+        values = numbers(before + after, x.device)
+        return _Plan(values, words(before), words(after, late), method, site_channels(capture.cfa))
+
+    def _parts(self) -> tuple[list[Stage], list[Stage]]:
+        """The stages before the demosaic, and those after it."""
+        stages = list(self.stages)
+        return stages[: self._demosaic], stages[self._demosaic + 1 :]
+
+    def _method(self) -> int:
+        """The kernel's number of the demosaic, 0 for none."""
+        stages = list(self.stages)
+        return _METHODS[type(stages[self._demosaic])] if self._demosaic < len(stages) else 0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a trip is told: the numbers and the words of its steps, the demosaic between them, the CFA's channels."""
+
+    numbers: Tensor
+    before: list[int]
+    after: list[int]
+    method: int
+    channels: tuple[int, ...]
+
+
+def _batched(x: Tensor, values: Tensor) -> Tensor:
+    """One sample under many captures is many samples."""
+    if len(values) in (1, len(x)):
+        return x
+    if len(x) == 1:
+        return x.expand(len(values), *x.shape[1:])
+    raise InvalidTensor(f"{len(x)} samples with the captures of {len(values)}")
+
+
+def _developed(x: Tensor, values: Tensor, program: list[int]) -> Tensor:
+    from .kernels.trip import develop
+
+    made: Tensor = develop(x, values, program)
+    return made
+
+
+def _pointwise(stage: Stage) -> bool:
+    if isinstance(stage, Inverse):
+        return _pointwise(stage.stage)
+    return type(stage).forward_steps is not Stage.forward_steps and stage.takes.channels <= MAX_PLANES
+
+
+def fuse(pipeline: Pipeline, *, demosaic: bool = False) -> Pipeline:
+    """The same pipeline, every maximal run of point-wise stages replaced by one `Fused` stage.
+
+    Args:
+        pipeline: nested pipelines are fused inside.
+        demosaic: let a run reach across one bilinear or Malvar demosaic, so that a whole RAW development is one pass.
+
+    >>> from isptoolkit import presets
+    >>> fuse(presets.classic()).names
+    ('levels_to_highlights', 'demosaic', 'matrix_to_quantize')
+    >>> fuse(presets.classic(), demosaic=True).names
+    ('levels_to_quantize',)
+    """
+    made: dict[str, Stage] = {}
+    run: dict[str, Stage] = {}
+
+    def close() -> None:
+        if run:
+            names = list(run)
+            name = names[0] if len(names) == 1 else f"{names[0]}_to_{names[-1]}"
+            made[name] = Fused(Pipeline(**run))
+            run.clear()
+
+    for name, stage in pipeline.items():
+        crossed = any(type(part) in _METHODS for part in run.values())
+        if _pointwise(stage) or (demosaic and type(stage) in _METHODS and not crossed):
+            run[name] = stage
+        else:
+            close()
+            made[name] = _fused_inside(stage, demosaic)
+    close()
+    return Pipeline(**made)
+
+
+def _fused_inside(stage: Stage, demosaic: bool) -> Stage:
+    if isinstance(stage, Pipeline):
+        return fuse(stage, demosaic=demosaic)
+    if isinstance(stage, Inverse) and isinstance(stage.stage, Pipeline):
+        return fuse(stage.stage, demosaic=demosaic).inv
+    return stage

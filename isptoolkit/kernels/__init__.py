@@ -1,0 +1,48 @@
+"""Native kernels, one source for CPU and CUDA; what they compute is defined by the stages in plain torch."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+_off = 0
+
+
+@contextlib.contextmanager
+def reference() -> Iterator[None]:
+    """No native kernels inside: every stage runs its definition in plain torch.
+
+    >>> with reference():
+    ...     usable(torch.zeros(1, 1, 2, 2))
+    False
+    """
+    global _off
+    _off += 1
+    try:
+        yield
+    finally:
+        _off -= 1
+
+
+def usable(x: Tensor) -> bool:
+    """Whether kernels run on this tensor: float32 on the CPU, or float32, float16 or bfloat16 on CUDA."""
+    if _off:
+        return False
+    if x.device.type == "cpu":
+        return x.dtype == torch.float32 and _cpu()
+    return x.device.type == "cuda" and x.dtype in (torch.float32, torch.float16, torch.bfloat16) and _cuda()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _cpu() -> bool:
+    from .native import library
+
+    return library() is not None
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _cuda() -> bool:
+    from .cuda import available
+
+    return available()

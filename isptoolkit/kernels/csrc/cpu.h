@@ -1,0 +1,65 @@
+/* The plain C interface of the CPU library: what Python calls, and what the builds for each instruction set share. */
+#ifndef ISPTOOLKIT_CPU_H
+#define ISPTOOLKIT_CPU_H
+
+#include <stdint.h>
+
+/* Where a strip lies in its frame. */
+typedef struct { int64_t row, column, height, width; } isp_place;
+
+typedef struct {
+    const int32_t *words;
+    int64_t count;
+} isp_steps;
+
+/* Scratch of a trip with demosaic, per thread: so many rows, each so much longer than the frame is wide. */
+#define ISP_KEPT_ROWS 8
+#define ISP_ROW_MARGINS 16
+
+/* One trip: input -> steps `before` -> demosaic, if any -> steps `after` -> output. Strides count elements; the last
+ * dimension is dense. The numbers of a sample begin `numbers_stride` after those of the one before, 0 if shared. */
+typedef struct {
+    const void *input;
+    void *output;
+    const float *numbers;
+    float *scratch;
+    isp_steps before, after;
+    int64_t batch, planes, height, width;
+    int64_t input_batch, input_plane, input_row;
+    int64_t numbers_stride;
+    int32_t input_type, output_type, demosaic, threads;
+    int32_t streaming; /* whether the output is too large for the caches */
+    int32_t channels[4]; /* R 0, G 1, B 2 of the sites of the 2x2 cell, row-major */
+} isp_trip;
+
+/* The gradient of a trip without demosaic, recomputed from its float32 input: by the input, and by the numbers, in
+ * double precision, `count` per sample and thread, to be added up; either may be left out (null). */
+typedef struct {
+    isp_trip trip;
+    const float *output_gradient;
+    float *input_gradient;
+    double *numbers_gradient;
+    int64_t count;
+} isp_trip_gradient;
+
+/* The adjoint of a linear demosaic: `[batch,3,height,width]` to `[batch,1,height,width]`, both dense. Scratch per thread:
+ * 6 times ISP_KEPT_ROWS rows, and one. */
+typedef struct {
+    const float *output_gradient;
+    float *input_gradient, *scratch;
+    int64_t batch, height, width;
+    int32_t demosaic, threads;
+    int32_t channels[4];
+} isp_adjoint;
+
+/* Between a mosaic of height x width and its planes; the output is dense. */
+typedef struct {
+    const float *input;
+    float *output;
+    int64_t batch, height, width;
+    int64_t input_batch, input_plane, input_row;
+    int32_t threads;
+    int32_t channels[4];
+} isp_sampling;
+
+#endif

@@ -1,0 +1,195 @@
+"""The kernels on a GPU: compiled at first use for its architecture, kept on disk, launched on the current stream."""
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .native import TYPES
+
+log = logging.getLogger(__name__)
+
+SOURCES = ("cuda_trip.cu", "cuda_gradient.cu", "cuda_blocks.cu")
+_FOLDER = Path(__file__).parent / "csrc"
+_THREADS = 256
+_STANDARD = "c++17"
+_SAMPLINGS = {"isp_mosaic": 0, "isp_mosaic_adjoint": 1, "isp_pack": 2, "isp_unpack": 3}
+
+
+@functools.cache
+def available() -> bool:
+    """Whether kernels can run on a GPU here; if not, one line in the log says why."""
+    try:
+        import cuda.core as _  # noqa: F401
+    except ImportError:
+        log.warning("no CUDA kernels: install isptoolkit[cuda]; torch does the work")
+        return False
+    return bool(torch.cuda.is_available())
+
+
+def compile_source(name: str, architecture: str) -> bytes:
+    """The cubin of one source for an architecture such as "sm_90", from the disk if it was ever made; needs no GPU."""
+    from cuda.core import Program, ProgramOptions
+
+    text = (_FOLDER / name).read_text()
+    headers = [file.read_bytes() for file in sorted(_FOLDER.glob("*.h"))]
+    key = hashlib.sha256(b"\0".join([text.encode(), *headers, _STANDARD.encode(), _compiler(), architecture.encode()]))
+    kept = _cache() / f"{Path(name).stem}-{architecture}-{key.hexdigest()[:32]}.cubin"
+    if kept.is_file():
+        return kept.read_bytes()
+    options = ProgramOptions(name=name, arch=architecture, std=_STANDARD, include_path=[str(_FOLDER)])
+    made = bytes(Program(text, "c++", options).compile("cubin").code)
+    with contextlib.suppress(OSError):
+        _keep(kept, made)
+    return made
+
+
+def _compiler() -> bytes:
+    from importlib.metadata import PackageNotFoundError, version
+
+    for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
+        with contextlib.suppress(PackageNotFoundError):
+            return version(package).encode()
+    return b""
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("ISPTOOLKIT_CACHE") or Path(base) / "isptoolkit")
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Written under another name and moved, so that nobody ever reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@functools.cache
+def _kernel(device: int, name: str) -> Any:
+    from cuda.core import ObjectCode
+
+    for source in SOURCES:
+        if f"void {name}(" in (_FOLDER / source).read_text():
+            major, minor = torch.cuda.get_device_capability(device)
+            return ObjectCode.from_cubin(compile_source(source, f"sm_{major}{minor}")).get_kernel(name)
+    raise KeyError(name)
+
+
+@functools.lru_cache(maxsize=256)
+def _words(device: int, words: tuple[int, ...]) -> Tensor:
+    """Steps on the device; kept, so that a graph captured after a first call holds no copy from the host."""
+    return torch.tensor(words or (0,), dtype=torch.int32, device=f"cuda:{device}")
+
+
+@contextlib.contextmanager
+def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
+    """The device of `x` made current, with torch's current stream on it."""
+    from cuda.core import Device, Stream
+
+    device = x.get_device()
+    with torch.cuda.device(device):
+        Device(device).set_current()
+        yield device, Stream.from_handle(torch.cuda.current_stream(device).cuda_stream)
+
+
+def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -> None:
+    """Run a kernel on the device and current stream of `x`; tensors are passed by address, whole numbers as int64.
+
+    A whole number that the kernel takes as int is passed as `ctypes.c_int`.
+    """
+    import cuda.core
+    import numpy as np
+
+    passed = [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if isinstance(a, int) else a for a in arguments]
+    with _on(x) as (device, stream):
+        config = cuda.core.LaunchConfig(grid=grid, block=_THREADS)
+        cuda.core.launch(stream, config, _kernel(device, name), *passed)
+
+
+def blocks(x: Tensor, items: int) -> int:
+    """Enough blocks for every thread to have an item, and no more than fill the device many times over."""
+    return max(1, min(-(-items // _THREADS), 32 * torch.cuda.get_device_properties(x.device).multi_processor_count))
+
+
+def whole(value: int) -> Any:
+    """A number that a kernel takes as int."""
+    import numpy as np
+
+    return np.int32(value)
+
+
+def run(
+    x: Tensor,
+    numbers: Tensor,
+    before: Sequence[int],
+    after: Sequence[int],
+    channels: Sequence[int],
+    method: int,
+    out: Tensor,
+) -> None:
+    """Any trip, as `isptoolkit.kernels.trip.run`."""
+    numbers = numbers.contiguous()
+    batch, planes, height, width = x.shape
+    x = x if x.stride(-1) == 1 or width == 1 else x.contiguous()
+    stride = numbers.shape[1] if numbers.shape[0] > 1 else 0
+    first, second = (_words(x.get_device(), tuple(words)) for words in (before, after))
+    kinds = whole(TYPES[x.dtype]), whole(TYPES[out.dtype])
+    counts = whole(len(before) // 5), whole(len(after) // 5)
+    if not method:
+        grid = blocks(x, batch * height * width)
+        sizes = batch, whole(planes), height, width, *x.stride()[:3], stride
+        launch(x, "isp_develop", grid, x, out, numbers, first, counts[0], *sizes, *kinds)
+        return
+    colors = [whole(channel) for channel in channels]
+    grid3 = -(-width // 64), -(-height // 16), batch
+    sizes = height, width, x.stride(0), x.stride(2), stride
+    programs = first, counts[0], second, counts[1]
+    launch(x, "isp_render", grid3, x, out, numbers, *programs, *sizes, *kinds, whole(method), *colors)
+
+
+def run_gradient(
+    x: Tensor, numbers: Tensor, steps: Sequence[int], by_output: Tensor, by_x: Tensor, by_numbers: Tensor | None
+) -> None:
+    """The gradients of a trip without demosaic, into `by_x` and, unless None, `by_numbers`."""
+    numbers = numbers.contiguous()
+    batch, planes, height, width = x.shape
+    x = x if x.stride(-1) == 1 or width == 1 else x.contiguous()
+    sums = None if by_numbers is None else torch.zeros(by_numbers.shape, dtype=torch.float64, device=x.device)
+    stride, count = numbers.shape[1] if numbers.shape[0] > 1 else 0, numbers.shape[1]
+    words = _words(x.get_device(), tuple(steps))
+    grid = blocks(x, height * width), batch
+    sizes = whole(planes), height, width, *x.stride()[:3], stride, count
+    where = 0 if sums is None else sums
+    arrays = x, by_output, by_x, where, numbers, words
+    launch(x, "isp_develop_gradient", grid, *arrays, whole(len(steps) // 5), *sizes, whole(TYPES[x.dtype]))
+    if by_numbers is not None and sums is not None:
+        by_numbers.copy_(sums)
+
+
+def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int, out: Tensor) -> None:
+    """The transpose of a linear demosaic, into `out`."""
+    batch, _, height, width = image.shape
+    colors = [whole(channel) for channel in channels]
+    grid = blocks(image, out.numel())
+    kind = whole(TYPES[image.dtype])
+    launch(image, "isp_demosaic_adjoint", grid, image, out, batch, height, width, kind, whole(method), *colors)
+
+
+def sample(name: str, x: Tensor, channels: Sequence[int], mosaic: Sequence[int], out: Tensor) -> None:
+    """Sampling, its adjoint, packing or unpacking, into `out`; `mosaic` is the size of the mosaic."""
+    colors = [whole(channel) for channel in channels]
+    grid = blocks(x, x.shape[0] * mosaic[0] * mosaic[1])
+    what, kind = whole(_SAMPLINGS[name]), whole(TYPES[x.dtype])
+    launch(x, "isp_sample", grid, x, out, what, x.shape[0], *mosaic, *x.stride()[:3], kind, *colors)

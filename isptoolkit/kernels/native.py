@@ -1,0 +1,120 @@
+"""The CPU library: where it is, what it takes, and why it is not there when it is not."""
+
+import ctypes
+import functools
+import importlib.machinery
+import logging
+from collections.abc import Sequence
+from ctypes import POINTER, c_int32, c_int64, c_void_p
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+TYPES = {torch.float32: 0, torch.uint16: 1, torch.uint8: 2, torch.float16: 3, torch.bfloat16: 4}
+"""What kernels read and write; the order is that of `isp_type` in csrc/steps.h."""
+KEPT_ROWS, ROW_MARGINS = 8, 16
+"""As in csrc/cpu.h."""
+STREAMED = 32 << 20
+"""Bytes from which outputs go past the caches."""
+HUGE = 4 << 20
+"""Bytes from which outputs ask for huge pages."""
+
+Channels = c_int32 * 4
+
+
+class Steps(ctypes.Structure):
+    """`isp_steps` in csrc/cpu.h."""
+
+    _fields_ = (("words", POINTER(c_int32)), ("count", c_int64))
+
+
+class Trip(ctypes.Structure):
+    """`isp_trip` in csrc/cpu.h."""
+
+    _fields_ = (
+        ("input", c_void_p),
+        ("output", c_void_p),
+        ("numbers", c_void_p),
+        ("scratch", c_void_p),
+        ("before", Steps),
+        ("after", Steps),
+        *((name, c_int64) for name in ("batch", "planes", "height", "width")),
+        *((name, c_int64) for name in ("input_batch", "input_plane", "input_row", "numbers_stride")),
+        *((name, c_int32) for name in ("input_type", "output_type", "demosaic", "threads", "streaming")),
+        ("channels", Channels),
+    )
+
+
+class TripGradient(ctypes.Structure):
+    """`isp_trip_gradient` in csrc/cpu.h."""
+
+    _fields_ = (
+        ("trip", Trip),
+        *((name, c_void_p) for name in ("output_gradient", "input_gradient", "numbers_gradient")),
+        ("count", c_int64),
+    )
+
+
+class Adjoint(ctypes.Structure):
+    """`isp_adjoint` in csrc/cpu.h."""
+
+    _fields_ = (
+        *((name, c_void_p) for name in ("output_gradient", "input_gradient", "scratch")),
+        *((name, c_int64) for name in ("batch", "height", "width")),
+        ("demosaic", c_int32),
+        ("threads", c_int32),
+        ("channels", Channels),
+    )
+
+
+class Sampling(ctypes.Structure):
+    """`isp_sampling` in csrc/cpu.h."""
+
+    _fields_ = (
+        ("input", c_void_p),
+        ("output", c_void_p),
+        *((name, c_int64) for name in ("batch", "height", "width", "input_batch", "input_plane", "input_row")),
+        ("threads", c_int32),
+        ("channels", Channels),
+    )
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The library, loaded once; None, with one line in the log, where it was not built or does not load."""
+    folder = Path(__file__).parent
+    found = [folder / f"_cpu{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES]
+    path = next((file for file in found if file.is_file()), None)
+    if path is None:
+        log.warning("no native kernels: no C compiler was at hand when isptoolkit was installed; torch does the work")
+        return None
+    try:
+        loaded = ctypes.CDLL(str(path))
+    except OSError as error:
+        log.warning("no native kernels: %s does not load (%s); torch does the work", path.name, error)
+        return None
+    loaded.isp_instruction_set.restype = ctypes.c_char_p
+    loaded.isp_use.argtypes = [ctypes.c_char_p]
+    return loaded
+
+
+def fresh(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """New memory for an output; on Linux in huge pages, since small ones take longer to get than to fill."""
+    made = torch.empty(shape, dtype=dtype, device=device)
+    native = library()
+    if native is not None and device.type == "cpu" and made.nbytes >= HUGE:
+        native.isp_huge_pages(c_void_p(made.data_ptr()), c_int64(made.nbytes))
+    return made
+
+
+def rows(x: Tensor) -> Tensor:
+    """`x` itself if its rows are dense, else a copy."""
+    return x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
+
+
+def threads(work: int) -> int:
+    """How many threads are worth it for so many values."""
+    return max(1, min(torch.get_num_threads(), work // 16384))

@@ -1,0 +1,345 @@
+"""Fused stages against the stages that they replace: values, inverses and gradients, on every build."""
+
+import math
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from isptoolkit import CAMERA, LINEAR, MOSAIC, SRGB, Capture, Fused, Pipeline, errors, fuse, presets, stages
+from isptoolkit.drawing import draw
+from isptoolkit.kernels import reference
+
+torch.manual_seed(5)
+CURVES = {
+    "srgb": stages.SRGBCurve(),
+    "rec709": stages.Rec709Curve(),
+    "power": stages.PowerCurve(gamma=nn.Parameter(torch.tensor(2.2))),
+    "pq": stages.PQCurve(),
+    "hlg": stages.HLGCurve(),
+    "smoothstep": stages.Smoothstep(amount=nn.Parameter(torch.tensor(0.5))),
+    "reinhard": stages.ExtendedReinhard(white=nn.Parameter(torch.tensor(4.0))),
+    "filmic": stages.Filmic(),
+}
+CASES = {
+    "levels": stages.Levels(),
+    "levels of its own": stages.Levels(black=(1, 2, 3, 4), white=250.0),
+    "mesh of sites": stages.LensShadingMesh(nn.Parameter(1 + torch.rand(4, 3, 5))),
+    "mesh of channels": stages.LensShadingMesh(1 + torch.rand(3, 4, 3), space=CAMERA),
+    "balance": stages.WhiteBalance(),
+    "balance of camera RGB": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),
+    "matrix": stages.ColorMatrix(),
+    "exposure": stages.Exposure(stops=nn.Parameter(torch.tensor(1.5))),
+    "gain": stages.Gain(gain=nn.Parameter(torch.tensor(0.7)), space=MOSAIC),
+    "saturation": stages.Saturation(amount=nn.Parameter(torch.tensor(1.3))),
+    "ycbcr": stages.YCbCr(),
+    "clip": stages.Clip(space=LINEAR),
+    "quantize": stages.Quantize(bits=8),
+    **CURVES,
+    "raw": presets.classic().span("levels", "highlights"),
+    "chain": Pipeline(
+        balance=stages.WhiteBalance(space=CAMERA),
+        matrix=stages.ColorMatrix(),
+        clip=stages.Clip(space=LINEAR),
+        curve=stages.SRGBCurve(),
+        tone=stages.Smoothstep(amount=0.5),
+    ),
+    "classic": presets.classic(),
+    "libraw": presets.libraw(),
+    "read backwards": Pipeline(
+        tone=stages.Smoothstep(amount=0.5).inv, curve=stages.SRGBCurve().inv, matrix=stages.ColorMatrix().inv
+    ),
+}
+
+
+def pipeline_of(stage):
+    return stage if isinstance(stage, Pipeline) else Pipeline(only=stage)
+
+
+def captures(device, samples=2):
+    made = Capture.of(
+        "GBRG",
+        black=(60, 64, 66, 70),
+        white=1023,
+        gains=(2.1, 1.0, 1.6),
+        srgb_to_camera=((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76)),
+    )
+    other = Capture.of("GBRG", black=(1, 2, 3, 4), white=900, gains=(1.4, 1.0, 2.5))
+    return Capture.collate([made, other][:samples]).to(device)
+
+
+def inputs(stage, device, size=(2, 37, 531), seed=0):
+    torch.manual_seed(seed)
+    x = torch.rand(size[0], stage.takes.channels, *size[1:]) * 1.2 - 0.1
+    x = x * 900 + 64 if stage.takes.name == "sensor" else x
+    return x.to(device)
+
+
+def ulps(found, expected):
+    """The largest distance in units of the last place of the larger of the value and 2^-3."""
+    unit = torch.finfo(torch.float32).eps * expected.abs().clamp_min(0.125)
+    return float(((found.double() - expected.double()).abs() / unit.double()).max())
+
+
+def on_domain(stage, x, capture):
+    return stage.in_domain(x, capture).expand(-1, x.shape[1], -1, -1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_forward_and_inverse_equal_the_stages(build, device, name):
+    chain = pipeline_of(CASES[name])
+    fused, capture = Fused(chain), captures(device)
+    x = inputs(chain, device)
+    with torch.no_grad():
+        y, expected = fused(x, capture), chain(x.double(), capture.to(torch.float64))
+        assert y.dtype == torch.float32
+        if "quantize" in (name, *chain.names):  # a value half-way between two levels may go to either
+            assert float((y - expected).abs().max()) <= 1.01 / 255
+            assert float(((y - expected).abs() > 1e-4).double().mean()) < 1e-3
+        else:
+            assert float((y - expected).abs().max()) <= 2e-6
+        back, exact = fused.inverse(y, capture), chain.inverse(y.double(), capture.to(torch.float64))
+        with reference():
+            plain = chain.inverse(y, capture)
+    # No further from the exact inverse than the plain stages are, and a few units of the last place.
+    scale = exact.abs().clamp_min(1.0)
+    room = 4 * float(((plain - exact).abs() / scale).nan_to_num(0).max()) + 4e-6
+    assert float(((back - exact).abs() / scale).nan_to_num(0).max()) <= room
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_are_within_two_millionths_of_the_exact_value(build, device, name):
+    stage, capture = CURVES[name], captures(device, 1)
+    x = torch.linspace(0, 1, 300_000, device=device).view(1, 1, 3, -1).expand(1, 3, -1, -1)
+    with torch.no_grad():
+        exact = stage(x.double(), capture.to(torch.float64))
+        y = Fused(Pipeline(only=stage))(x, capture)
+        assert float((y - exact).abs().max()) <= 2e-6
+        back = Fused(Pipeline(only=stage)).inverse(y, capture)
+    assert float((back - x).abs().max()) <= 1e-5
+
+
+SPECIAL = [0.0, -0.0, 1e-45, -1e-45, 1e-39, 1.2e-38, 1e-20, 0.0031, 0.018, 0.5, 1.0, 1.0000001, 7.5, 1e4, 3e38]
+SPECIAL += [-x for x in SPECIAL[6:]] + [math.inf, -math.inf, math.nan]
+
+
+@pytest.mark.parametrize("way", ["forward", "inverse"])
+@pytest.mark.parametrize("name", ["clip", "quantize", "exposure", "matrix", "levels", *CURVES])
+def test_special_values_behave_as_in_the_stages(build, device, name, way):
+    stage, capture = CASES[name], captures(device, 1)
+    values = torch.tensor(SPECIAL, device=device)
+    pad = torch.full((16 - len(values) % 16,), 0.25, device=device)
+    x = torch.cat([values, pad]).view(1, 1, 2, -1).expand(1, stage.takes.channels, -1, -1).contiguous()
+    with torch.no_grad():
+        found = getattr(Fused(Pipeline(only=stage)), way)(x, capture)
+        with reference():
+            expected = getattr(stage, way)(x, capture)
+    for value, a, b in zip(x.flatten().tolist(), found.flatten().tolist(), expected.flatten().tolist(), strict=True):
+        if name == "filmic" and way == "inverse" and abs(value) > 1:
+            continue  # beyond its range the curve has no inverse
+        if name == "matrix" and abs(value) > 1e38:
+            continue  # whether a sum of such numbers overflows is a matter of its order
+        assert math.isnan(a) == math.isnan(b), f"{name} {way} of {value!r}: {a!r}, not {b!r}"
+        close = math.isclose(a, b, rel_tol=3e-4 if abs(value) > 2 else 2e-5, abs_tol=2e-6)
+        assert close or math.isnan(a), f"{name} {way} of {value!r}: {a!r}, not {b!r}"
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "read backwards"])
+def test_gradients_equal_those_of_the_stages(build, device, name):
+    chain, capture = pipeline_of(CASES[name]), captures(device)
+    gains = capture.gains.clone().requires_grad_()
+    matrices = capture.srgb_to_camera.clone().requires_grad_()
+    capture = capture.replace(gains=gains, srgb_to_camera=matrices)
+    x = inputs(chain, device, (2, 12, 522)).requires_grad_()
+    weights = torch.rand(2, chain.gives.channels, 12, 522, device=device) - 0.3
+    wanted = [x, gains, matrices, *chain.parameters()]
+
+    def of(stage):
+        y = stage(x, capture)
+        made = torch.autograd.grad((y * weights).sum(), wanted, allow_unused=True)
+        return [torch.zeros_like(value) if g is None else g for g, value in zip(made, wanted, strict=True)]
+
+    found = of(Fused(chain))
+    with reference():
+        expected = of(chain)
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == b.dtype
+        assert float((a - b).abs().max()) <= 3e-4 * max(1e-3, float(b.abs().max()))
+
+
+def test_gradients_of_the_inverse(build, device):
+    chain, capture = CASES["chain"].span("matrix", "tone"), captures(device)
+    y = (torch.rand(2, 3, 9, 40, device=device) * 0.9 + 0.05).requires_grad_()
+    found = torch.autograd.grad(Fused(chain).inverse(y, capture).square().sum(), y)[0]
+    with reference():
+        expected = torch.autograd.grad(chain.inverse(y, capture).square().sum(), y)[0]
+    torch.testing.assert_close(found, expected, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "view",
+    {
+        "channels last": lambda x: x.to(memory_format=torch.channels_last),
+        "transposed": lambda x: x.mT.contiguous().mT,
+        "every other": lambda x: x.repeat_interleave(2, 3)[..., ::2],
+        "cropped": lambda x: torch.nn.functional.pad(x, (3, 5, 1, 2))[..., 1:-2, 3:-5],
+        "expanded": lambda x: x[:1].expand(2, -1, -1, -1),
+        "reversed planes": lambda x: x.flip(1),
+    }.items(),
+    ids=lambda item: item[0],
+)
+@pytest.mark.parametrize("name", ["chain", "classic", "raw"])
+def test_any_layout(kernels, device, name, view):
+    chain, capture = CASES[name], captures(device)
+    x = inputs(chain, device, (2, 14, 70))
+    seen = view[1](x)
+    found = Fused(chain)(seen, capture)
+    assert torch.equal(found, Fused(chain)(seen.contiguous(), capture))
+    assert found.is_contiguous()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 2), (3, 2), (2, 513), (5, 1025)])
+@pytest.mark.parametrize("name", ["chain", "classic", "libraw", "raw"])
+def test_any_size(build, device, name, size):
+    chain, capture = CASES[name], captures(device)
+    x = inputs(chain, device, (2, *size))
+    if name in ("classic", "libraw") and min(size) < 2:
+        with pytest.raises(errors.InvalidSize):
+            Fused(chain)(x, capture)
+        return
+    with reference():
+        expected = chain(x, capture)
+    assert float((Fused(chain)(x, capture) - expected).abs().max()) <= (
+        1.01 / 255 if "quantize" in chain.names else 3e-6
+    )
+
+
+def test_one_sample_under_the_gains_of_two(kernels, device):
+    chain = Pipeline(balance=stages.WhiteBalance(space=CAMERA, gains=torch.tensor([[2.0, 1, 1.5], [1.0, 1, 3.0]])))
+    chain, x = chain.to(device), inputs(chain, device, (1, 8, 8))
+    capture = captures(device, 1)
+    assert torch.equal(Fused(chain)(x, capture), chain(x, capture))
+    assert torch.equal(Fused(chain).render(x, capture), chain(x, capture))
+    with pytest.raises(errors.InvalidTensor, match="3 samples"):
+        Fused(chain)(x.expand(3, -1, -1, -1), capture)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_render_from_and_to_whole_numbers(build, device, dtype):
+    chain, capture = CASES["classic"], captures(device)
+    sensor = (inputs(chain, device, (2, 22, 600)).clamp(0, 1023) / (4 if dtype == torch.uint8 else 1)).to(dtype)
+    if dtype == torch.uint8:
+        capture = capture.replace(black=capture.black / 4, white=capture.white / 4)
+    with torch.no_grad():
+        expected = chain(sensor.to(torch.float32), capture)
+    fused = Fused(chain)
+    values = fused.render(sensor, capture)
+    assert values.dtype == torch.float32
+    codes = fused.render(sensor, capture, dtype=torch.uint8)
+    assert float((values - expected).abs().max()) <= 1.01 / 255
+    assert torch.equal((values * 255).round().to(torch.uint8), codes)
+    out = torch.empty_like(codes)
+    assert fused.render(sensor, capture, out=out) is out
+    assert torch.equal(out, codes)
+    fine = Fused(chain.span("levels", "tone"))
+    deep = fine.render(sensor, capture, dtype=torch.uint16)
+    exact = fine.render(sensor, capture).clamp(0, 1) * 65535
+    assert float((deep.to(torch.float32) - exact).abs().max()) <= 0.51
+    with reference():
+        assert int((fused.render(sensor, capture, dtype=torch.uint8).int() - codes.int()).abs().max()) <= 1
+
+
+def test_codes_outside_the_range_and_of_no_number(build, device):
+    fused, capture = Fused(Pipeline(gain=stages.Gain(1.0, space=SRGB))), captures(device, 1)
+    x = torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0, math.inf, -math.inf, math.nan], device=device)
+    x = x.view(1, 1, 1, 8).expand(1, 3, 1, 8)
+    found = fused.render(x, capture, dtype=torch.uint8)[0, 0, 0].tolist()
+    with reference():
+        assert fused.render(x, capture, dtype=torch.uint8)[0, 0, 0].tolist() == found
+    assert found == [0, 0, 128, 255, 255, 255, 0, 0]
+
+
+def test_render_refuses_what_does_not_fit(device):
+    fused, capture = Fused(CASES["classic"]), captures(device, 1)
+    x = inputs(CASES["classic"], device, (1, 8, 8))
+    with pytest.raises(errors.InvalidArgument, match="float64"):
+        fused.render(x, capture, dtype=torch.float64)
+    with pytest.raises(errors.InvalidArgument, match=r"\[1, 3, 8, 8\].*\[1, 3, 8, 9\]"):
+        fused.render(x, capture, out=torch.empty(1, 3, 8, 9, device=device))
+    with pytest.raises(errors.InvalidArgument, match="dense"):
+        fused.render(x, capture, out=torch.empty(1, 3, 8, 16, device=device)[..., ::2])
+
+
+def test_float64_is_that_of_the_stages(device):
+    chain, capture = CASES["chain"], captures(device).to(torch.float64)
+    x = inputs(chain, device, (2, 5, 9)).double()
+    assert torch.equal(Fused(chain)(x, capture), chain(x, capture))
+
+
+def test_gradcheck_through_the_stages(device):
+    capture = captures(device, 1).to(torch.float64)
+    x = (torch.rand(1, 3, 2, 3, dtype=torch.float64, device=device) * 0.5 + 0.2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: Fused(CASES["chain"])(v, capture), x)
+
+
+def test_fuse_keeps_contract_and_can_be_drawn_saved_and_pickled(tmp_path, device):
+    chain, capture = presets.classic(), captures(device)
+    for whole in (False, True):
+        fused = fuse(chain, demosaic=whole)
+        assert isinstance(fused, Pipeline)
+        assert (fused.takes, fused.gives, fused.contract) == (chain.takes, chain.gives, chain.contract)
+        assert "Fused" in draw(fused, tmp_path / "graph.png")
+        assert (tmp_path / "graph.png").stat().st_size > 1000
+        fused.save(tmp_path / "fused.toml")
+        x = inputs(chain, device, (2, 20, 20))
+        for again in (Pipeline.load(tmp_path / "fused.toml"), pickle.loads(pickle.dumps(fused))):
+            again = again.to(device)
+            assert again.names == fused.names
+            assert torch.equal(again(x, capture), fused(x, capture))
+        alive, expected = fused.in_domain(x, capture), chain.in_domain(x, capture)
+        assert torch.equal(alive, expected)
+    assert fuse(chain).names == ("levels_to_highlights", "demosaic", "matrix_to_quantize")
+
+
+def test_fuse_goes_into_nested_pipelines_and_round_other_stages():
+    nested = Pipeline(raw=presets.libraw().span("levels", "demosaic"), matrix=stages.ColorMatrix())
+    fused = fuse(nested)
+    assert fused.names == ("raw", "matrix")
+    assert fused["raw"].names == ("levels_to_highlights", "demosaic")
+    odd = Pipeline(gain=stages.Gain(2.0, space=MOSAIC), menon=stages.DemosaicMenon(), matrix=stages.ColorMatrix())
+    assert [type(stage) for stage in fuse(odd)] == [Fused, stages.DemosaicMenon, Fused]
+    with pytest.raises(errors.InvalidArgument, match="menon"):
+        Fused(odd)
+    twice = Pipeline(a=stages.DemosaicMalvar(), b=stages.DemosaicMalvar().inv, c=stages.DemosaicBilinear())
+    with pytest.raises(errors.InvalidArgument):
+        Fused(twice)
+
+
+def test_many_steps_are_still_right(kernels, device):
+    chain = Pipeline(**{f"s{i}": stages.Clip(low=0.0, high=1.0 - i / 100, space=LINEAR) for i in range(40)})
+    x = inputs(chain, device, (1, 4, 30))
+    assert torch.equal(Fused(chain)(x, captures(device, 1)), x.clamp(0, 0.61))
+
+
+def test_threads_do_not_change_the_values(kernels, device):
+    x, capture = inputs(CASES["classic"], device, (2, 300, 500)), captures(device)
+    before = torch.get_num_threads()
+    try:
+        made = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            made.append(Fused(CASES["classic"])(x, capture))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(made[0], made[1])
+    assert torch.equal(made[0], made[2])
+
+
+def test_ulps_of_the_whole_development(build, device):
+    """No further from the exact values than twice the plain stages are."""
+    chain = presets.classic().span("levels", "tone")
+    x, capture = inputs(chain, device, (2, 64, 600)), captures(device)
+    with torch.no_grad(), reference():
+        exact, plain = chain(x.double(), capture.to(torch.float64)), chain(x, capture)
+    assert ulps(Fused(chain)(x, capture), exact) <= 2 * ulps(plain, exact)
