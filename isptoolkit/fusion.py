@@ -1,6 +1,6 @@
 """Fusion: a run of stages as one stage that does all their work in a single pass over memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from .capture import Capture
 from .errors import InvalidArgument, InvalidTensor
 from .kernels import usable
-from .kernels.steps import MAX_PLANES, MAX_STEPS, merge, numbers, words
+from .kernels.steps import MAX_PLANES, MAX_STEPS, WORDS, Kind, merge, numbers, words
 from .pipeline import Pipeline
 from .stage import Inverse, Stage
 from .stages.cfa import mosaic, site_channels
@@ -117,6 +117,7 @@ class Fused(Stage):
             y = self.stages.forward(x.float(), capture)
             return out.copy_(y if top == 1 else (y * top).round().nan_to_num(0).clamp(0, top))
         x = _batched(x, plan.numbers)
+        plan = plan.without_rounding_to(top)
         run(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, out)
         return out
 
@@ -158,6 +159,13 @@ class _Plan:
     after: list[int]
     method: int
     channels: tuple[int, ...]
+
+    def without_rounding_to(self, top: int) -> "_Plan":
+        """The same for codes 0 ... `top`, which rounding to these codes first does not change."""
+        half = self.after if self.method else self.before
+        if top == 1 or not half or half[-WORDS] != Kind.QUANTIZE or self.numbers[0, half[1 - WORDS]] != top:
+            return self
+        return replace(self, **{"after" if self.method else "before": half[:-WORDS]})
 
 
 def _batched(x: Tensor, values: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .native import TYPES
+from .steps import WORDS
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def run(
     stride = numbers.shape[1] if numbers.shape[0] > 1 else 0
     first, second = (_words(x.get_device(), tuple(words)) for words in (before, after))
     kinds = whole(TYPES[x.dtype]), whole(TYPES[out.dtype])
-    counts = whole(len(before) // 5), whole(len(after) // 5)
+    counts = whole(len(before) // WORDS), whole(len(after) // WORDS)
     if not method:
         grid = blocks(x, batch * height * width)
         sizes = batch, whole(planes), height, width, *x.stride()[:3], stride
@@ -173,7 +174,7 @@ def run_gradient(
     sizes = whole(planes), height, width, *x.stride()[:3], stride, count
     where = 0 if sums is None else sums
     arrays = x, by_output, by_x, where, numbers, words
-    launch(x, "isp_develop_gradient", grid, *arrays, whole(len(steps) // 5), *sizes, whole(TYPES[x.dtype]))
+    launch(x, "isp_develop_gradient", grid, *arrays, whole(len(steps) // WORDS), *sizes, whole(TYPES[x.dtype]))
     if by_numbers is not None and sums is not None:
         by_numbers.copy_(sums)
 

@@ -38,7 +38,6 @@ class Trip(ctypes.Structure):
         ("input", c_void_p),
         ("output", c_void_p),
         ("numbers", c_void_p),
-        ("scratch", c_void_p),
         ("before", Steps),
         ("after", Steps),
         *((name, c_int64) for name in ("batch", "planes", "height", "width")),

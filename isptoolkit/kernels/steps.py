@@ -9,6 +9,8 @@ from torch import Tensor
 
 MAX_STEPS = 32
 MAX_PLANES = 4
+WORDS = 5
+"""How many words a step takes."""
 
 
 class Kind(IntEnum):

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from . import cuda
 from .demosaic import channel_words, demosaic_adjoint
-from .native import KEPT_ROWS, ROW_MARGINS, STREAMED, TYPES, Steps, Trip, TripGradient, fresh, library, rows, threads
-
-METHODS = {"none": 0, "bilinear": 1, "malvar": 2}
+from .native import STREAMED, TYPES, Steps, Trip, TripGradient, fresh, library, rows, threads
+from .steps import WORDS
 
 
 @torch.library.custom_op("isptoolkit::develop", mutates_args=())
@@ -91,8 +90,6 @@ def run(
     x, numbers = rows(x), numbers.contiguous()
     first, second = ((ctypes.c_int32 * len(words))(*words) for words in (before, after))
     trip = _trip(x, out, numbers, first, second, channels, method)
-    scratch = torch.empty(trip.threads * KEPT_ROWS * (x.shape[3] + ROW_MARGINS) if method else 0)
-    trip.scratch = scratch.data_ptr()
     native = library()
     assert native is not None
     native.isp_run(ctypes.byref(trip))
@@ -107,8 +104,8 @@ def _trip(
         input=x.data_ptr(),
         output=out.data_ptr(),
         numbers=numbers.data_ptr(),
-        before=Steps(before, len(before) // 5),
-        after=Steps(after, len(after or ()) // 5),
+        before=Steps(before, len(before) // WORDS),
+        after=Steps(after, len(after or ()) // WORDS),
         batch=batch,
         planes=planes,
         height=height,

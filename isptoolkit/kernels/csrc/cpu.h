@@ -12,7 +12,7 @@ typedef struct {
     int64_t count;
 } isp_steps;
 
-/* Scratch of a trip with demosaic, per thread: so many rows, each so much longer than the frame is wide. */
+/* Scratch of the adjoint, per thread: so many rows, each so much longer than the frame is wide. */
 #define ISP_KEPT_ROWS 8
 #define ISP_ROW_MARGINS 16
 
@@ -22,7 +22,6 @@ typedef struct {
     const void *input;
     void *output;
     const float *numbers;
-    float *scratch;
     isp_steps before, after;
     int64_t batch, planes, height, width;
     int64_t input_batch, input_plane, input_row;
@@ -33,7 +32,7 @@ typedef struct {
 } isp_trip;
 
 /* The gradient of a trip without demosaic, recomputed from its float32 input: by the input, and by the numbers, in
- * double precision, `count` per sample and thread, to be added up; either may be left out (null). */
+ * double precision, `count` per sample and thread, to be added up, which may be left out (null). */
 typedef struct {
     isp_trip trip;
     const float *output_gradient;

@@ -26,14 +26,22 @@ static void mesh_sums(double *sum, const float *g, const int32_t *step, const is
     }
 }
 
-/* Turns g, the gradient by the step's output y, into that by its input x; adds to `sums`, unless null, that by its numbers. */
-static void backward_step(const int32_t *step, const float *p, const strip *before, const strip *after, strip *gradient,
-                          double *sums, int planes, const isp_place *place, int n) {
+#define LENGTH 256 /* of the strips, which here are kept before every step */
+
+/* Whether the slope of a step is found from its output. */
+static int uses_output(int kind) {
+    return kind == ISP_MESH_DIVIDE || (kind >= ISP_KIND_srgb_encode && kind != ISP_KIND_smoothstep && kind != ISP_KIND_reinhard);
+}
+
+/* From the gradient g by the step's output y to the gradient h by its input x; adds to `sums`, unless null, that by its
+ * numbers. g and h may be the same. */
+static void backward_step(const int32_t *step, const float *p, const float *const *xs, const float *const *ys,
+                          const float *const *gs, float *const *hs, double *sums, int planes, const isp_place *place, int n) {
     switch (step[0]) {
     case ISP_SITES: {
         const int at = (int)(place->row & 1) * 2;
-        const float *x = before->plane[0];
-        float *g = gradient->plane[0];
+        const float *x = xs[0], *g = gs[0];
+        float *h = hs[0];
         float b0 = p[4 + at], b1 = p[5 + at];
         for (int k = 0; sums && k < 2; k++) {
             float pre = p[at + k];
@@ -42,44 +50,42 @@ static void backward_step(const int32_t *step, const float *p, const strip *befo
             sums[4 + at + k] += SUM(g[i] * (x[i] - pre), (i & 1) == k);
             sums[8 + at + k] += total;
         }
-        EACH_VALUE g[i] *= i & 1 ? b1 : b0;
+        EACH_VALUE h[i] = g[i] * (i & 1 ? b1 : b0);
         break;
     }
     case ISP_CHANNELS:
         EACH_PLANE {
-            const float *x = before->plane[c];
-            float *g = gradient->plane[c], scale = p[c];
+            const float *x = xs[c], *g = gs[c], scale = p[c];
+            float *h = hs[c];
             if (sums) sums[c] += SUM(g[i] * x[i], 1), sums[4 + c] += SUM(g[i], 1);
-            EACH_VALUE g[i] *= scale;
+            EACH_VALUE h[i] = g[i] * scale;
         }
         break;
     case ISP_MATRIX: {
-        float *r = gradient->plane[0], *g = gradient->plane[1], *b = gradient->plane[2];
+        const float *r = gs[0], *g = gs[1], *b = gs[2];
+        float *red = hs[0], *green = hs[1], *blue = hs[2];
         for (int k = 0; sums && k < 3; k++) {
-            const float *y = gradient->plane[k];
-            EACH_PLANE {
-                const float *x = before->plane[c];
-                sums[3 * k + c] += SUM(y[i] * x[i], 1);
-            }
-            sums[9 + k] += SUM(y[i], 1);
+            EACH_PLANE sums[3 * k + c] += SUM(gs[k][i] * xs[c][i], 1);
+            sums[9 + k] += SUM(gs[k][i], 1);
         }
         EACH_VALUE {
-            float x = r[i], y = g[i], z = b[i];
-            r[i] = p[0] * x + p[3] * y + p[6] * z;
-            g[i] = p[1] * x + p[4] * y + p[7] * z;
-            b[i] = p[2] * x + p[5] * y + p[8] * z;
+            float u = r[i], v = g[i], w = b[i];
+            red[i] = p[0] * u + p[3] * v + p[6] * w;
+            green[i] = p[1] * u + p[4] * v + p[7] * w;
+            blue[i] = p[2] * u + p[5] * v + p[8] * w;
         }
         break;
     }
     case ISP_CLAMP:
         EACH_PLANE {
-            const float *x = before->plane[c];
-            float *g = gradient->plane[c], low = p[0], high = p[1];
+            const float *x = xs[c], *g = gs[c], low = p[0], high = p[1];
+            float *h = hs[c];
             if (sums) sums[0] += SUM(g[i], x[i] < low), sums[1] += SUM(g[i], x[i] > high);
-            EACH_VALUE g[i] = x[i] >= low && x[i] <= high ? g[i] : 0.0f;
+            EACH_VALUE h[i] = x[i] >= low && x[i] <= high ? g[i] : 0.0f;
         }
         break;
     case ISP_QUANTIZE:
+        EACH_PLANE if (hs[c] != gs[c]) memcpy(hs[c], gs[c], sizeof(float) * (size_t)n);
         break;
     case ISP_MESH_MULTIPLY:
     case ISP_MESH_DIVIDE: {
@@ -87,15 +93,15 @@ static void backward_step(const int32_t *step, const float *p, const strip *befo
         int sites = planes == 1 && step[2] == 4;
         int64_t size = (int64_t)step[3] * step[4];
         EACH_PLANE {
-            const float *x = before->plane[c], *y = after->plane[c];
-            float *g = gradient->plane[c];
+            const float *x = xs[c], *y = ys[c], *g = gs[c];
+            float *h = hs[c];
             plane_gains(gain, step, p, place, planes, c, n);
             if (step[0] == ISP_MESH_MULTIPLY) {
                 EACH_VALUE by_gain[i] = g[i] * x[i];
-                EACH_VALUE g[i] *= gain[i];
+                EACH_VALUE h[i] = g[i] * gain[i];
             } else {
                 EACH_VALUE by_gain[i] = -g[i] * y[i] / gain[i];
-                EACH_VALUE g[i] /= gain[i];
+                EACH_VALUE h[i] = g[i] / gain[i];
             }
             for (int k = 0; sums && k < 1 + sites; k++) {
                 int64_t plane = sites ? (place->row & 1) * 2 + k : step[2] == 1 ? 0 : c;
@@ -104,58 +110,67 @@ static void backward_step(const int32_t *step, const float *p, const strip *befo
         }
         break;
     }
-#define CURVE_CASE(name)                                                                     \
-    case ISP_KIND_##name:                                                                    \
-        EACH_PLANE {                                                                         \
-            const float *x = before->plane[c], *y = after->plane[c];                         \
-            float *g = gradient->plane[c], parameter = p[0];                                 \
-            if (sums) sums[0] += SUM(g[i] * name##_partial(x[i], y[i], parameter), 1);       \
-            EACH_VALUE g[i] *= name##_slope(x[i], y[i], parameter);                          \
-        }                                                                                    \
+#define CURVE_CASE(name)                                                                 \
+    case ISP_KIND_##name:                                                                \
+        EACH_PLANE {                                                                     \
+            const float *x = xs[c], *y = ys[c], *g = gs[c], parameter = p[0];            \
+            float *h = hs[c];                                                            \
+            if (sums) sums[0] += SUM(g[i] * name##_partial(x[i], y[i], parameter), 1);   \
+            EACH_VALUE h[i] = g[i] * name##_slope(x[i], y[i], parameter);                \
+        }                                                                                \
         break;
     ISP_CURVES(CURVE_CASE)
 #undef CURVE_CASE
     }
 }
 
-static void gradient_strip(const isp_trip_gradient *b, int64_t index, int64_t strips, double *sums, strip *values) {
+/* The values before each step and after the last, and the gradients. */
+typedef struct { strip values[ISP_MAX_STEPS], gradient; } gradient_scratch;
+
+static void gradient_strip(const isp_trip_gradient *b, int64_t index, int64_t strips, double *sums, gradient_scratch *s) {
     const isp_trip *t = &b->trip;
     int64_t piece = index % strips, row = index / strips % t->height, sample = index / strips / t->height;
-    isp_place place = {row, piece * STRIP, t->height, t->width};
-    int n = (int)(t->width - place.column < STRIP ? t->width - place.column : STRIP), count = (int)t->before.count;
+    isp_place place = {row, piece * LENGTH, t->height, t->width};
+    int n = (int)(t->width - place.column < LENGTH ? t->width - place.column : LENGTH), count = (int)t->before.count;
     int planes = (int)t->planes;
     const float *numbers = t->numbers + sample * t->numbers_stride;
-    strip gradient;
-    EACH_PLANE load(values[0].plane[c], t->input, t->input_type,
-                    sample * t->input_batch + c * t->input_plane + row * t->input_row + place.column, n);
-    EACH_PLANE load(gradient.plane[c], b->output_gradient, ISP_FLOAT32,
-                    ((sample * planes + c) * t->height + row) * t->width + place.column, n);
+    int64_t at = (sample * planes * t->height + row) * t->width + place.column, frame = t->height * t->width;
+    const float *values[ISP_MAX_STEPS + 1][ISP_MAX_PLANES], *g[ISP_MAX_PLANES];
+    float *h[ISP_MAX_PLANES];
+    EACH_PLANE {
+        values[0][c] = (const float *)t->input + sample * t->input_batch + c * t->input_plane + row * t->input_row + place.column;
+        g[c] = b->output_gradient + at + c * frame;
+        h[c] = s->gradient.plane[c];
+    }
     for (int k = 0; k < count; k++) {
         const int32_t *step = t->before.words + k * ISP_STEP_WORDS;
-        EACH_PLANE memcpy(values[k + 1].plane[c], values[k].plane[c], sizeof(float) * (size_t)n);
-        forward_step(step, numbers + step[1], &values[k + 1], planes, 0, planes, &place, n);
+        float *after[ISP_MAX_PLANES];
+        EACH_PLANE values[k + 1][c] = after[c] = s->values[k].plane[c];
+        if (k > 0 && display_next(step - ISP_STEP_WORDS, 2, numbers)) {
+            EACH_PLANE display(values[k][c], after[c], 1.0f, 0.0f, 0, n);
+        } else if (k + 1 < count || uses_output(step[0]))
+            forward_step(step, numbers + step[1], values[k], after, planes, 0, planes, &place, n);
     }
     for (int k = count - 1; k >= 0; k--) {
         const int32_t *step = t->before.words + k * ISP_STEP_WORDS;
-        double *at = sums ? sums + (t->numbers_stride ? sample * b->count : 0) + step[1] : 0;
-        backward_step(step, numbers + step[1], &values[k], &values[k + 1], &gradient, at, planes, &place, n);
+        double *mine = sums ? sums + (t->numbers_stride ? sample * b->count : 0) + step[1] : 0;
+        backward_step(step, numbers + step[1], values[k], values[k + 1], g, h, mine, planes, &place, n);
+        EACH_PLANE g[c] = h[c];
     }
-    if (b->input_gradient)
-        EACH_PLANE store(b->input_gradient, ISP_FLOAT32,
-                         ((sample * planes + c) * t->height + row) * t->width + place.column, gradient.plane[c], n, t->streaming);
+    EACH_PLANE store(b->input_gradient, ISP_FLOAT32, at + c * frame, g[c], n, t->streaming);
 }
 
 static void gradient_strips(const void *work, int thread, int64_t first, int64_t last) {
     const isp_trip_gradient *b = work;
-    int64_t strips = (b->trip.width + STRIP - 1) / STRIP;
+    int64_t strips = (b->trip.width + LENGTH - 1) / LENGTH;
     int64_t total = b->count * (b->trip.numbers_stride ? b->trip.batch : 1);
-    strip values[ISP_MAX_STEPS + 1];
+    gradient_scratch scratch;
     double *sums = b->numbers_gradient ? b->numbers_gradient + thread * total : 0;
-    for (int64_t i = first; i < last; i++) gradient_strip(b, i, strips, sums, values);
+    for (int64_t i = first; i < last; i++) gradient_strip(b, i, strips, sums, &scratch);
     finish_streams();
 }
 
 void ISP_NAME(isp_run_gradient)(const isp_trip_gradient *gradient) {
     const isp_trip *t = &gradient->trip;
-    split_work(gradient_strips, gradient, t->batch * t->height * ((t->width + STRIP - 1) / STRIP), t->threads);
+    split_work(gradient_strips, gradient, t->batch * t->height * ((t->width + LENGTH - 1) / LENGTH), t->threads);
 }

@@ -27,14 +27,18 @@ typedef struct {
     int n;
 } strip_ends;
 
+/* Ask for input that is read soon. */
+static inline void prefetch(const isp_trip *t, int64_t at, int n) {
+    const int size = t->input_type == ISP_FLOAT32 ? 4 : t->input_type == ISP_UINT16 ? 2 : 1;
+    const char *next = (const char *)t->input + at * size;
+    for (int i = 0; i < n * size; i += 64) __builtin_prefetch(next + i);
+}
+
 static void strip_done(const void *context, int c, const float *values) {
     const strip_ends *ends = context;
     const isp_trip *t = ends->trip;
     store(t->output, t->output_type, ends->output + c * t->height * t->width, values, ends->n, t->streaming);
-    if (t->input_type == ISP_FLOAT32) {
-        const float *next = (const float *)t->input + ends->input + c * t->input_plane + STRIP;
-        for (int i = 0; i < ends->n; i += 16) __builtin_prefetch(next + i);
-    }
+    prefetch(t, ends->input + c * t->input_plane + STRIP, ends->n);
 }
 
 static void plane_done(const void *context, int c, const float *values) {
@@ -43,16 +47,26 @@ static void plane_done(const void *context, int c, const float *values) {
     store(t->output, t->output_type, ends->output + c * t->height * t->width, values, ends->n, t->streaming);
 }
 
+/* Where the steps may write: straight into the output, or into `kept` if that is not made of floats or is streamed. */
+static float *written(const isp_trip *t, int64_t at, float *kept) {
+    return t->output_type == ISP_FLOAT32 && !t->streaming ? (float *)t->output + at : kept;
+}
+
 static void run_strip(const isp_trip *t, int64_t index, int64_t strips) {
     strip s;
+    const float *x[ISP_MAX_PLANES];
+    float *y[ISP_MAX_PLANES];
     int64_t piece = index % strips, row = index / strips % t->height, sample = index / strips / t->height;
     isp_place place = {row, piece * STRIP, t->height, t->width};
     int planes = (int)t->planes;
     strip_ends ends = {t, sample * t->input_batch + row * t->input_row + place.column,
                        (sample * planes * t->height + row) * t->width + place.column,
                        (int)(t->width - place.column < STRIP ? t->width - place.column : STRIP)};
-    EACH_PLANE load(s.plane[c], t->input, t->input_type, ends.input + c * t->input_plane, ends.n);
-    forward_planes(&t->before, t->numbers + sample * t->numbers_stride, &s, planes, &place, ends.n, strip_done, &ends);
+    EACH_PLANE {
+        x[c] = loaded(s.plane[c], t->input, t->input_type, ends.input + c * t->input_plane, ends.n);
+        y[c] = written(t, ends.output + c * t->height * t->width, s.plane[c]);
+    }
+    forward_planes(&t->before, t->numbers + sample * t->numbers_stride, x, y, planes, &place, ends.n, strip_done, &ends);
 }
 
 static void run_strips(const void *work, int thread, int64_t first, int64_t last) {
@@ -63,41 +77,48 @@ static void run_strips(const void *work, int thread, int64_t first, int64_t last
     finish_streams();
 }
 
-/* ---- with a demosaic: each band of rows keeps the developed rows that its filters still need */
+/* ---- with a demosaic: bands of rows are walked block by block of columns, so that the developed rows which the filters
+ * still need stay in the first-level cache */
 
 #define MARGIN 2
-#define KEPT ISP_KEPT_ROWS
+#define BLOCK 4096
+#define KEPT 8
+#define SPACE 16 /* before and after a row, for its margins; keeps rows aligned */
 
-/* The mosaic's row after the first steps, with its mirrored margins. */
-static void develop_row(const isp_trip *t, int64_t sample, int64_t row, float *to) {
+typedef struct { float row[KEPT][BLOCK + 2 * SPACE] __attribute__((aligned(64))); } ring;
+
+/* Columns `from` to before `end` of a row after the first steps, and the margins beside them; to[0] is column `from`. */
+static void develop_row(const isp_trip *t, int64_t sample, int64_t row, int64_t from, int64_t end, float *to) {
     const float *numbers = t->numbers + sample * t->numbers_stride;
-    for (int64_t column = 0; column < t->width; column += STRIP) {
-        strip s;
-        int n = (int)(t->width - column < STRIP ? t->width - column : STRIP);
+    const int64_t start = from >= MARGIN ? from - MARGIN : 0, stop = end + MARGIN <= t->width ? end + MARGIN : t->width;
+    for (int64_t column = start; column < stop; column += STRIP) {
+        int n = (int)(stop - column < STRIP ? stop - column : STRIP);
         isp_place place = {row, column, t->height, t->width};
-        load(s.plane[0], t->input, t->input_type, sample * t->input_batch + row * t->input_row + column, n);
-        forward_steps(&t->before, numbers, &s, 1, &place, n);
-        memcpy(to + column, s.plane[0], sizeof(float) * (size_t)n);
+        float *y = to + (column - from);
+        const float *x = loaded(y, t->input, t->input_type, sample * t->input_batch + row * t->input_row + column, n);
+        forward_steps(t->before.words, 0, (int)t->before.count, numbers, &x, &y, 1, 0, 1, &place, n);
     }
     for (int64_t k = 1; k <= MARGIN; k++) {
-        to[-k] = to[mirrored(-k, t->width)];
-        to[t->width - 1 + k] = to[mirrored(t->width - 1 + k, t->width)];
+        if (from - k < 0) to[-k] = to[mirrored(from - k, t->width) - from];
+        if (end - 1 + k >= t->width) to[end - 1 + k - from] = to[mirrored(end - 1 + k, t->width) - from];
     }
 }
 
-/* Filters of one strip; `first` is the column parity of the green sites in this row. */
-static void filter_strip(int method, const float *const *rows, int64_t column, int first, int row_color, strip *s, int n) {
+/* Filters of one strip into three planes; `first` is the column parity of the green sites in this row. */
+static void filter_strip(int method, const float *const *rows, int64_t column, int first, int row_color, float *const *y, int n) {
     const float *a = rows[0] + column, *b = rows[1] + column, *c = rows[2] + column;
     const float *d = rows[3] + column, *e = rows[4] + column;
-    float *own = s->plane[row_color], *green = s->plane[1], *other = s->plane[2 - row_color];
-#define FILTER_LOOP(METHOD)                                                                                    \
-    SIMD for (int i = 0; i < n; i++) {                                                                         \
-        isp_filters f = isp_filter(METHOD, c[i], b[i] + d[i], c[i - 1] + c[i + 1], a[i] + e[i], c[i - 2] + c[i + 2], \
-                                   (b[i - 1] + b[i + 1]) + (d[i - 1] + d[i + 1]));                             \
-        int at_green = (i & 1) == first;                                                                       \
-        own[i] = at_green ? f.beside : c[i];                                                                   \
-        green[i] = at_green ? c[i] : f.green;                                                                  \
-        other[i] = at_green ? f.above : f.other;                                                               \
+    float *own = y[row_color], *green = y[1], *other = y[2 - row_color];
+    float sums[STRIP + 2], *vertical = sums + 1;
+    SIMD for (int i = -1; i <= n; i++) vertical[i] = b[i] + d[i];
+#define FILTER_LOOP(METHOD)                                                                                   \
+    SIMD for (int i = 0; i < n; i++) {                                                                        \
+        isp_filters f = isp_filter(METHOD, c[i], vertical[i], c[i - 1] + c[i + 1], a[i] + e[i], c[i - 2] + c[i + 2], \
+                                   vertical[i - 1] + vertical[i + 1]);                                        \
+        int at_green = (i & 1) == first;                                                                      \
+        own[i] = at_green ? f.beside : c[i];                                                                  \
+        green[i] = at_green ? c[i] : f.green;                                                                 \
+        other[i] = at_green ? f.above : f.other;                                                              \
     }
     if (method == ISP_BILINEAR) {
         FILTER_LOOP(ISP_BILINEAR)
@@ -107,33 +128,50 @@ static void filter_strip(int method, const float *const *rows, int64_t column, i
 #undef FILTER_LOOP
 }
 
-static void demosaic_rows(const void *work, int thread, int64_t first, int64_t last) {
-    const isp_trip *t = work;
-    int64_t stride = t->width + ISP_ROW_MARGINS, kept[KEPT], sample_kept = -1;
-    float *ring = t->scratch + thread * ISP_KEPT_ROWS * stride;
-    for (int64_t index = first; index < last; index++) {
-        int64_t row = index % t->height, sample = index / t->height;
-        const float *rows[2 * MARGIN + 1], *numbers = t->numbers + sample * t->numbers_stride;
-        if (sample != sample_kept)
-            for (int k = 0; k < KEPT; k++) kept[k] = -1;
-        sample_kept = sample;
+/* One row of a block; `rows` are its developed row and the neighbors, each beginning with column `from`. */
+static void demosaic_row(const isp_trip *t, int64_t sample, int64_t row, int64_t from, int64_t end, const float *const *rows) {
+    const int32_t *colors = t->channels + (row & 1) * 2;
+    const int green_first = colors[0] == 1 ? 0 : 1, row_color = colors[1 - green_first], planes = 3;
+    for (int64_t column = from; column < end; column += STRIP) {
+        strip s;
+        int n = (int)(end - column < STRIP ? end - column : STRIP);
+        isp_place place = {row, column, t->height, t->width};
+        strip_ends ends = {t, sample * t->input_batch + (row + MARGIN + 1) * t->input_row + column, (sample * planes * t->height + row) * t->width + column, n};
+        float *y[ISP_MAX_PLANES];
+        EACH_PLANE y[c] = written(t, ends.output + c * t->height * t->width, s.plane[c]);
+        if (row + MARGIN + 1 < t->height) prefetch(t, ends.input, n);
+        filter_strip(t->demosaic, rows, column - from, green_first, row_color, y, n);
+        forward_planes(&t->after, t->numbers + sample * t->numbers_stride, (const float *const *)y, y, planes, &place, n,
+                       plane_done, &ends);
+    }
+}
+
+static void demosaic_band(const isp_trip *t, int64_t sample, int64_t first, int64_t last, int64_t from, int64_t end) {
+    ring kept;
+    int64_t held[KEPT];
+    for (int k = 0; k < KEPT; k++) held[k] = -1;
+    for (int64_t row = first; row < last; row++) {
+        const float *rows[2 * MARGIN + 1];
         for (int k = -MARGIN; k <= MARGIN; k++) {
             int64_t source = mirrored(row + k, t->height), slot = source & (KEPT - 1);
-            float *line = ring + slot * stride + ISP_ROW_MARGINS / 2;
-            if (kept[slot] != source) develop_row(t, sample, source, line);
-            kept[slot] = source;
+            float *line = kept.row[slot] + SPACE;
+            if (held[slot] != source) develop_row(t, sample, source, from, end, line);
+            held[slot] = source;
             rows[k + MARGIN] = line;
         }
-        const int32_t *colors = t->channels + (row & 1) * 2;
-        int green_first = colors[0] == 1 ? 0 : 1, row_color = colors[1 - green_first];
-        for (int64_t column = 0; column < t->width; column += STRIP) {
-            strip s;
-            int n = (int)(t->width - column < STRIP ? t->width - column : STRIP), planes = 3;
-            isp_place place = {row, column, t->height, t->width};
-            filter_strip(t->demosaic, rows, column, green_first, row_color, &s, n);
-            strip_ends ends = {t, 0, (sample * planes * t->height + row) * t->width + column, n};
-            forward_planes(&t->after, numbers, &s, planes, &place, n, plane_done, &ends);
-        }
+        demosaic_row(t, sample, row, from, end, rows);
+    }
+}
+
+static void demosaic_rows(const void *work, int thread, int64_t first, int64_t last) {
+    const isp_trip *t = work;
+    (void)thread;
+    while (first < last) {
+        const int64_t sample = first / t->height, row = first % t->height;
+        const int64_t count = last - first < t->height - row ? last - first : t->height - row;
+        for (int64_t from = 0; from < t->width; from += BLOCK)
+            demosaic_band(t, sample, row, row + count, from, from + BLOCK < t->width ? from + BLOCK : t->width);
+        first += count;
     }
     finish_streams();
 }

@@ -35,6 +35,11 @@ ISP_FN float srgb_encode(float x, float p) {
     float curved = isp_with_sign(1.055f * isp_root_power(size, SRGB_POWER) - 0.055f, x);
     return size > SRGB_BREAK ? curved : 12.92f * x;
 }
+/* The same for 0 <= x < infinity, and NaN. */
+ISP_FN float srgb_encode_bounded(float x) {
+    float curved = 1.055f * isp_root_power_finite(x, SRGB_POWER) - 0.055f;
+    return x > SRGB_BREAK ? curved : 12.92f * x;
+}
 ISP_FN float srgb_encode_slope(float x, float y, float p) {
     (void)p;
     float size = isp_abs(x);

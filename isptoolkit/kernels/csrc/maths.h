@@ -111,9 +111,9 @@ ISP_FN float isp_power(float x, float p) {
     return x > 0.0f ? y : x * 0.0f;
 }
 
-/* The same for a normal x and p at most 1, which keeps the result normal; to 2e-7. Less than half the work: p log2 x is
- * one sum, and its whole part goes straight into the exponent of the result. */
-ISP_FN float isp_root_power(float x, float p) {
+/* The same for a normal, finite x and p at most 1, which keeps the result normal; to 2e-7. Less than half the work: p log2 x
+ * is one sum, and its whole part goes straight into the exponent of the result. */
+ISP_FN float isp_root_power_finite(float x, float p) {
     const float magic = 12582912.0f; /* 1.5 * 2^23: what is added to it is rounded, and stands in its lowest bits */
     isp_i32 shifted = isp_bits(x) - 0x3f3504f3;
     float f = isp_float((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
@@ -121,8 +121,13 @@ ISP_FN float isp_root_power(float x, float p) {
             + f * (p * 1.44269973f + f * (p * -0.721375871f + f * (p * 0.480465032f + f * (p * -0.358961855f
             + f * (p * 0.297262616f + f * (p * -0.272697891f + f * (p * 0.170634351f)))))));
     float rounded = t + magic, rest = t - (rounded - magic);
-    float y = isp_float(isp_bits(isp_exp2_rest(rest)) + (isp_i32)((unsigned)isp_bits(rounded) << 23));
-    return x < ISP_INFINITY ? y : x; /* infinity and NaN */
+    return isp_float(isp_bits(isp_exp2_rest(rest)) + (isp_i32)((unsigned)isp_bits(rounded) << 23));
+}
+
+/* The same for infinity and NaN too. */
+ISP_FN float isp_root_power(float x, float p) {
+    float y = isp_root_power_finite(x, p);
+    return x < ISP_INFINITY ? y : x;
 }
 
 /* arcsine of |x| <= 1: a polynomial below 1/2, pi/2 - 2 asin(sqrt((1 - x) / 2)) above. */

@@ -31,15 +31,13 @@ enum isp_demosaic_method { ISP_NO_DEMOSAIC, ISP_BILINEAR, ISP_MALVAR };
 
 ISP_FN float isp_clamp(float x, float low, float high) {
     /* In this order NaN passes, as through torch.clamp. */
-    x = x < low ? low : x;
-    return x > high ? high : x;
+    x = low > x ? low : x;
+    return high < x ? high : x;
 }
 
-/* The nearest of the levels 0 ... top / top; what is no number becomes 0. */
-ISP_FN float isp_code(float x, float top) {
-    float code = isp_round(isp_clamp(x, 0.0f, 1.0f) * top);
-    return code == code ? code : 0.0f;
-}
+/* The nearest of the codes 0 ... top for 0 ... 1; what is no number becomes 0. Adding 1.5 * 2^23 rounds, and leaves the
+ * code in the lowest bits, which of NaN are 0. */
+ISP_FN isp_i32 isp_code(float x, float top) { return isp_bits(isp_clamp(x, 0.0f, 1.0f) * top + 12582912.0f) & 0xffff; }
 
 /* The four filters of a linear demosaic at one pixel, from sums of its neighbours: near and far, above and below
  * (vertical) or beside (horizontal), and the four diagonal ones. */
@@ -53,10 +51,10 @@ ISP_FN isp_filters isp_filter(int method, float here, float near_v, float near_h
         f.beside = near_h * 0.5f;
         f.above = near_v * 0.5f;
     } else {
-        f.green = (8.0f * here + 4.0f * (near_v + near_h) - 2.0f * (far_v + far_h)) * 0.0625f;
-        f.other = (12.0f * here + 4.0f * diagonal - 3.0f * (far_v + far_h)) * 0.0625f;
-        f.beside = (10.0f * here + 8.0f * near_h - 2.0f * (far_h + diagonal) + far_v) * 0.0625f;
-        f.above = (10.0f * here + 8.0f * near_v - 2.0f * (far_v + diagonal) + far_h) * 0.0625f;
+        f.green = 0.5f * here + 0.25f * (near_v + near_h) - 0.125f * (far_v + far_h);
+        f.other = 0.75f * here + 0.25f * diagonal - 0.1875f * (far_v + far_h);
+        f.beside = 0.625f * here + 0.5f * near_h - 0.125f * (far_h + diagonal) + 0.0625f * far_v;
+        f.above = 0.625f * here + 0.5f * near_v - 0.125f * (far_v + diagonal) + 0.0625f * far_h;
     }
     return f;
 }
