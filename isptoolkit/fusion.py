@@ -165,7 +165,7 @@ class _Plan:
         half = self.after if self.method else self.before
         if top == 1 or not half or half[-WORDS] != Kind.QUANTIZE or self.numbers[0, half[1 - WORDS]] != top:
             return self
-        return replace(self, **{"after" if self.method else "before": half[:-WORDS]})
+        return replace(self, after=half[:-WORDS]) if self.method else replace(self, before=half[:-WORDS])
 
 
 def _batched(x: Tensor, values: Tensor) -> Tensor:
