@@ -43,3 +43,7 @@ class MissingMetadata(IspError):
 
 class PipelineFileError(IspError):
     """A pipeline file is malformed, names an unknown stage, or does not fit its weights."""
+
+
+class KernelError(IspError):
+    """A native kernel was called where it cannot run, or does not compile for the GPU at hand."""

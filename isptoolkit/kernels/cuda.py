@@ -1,26 +1,22 @@
-"""The kernels on a GPU: compiled at first use for its architecture, kept on disk, launched on the current stream."""
+"""The kernels on a GPU: compiled for it at first use, launched on torch's current stream."""
 
 import contextlib
 import functools
-import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .native import TYPES
+from .nvrtc import compile_source, source_of
 from .steps import WORDS
 
 log = logging.getLogger(__name__)
 
-SOURCES = ("cuda_trip.cu", "cuda_gradient.cu", "cuda_blocks.cu")
-_FOLDER = Path(__file__).parent / "csrc"
 _THREADS = 256
-_STANDARD = "c++17"
 _SAMPLINGS = {"isp_mosaic": 0, "isp_mosaic_adjoint": 1, "isp_pack": 2, "isp_unpack": 3}
 
 
@@ -35,57 +31,12 @@ def available() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def compile_source(name: str, architecture: str) -> bytes:
-    """The cubin of one source for an architecture such as "sm_90", from the disk if it was ever made; needs no GPU."""
-    from cuda.core import Program, ProgramOptions
-
-    text = (_FOLDER / name).read_text()
-    headers = [file.read_bytes() for file in sorted(_FOLDER.glob("*.h"))]
-    key = hashlib.sha256(b"\0".join([text.encode(), *headers, _STANDARD.encode(), _compiler(), architecture.encode()]))
-    kept = _cache() / f"{Path(name).stem}-{architecture}-{key.hexdigest()[:32]}.cubin"
-    if kept.is_file():
-        return kept.read_bytes()
-    options = ProgramOptions(name=name, arch=architecture, std=_STANDARD, include_path=[str(_FOLDER)])
-    made = bytes(Program(text, "c++", options).compile("cubin").code)
-    with contextlib.suppress(OSError):
-        _keep(kept, made)
-    return made
-
-
-def _compiler() -> bytes:
-    from importlib.metadata import PackageNotFoundError, version
-
-    for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
-        with contextlib.suppress(PackageNotFoundError):
-            return version(package).encode()
-    return b""
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("ISPTOOLKIT_CACHE") or Path(base) / "isptoolkit")
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Written under another name and moved, so that nobody ever reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 @functools.cache
 def _kernel(device: int, name: str) -> Any:
     from cuda.core import ObjectCode
 
-    for source in SOURCES:
-        if f"void {name}(" in (_FOLDER / source).read_text():
-            major, minor = torch.cuda.get_device_capability(device)
-            return ObjectCode.from_cubin(compile_source(source, f"sm_{major}{minor}")).get_kernel(name)
-    raise KeyError(name)
+    major, minor = torch.cuda.get_device_capability(device)
+    return ObjectCode.from_cubin(compile_source(source_of(name), f"sm_{major}{minor}")).get_kernel(name)
 
 
 @functools.lru_cache(maxsize=256)
@@ -111,9 +62,8 @@ def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -
     A whole number that the kernel takes as int is passed as `ctypes.c_int`.
     """
     import cuda.core
-    import numpy as np
 
-    passed = [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if isinstance(a, int) else a for a in arguments]
+    passed = [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if type(a) is int else a for a in arguments]
     with _on(x) as (device, stream):
         config = cuda.core.LaunchConfig(grid=grid, block=_THREADS)
         cuda.core.launch(stream, config, _kernel(device, name), *passed)
@@ -126,8 +76,6 @@ def blocks(x: Tensor, items: int) -> int:
 
 def whole(value: int) -> Any:
     """A number that a kernel takes as int."""
-    import numpy as np
-
     return np.int32(value)
 
 
@@ -194,3 +142,55 @@ def sample(name: str, x: Tensor, channels: Sequence[int], mosaic: Sequence[int],
     grid = blocks(x, x.shape[0] * mosaic[0] * mosaic[1])
     what, kind = whole(_SAMPLINGS[name]), whole(TYPES[x.dtype])
     launch(x, "isp_sample", grid, x, out, what, x.shape[0], *mosaic, *x.stride()[:3], kind, *colors)
+
+
+def adain(x: Tensor, scale: Tensor, shift: Tensor, y: Tensor, mean: Tensor, inverse: Tensor, epsilon: float) -> None:
+    """Into `y`, `mean` and `inverse`; a block per plane."""
+    batch, planes, height, width = x.shape
+    sizes = height * width, np.float64(epsilon), whole(TYPES[x.dtype])
+    launch(x, "isp_adain_apply", batch * planes, x, scale, shift, y, mean, inverse, *sizes)
+
+
+def adain_gradient(
+    x: Tensor,
+    scale: Tensor,
+    mean: Tensor,
+    inverse: Tensor,
+    by_y: Tensor,
+    by_x: Tensor,
+    by_scale: Tensor,
+    by_shift: Tensor,
+) -> None:
+    """Into the last three."""
+    batch, planes, height, width = x.shape
+    arrays = x, scale, mean, inverse, by_y, by_x, by_scale, by_shift
+    launch(x, "isp_adain_back", batch * planes, *arrays, height * width, whole(TYPES[x.dtype]))
+
+
+def coupling(x: Tensor, h: Tensor, t: Tensor, y: Tensor, limit: float, inverse: bool) -> None:
+    """Into `y`."""
+    how = np.float32(limit), whole(inverse), whole(TYPES[x.dtype])
+    launch(x, "isp_coupling_apply", blocks(x, x.numel()), x, h, t, y, x.numel(), *how)
+
+
+def coupling_gradient(
+    by_y: Tensor, plain: Tensor, h: Tensor, by_x: Tensor, by_h: Tensor, by_t: Tensor, limit: float, inverse: bool
+) -> None:
+    """Into the three gradients."""
+    how = np.float32(limit), whole(inverse), whole(TYPES[h.dtype])
+    launch(h, "isp_coupling_back", blocks(h, h.numel()), by_y, plain, h, by_x, by_h, by_t, h.numel(), *how)
+
+
+def jpeg_blocks(x: Tensor, table: Tensor, y: Tensor) -> None:
+    """Into `y`; a block for 32 of JPEG's."""
+    stride = 64 if table.shape[0] > 1 else 0
+    launch(x, "isp_jpeg_blocks", -(-x.numel() // 2048), x, table, y, *x.shape, stride, whole(TYPES[x.dtype]))
+
+
+def jpeg_blocks_gradient(
+    x: Tensor, table: Tensor, slopes: Tensor, by_y: Tensor, by_x: Tensor, by_table: Tensor
+) -> None:
+    """Into `by_x` and, added up, `by_table`."""
+    stride, count = 64 if table.shape[0] > 1 else 0, whole(slopes.numel())
+    arrays = x, table, slopes, count, by_y, by_x, by_table
+    launch(x, "isp_jpeg_back", -(-x.numel() // 2048), *arrays, *x.shape, stride, whole(TYPES[x.dtype]))

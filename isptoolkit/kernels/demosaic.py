@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import cuda
-from .native import KEPT_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, fresh, library, rows, threads
+from .native import KEPT_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, call, fresh, rows, threads
 
 
 def channel_words(channels: Sequence[int]) -> "ctypes.Array[ctypes.c_int32]":
@@ -29,7 +29,7 @@ def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int) -> Ten
     scratch = torch.empty(team * (6 * KEPT_ROWS + 1) * (width + ROW_MARGINS))
     job = Adjoint(image.data_ptr(), out.data_ptr(), scratch.data_ptr(), batch, height, width, method, team)
     job.channels = channel_words(channels)
-    _call("isp_demosaic_adjoint", job)
+    call("isp_demosaic_adjoint", job)
     return out
 
 
@@ -78,14 +78,8 @@ def _sampled(name: str, x: Tensor, shape: Sequence[int], mosaic: Sequence[int], 
     batch, plane, row, _ = x.stride()
     job = Sampling(x.data_ptr(), out.data_ptr(), x.shape[0], *mosaic, batch, plane, row, threads(out.numel()))
     job.channels = channel_words(channels)
-    _call(name, job)
+    call(name, job)
     return out
-
-
-def _call(name: str, job: ctypes.Structure) -> None:
-    native = library()
-    assert native is not None
-    getattr(native, name)(ctypes.byref(job))
 
 
 def _fake(op: Any, shape: Callable[[Tensor], Sequence[int]]) -> None:

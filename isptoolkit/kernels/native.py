@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..errors import KernelError
+
 log = logging.getLogger(__name__)
 
 TYPES = {torch.float32: 0, torch.uint16: 1, torch.uint8: 2, torch.float16: 3, torch.bfloat16: 4}
@@ -98,6 +100,14 @@ def library() -> ctypes.CDLL | None:
     loaded.isp_instruction_set.restype = ctypes.c_char_p
     loaded.isp_use.argtypes = [ctypes.c_char_p]
     return loaded
+
+
+def call(name: str, job: ctypes.Structure) -> None:
+    """Do a job; the library must be there."""
+    native = library()
+    if native is None:
+        raise KernelError(f"{name}: the CPU library is not there, as the log said")
+    getattr(native, name)(ctypes.byref(job))
 
 
 def fresh(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import cuda
 from .demosaic import channel_words, demosaic_adjoint
-from .native import STREAMED, TYPES, Steps, Trip, TripGradient, fresh, library, rows, threads
+from .native import STREAMED, TYPES, Steps, Trip, TripGradient, call, fresh, rows, threads
 from .steps import WORDS
 
 
@@ -42,9 +42,7 @@ def develop_gradient(
     parts = torch.zeros(trip.threads, *numbers.shape, dtype=torch.float64) if by_numbers else None
     job = TripGradient(trip, by_output.data_ptr(), by_x.data_ptr(), parts.data_ptr() if parts is not None else 0)
     job.count = numbers.shape[1]
-    native = library()
-    assert native is not None
-    native.isp_run_gradient(ctypes.byref(job))
+    call("isp_run_gradient", job)
     return by_x, sums if parts is None else parts.sum(0).to(numbers.dtype)
 
 
@@ -90,9 +88,7 @@ def run(
     x, numbers = rows(x), numbers.contiguous()
     first, second = ((ctypes.c_int32 * len(words))(*words) for words in (before, after))
     trip = _trip(x, out, numbers, first, second, channels, method)
-    native = library()
-    assert native is not None
-    native.isp_run(ctypes.byref(trip))
+    call("isp_run", trip)
 
 
 def _trip(

@@ -61,4 +61,57 @@ typedef struct {
     int32_t channels[4];
 } isp_sampling;
 
+/* Each plane less its mean, over its deviation, times its scale, plus its shift. All dense. The mean is kept as a sum of
+ * two numbers, for its digits. */
+typedef struct {
+    const float *x, *scale, *shift;
+    float *y, *mean, *inverse_deviation;
+    int64_t planes, pixels;
+    double epsilon; /* added to the variance, which is unbiased */
+    int32_t threads;
+} isp_adain;
+
+typedef struct {
+    const float *x, *scale, *mean, *inverse_deviation, *by_y;
+    float *by_x, *by_scale, *by_shift;
+    int64_t planes, pixels;
+    int32_t threads;
+} isp_adain_gradient;
+
+/* x exp(s(h)) + t, or its inverse in x; see isp_coupling_scale. All dense. */
+typedef struct {
+    const float *x, *h, *t;
+    float *y;
+    int64_t count;
+    float limit;
+    int32_t inverse, threads;
+} isp_coupling;
+
+/* `plain` is x, or backwards the result. */
+typedef struct {
+    const float *by_y, *plain, *h;
+    float *by_x, *by_h, *by_t;
+    int64_t count;
+    float limit;
+    int32_t inverse, threads;
+} isp_coupling_gradient;
+
+/* Planes of samples 0 ... 255, dense, height and width multiples of 8; the table of a plane has 64 entries, rows of vertical
+ * frequency, and begins `table_stride` after that of the one before, 0 if shared. */
+typedef struct {
+    const float *x, *table;
+    float *y;
+    int64_t planes, height, width, table_stride;
+    int32_t threads;
+} isp_jpeg;
+
+/* The gradient by the table is in double precision, per thread, to be added up. */
+typedef struct {
+    isp_jpeg jpeg;
+    const float *slopes, *by_y;
+    float *by_x;
+    double *by_table;
+    int32_t slope_count;
+} isp_jpeg_gradient;
+
 #endif

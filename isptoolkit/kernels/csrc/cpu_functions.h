@@ -11,6 +11,12 @@
     X(isp_mosaic, isp_sampling)          \
     X(isp_mosaic_adjoint, isp_sampling)  \
     X(isp_pack, isp_sampling)            \
-    X(isp_unpack, isp_sampling)
+    X(isp_unpack, isp_sampling)          \
+    X(isp_adain_apply, isp_adain)        \
+    X(isp_adain_back, isp_adain_gradient) \
+    X(isp_coupling_apply, isp_coupling)  \
+    X(isp_coupling_back, isp_coupling_gradient) \
+    X(isp_jpeg_blocks, isp_jpeg)         \
+    X(isp_jpeg_back, isp_jpeg_gradient)
 
 #endif

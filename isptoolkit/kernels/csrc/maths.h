@@ -157,4 +157,11 @@ ISP_FN float isp_cos_small(float x) {
     return 1.0f + z * (-0.5f + z * (0.0416666679f + z * (-0.00138888892f + z * 2.48015876e-5f)));
 }
 
+/* cos(2 pi x) for |x| <= 1/2. */
+ISP_FN float isp_cosine_turns(float x) {
+    float z = x * x;
+    return 1.0f + z * (-19.7392044f + z * (64.9391174f + z * (-85.4501114f + z * (60.1674309f + z * (-25.9668846f
+           + z * 6.52770615f)))));
+}
+
 #endif

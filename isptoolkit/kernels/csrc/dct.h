@@ -1,0 +1,107 @@
+/* The discrete cosine transform of length 8 in the integers of libjpeg's slow method (Loeffler, Ligtenberg and Moschytz,
+ * 13-bit constants, two more bits kept after the first pass), and in floating point.
+ */
+#ifndef ISPTOOLKIT_DCT_H
+#define ISPTOOLKIT_DCT_H
+
+#include "maths.h"
+
+#define DCT_BITS 13
+#define DCT_PASS 2
+#define DCT_DESCALE(x, bits) (((x) + (1 << ((bits) - 1))) >> (bits))
+
+/* In place. The first pass leaves results larger by 2^DCT_PASS; after the second they are 8 times the orthonormal ones. */
+ISP_FN void isp_dct(isp_i32 *d, int second) {
+    const int odd = second ? DCT_BITS + DCT_PASS : DCT_BITS - DCT_PASS;
+    isp_i32 t0 = d[0] + d[7], t7 = d[0] - d[7], t1 = d[1] + d[6], t6 = d[1] - d[6];
+    isp_i32 t2 = d[2] + d[5], t5 = d[2] - d[5], t3 = d[3] + d[4], t4 = d[3] - d[4];
+    isp_i32 t10 = t0 + t3, t13 = t0 - t3, t11 = t1 + t2, t12 = t1 - t2;
+    d[0] = second ? DCT_DESCALE(t10 + t11, DCT_PASS) : (t10 + t11) * (1 << DCT_PASS);
+    d[4] = second ? DCT_DESCALE(t10 - t11, DCT_PASS) : (t10 - t11) * (1 << DCT_PASS);
+    isp_i32 z1 = (t12 + t13) * 4433;
+    d[2] = DCT_DESCALE(z1 + t13 * 6270, odd);
+    d[6] = DCT_DESCALE(z1 - t12 * 15137, odd);
+    isp_i32 z5 = (t4 + t6 + t5 + t7) * 9633, z3 = z5 - (t4 + t6) * 16069, z4 = z5 - (t5 + t7) * 3196;
+    isp_i32 z2 = (t5 + t6) * -20995;
+    z1 = (t4 + t7) * -7373;
+    d[7] = DCT_DESCALE(t4 * 2446 + z1 + z3, odd);
+    d[5] = DCT_DESCALE(t5 * 16819 + z2 + z4, odd);
+    d[3] = DCT_DESCALE(t6 * 25172 + z2 + z3, odd);
+    d[1] = DCT_DESCALE(t7 * 12299 + z1 + z4, odd);
+}
+
+/* In place, from coefficients at their own scale; columns first. */
+ISP_FN void isp_idct(isp_i32 *d, int second) {
+    const int bits = second ? DCT_BITS + DCT_PASS + 3 : DCT_BITS - DCT_PASS;
+    isp_i32 z1 = (d[2] + d[6]) * 4433, t2 = z1 - d[6] * 15137, t3 = z1 + d[2] * 6270;
+    isp_i32 t0 = (d[0] + d[4]) * (1 << DCT_BITS), t1 = (d[0] - d[4]) * (1 << DCT_BITS);
+    isp_i32 t10 = t0 + t3, t13 = t0 - t3, t11 = t1 + t2, t12 = t1 - t2;
+    isp_i32 a = d[7], b = d[5], c = d[3], e = d[1];
+    isp_i32 z5 = (a + c + b + e) * 9633, z3 = z5 - (a + c) * 16069, z4 = z5 - (b + e) * 3196, z2 = (b + c) * -20995;
+    z1 = (a + e) * -7373;
+    a = a * 2446 + z1 + z3;
+    b = b * 16819 + z2 + z4;
+    c = c * 25172 + z2 + z3;
+    e = e * 12299 + z1 + z4;
+    d[0] = DCT_DESCALE(t10 + e, bits);
+    d[7] = DCT_DESCALE(t10 - e, bits);
+    d[1] = DCT_DESCALE(t11 + c, bits);
+    d[6] = DCT_DESCALE(t11 - c, bits);
+    d[2] = DCT_DESCALE(t12 + b, bits);
+    d[5] = DCT_DESCALE(t12 - b, bits);
+    d[3] = DCT_DESCALE(t13 + a, bits);
+    d[4] = DCT_DESCALE(t13 - a, bits);
+}
+
+/* A coefficient, 8 times too large, divided by its entry of the table and rounded, half away from zero. Exact: the half
+ * keeps the product away from whole numbers by more than its rounding. */
+ISP_FN isp_i32 isp_quantized(isp_i32 coefficient, isp_i32 entry) {
+    isp_i32 size = coefficient < 0 ? -coefficient : coefficient;
+    isp_i32 level = (isp_i32)(((float)(size + 4 * entry) + 0.5f) * (0.125f / (float)entry));
+    return coefficient < 0 ? -level : level;
+}
+
+/* The nearest of the samples 0 ... 255 as an integer, less their middle; what is no number becomes 0. */
+ISP_FN isp_i32 isp_centered(float sample) {
+    float inside = sample > 0.0f ? sample : 0.0f;
+    return isp_bits((inside < 255.0f ? inside : 255.0f) + 12582912.0f) - 0x4b400000 - 128;
+}
+
+/* A decoded value as a sample. */
+ISP_FN float isp_sample(isp_i32 value) {
+    value += 128;
+    return (float)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+/* In place, orthonormal, forwards or transposed; the basis is C[k][n] = c(k) cos((2 n + 1) k pi / 16). */
+ISP_FN void isp_dct_float(float *d, int transposed) {
+    const float basis[8][8] = {
+        {0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f},
+        {0.490392640f, 0.415734806f, 0.277785117f, 0.0975451610f, -0.0975451610f, -0.277785117f, -0.415734806f, -0.490392640f},
+        {0.461939766f, 0.191341716f, -0.191341716f, -0.461939766f, -0.461939766f, -0.191341716f, 0.191341716f, 0.461939766f},
+        {0.415734806f, -0.0975451610f, -0.490392640f, -0.277785117f, 0.277785117f, 0.490392640f, 0.0975451610f, -0.415734806f},
+        {0.353553391f, -0.353553391f, -0.353553391f, 0.353553391f, 0.353553391f, -0.353553391f, -0.353553391f, 0.353553391f},
+        {0.277785117f, -0.490392640f, 0.0975451610f, 0.415734806f, -0.415734806f, -0.0975451610f, 0.490392640f, -0.277785117f},
+        {0.191341716f, -0.461939766f, 0.461939766f, -0.191341716f, -0.191341716f, 0.461939766f, -0.461939766f, 0.191341716f},
+        {0.0975451610f, -0.277785117f, 0.415734806f, -0.490392640f, 0.490392640f, -0.415734806f, 0.277785117f, -0.0975451610f}};
+#define TERM(k, n) d[n] * (transposed ? basis[n][k] : basis[k][n])
+#define ROW(k) TERM(k, 0) + TERM(k, 1) + TERM(k, 2) + TERM(k, 3) + TERM(k, 4) + TERM(k, 5) + TERM(k, 6) + TERM(k, 7)
+    float a = ROW(0), b = ROW(1), c = ROW(2), e = ROW(3), f = ROW(4), g = ROW(5), h = ROW(6), l = ROW(7);
+    d[0] = a, d[1] = b, d[2] = c, d[3] = e, d[4] = f, d[5] = g, d[6] = h, d[7] = l;
+#undef TERM
+#undef ROW
+}
+
+/* The slope of rounding that gradients see, at a distance from the nearest level: 1 + sum of weights[n] cos(2 pi (n + 1) distance). */
+ISP_FN float isp_rounding_slope(float distance, const float *weights, int count) {
+    float slope = 1.0f, cosine = isp_cosine_turns(distance), before = 1.0f, now = cosine;
+    for (int n = 0; n < count; n++) {
+        slope += weights[n] * now;
+        float next = 2.0f * cosine * now - before;
+        before = now;
+        now = next;
+    }
+    return slope;
+}
+
+#endif

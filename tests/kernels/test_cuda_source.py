@@ -1,0 +1,66 @@
+"""The CUDA sources compile for every architecture of interest; that needs NVRTC and no GPU."""
+
+import concurrent.futures
+import re
+from pathlib import Path
+
+import pytest
+
+from isptoolkit.errors import KernelError
+from isptoolkit.kernels import nvrtc
+
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
+
+
+@pytest.fixture(scope="session")
+def cubins(tmp_path_factory):
+    """A cache of this test run alone: every run compiles."""
+    return tmp_path_factory.mktemp("cubins")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("source", nvrtc.SOURCES)
+def test_every_kernel_compiles(monkeypatch, cubins, source, architecture):
+    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(cubins))
+    cubin = nvrtc.compile_source(source, architecture)
+    assert cubin[:4] == b"\x7fELF"
+    kernels = re.findall(
+        r'extern "C" __global__ void (\w+)\(', (Path(nvrtc.__file__).parent / "csrc" / source).read_text()
+    )
+    assert kernels
+    for kernel in kernels:
+        assert kernel.encode() in cubin
+        assert nvrtc.source_of(kernel) == source
+    files = list(cubins.glob(f"{Path(source).stem}-{architecture}-*"))
+    assert [file.read_bytes() for file in files] == [cubin]
+
+
+def test_what_is_kept_is_used_and_a_change_is_compiled_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "made"))
+    first = nvrtc.compile_source("cuda_blocks.cu", "sm_80")
+    (kept,) = (tmp_path / "made").iterdir()
+    kept.write_bytes(b"kept")
+    assert nvrtc.compile_source("cuda_blocks.cu", "sm_80") == b"kept"
+    monkeypatch.setattr(nvrtc, "_STANDARD", "c++20")
+    assert len(nvrtc.compile_source("cuda_blocks.cu", "sm_80")) > len(first) / 2
+    assert len(list((tmp_path / "made").iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written_to_costs_only_time(monkeypatch, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "file" / "below"))
+    assert nvrtc.compile_source("cuda_blocks.cu", "sm_80")[:4] == b"\x7fELF"
+
+
+def test_what_does_not_compile_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path))
+    with pytest.raises(KernelError, match=r"cuda_blocks\.cu does not compile for sm_1"):
+        nvrtc.compile_source("cuda_blocks.cu", "sm_1")
+
+
+def test_many_at_once_keep_one_whole_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: nvrtc.compile_source("cuda_blocks.cu", "sm_80"), range(3)))
+    assert len(set(made)) == 1
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == made[:1]

@@ -1,0 +1,161 @@
+"""The kernels as operators of torch: opcheck, compile, export, autograd."""
+
+import pytest
+import torch
+
+from isptoolkit import CAMERA, Capture, Fused, Pipeline, fuse, presets, stages
+from isptoolkit.kernels import blocks, demosaic, jpeg, reference, trip
+from isptoolkit.kernels.steps import numbers, words
+
+pytestmark = pytest.mark.usefixtures("kernels")
+CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
+CHAIN = presets.classic().span("matrix", "tone")
+
+
+def plan(stage, device):
+    steps = [step for part in stage for step in part.forward_steps(CAPTURE)]
+    return numbers(steps, device), words(steps)
+
+
+def calls(device):
+    def tensor(*shape):
+        return torch.rand(*shape, device=device)
+
+    values, program = plan(CHAIN, device)
+    channels = (0, 1, 1, 2)
+    none = torch.zeros(1, 1, device=device)
+    image, plane = tensor(2, 3, 6, 18), tensor(2, 1, 6, 18)
+    adain_values = tensor(2, 3, 4, 5), tensor(2, 3), tensor(2, 3)
+    table = 20 * tensor(1, 64) + 1
+    return {
+        "develop": (trip.develop, (image, values, program)),
+        "develop_gradient": (trip.develop_gradient, (image, values, program, tensor(2, 3, 6, 18), True)),
+        "render": (trip.render, (plane, values, [], program, channels, 2, torch.float32)),
+        "demosaic": (demosaic.demosaic, (plane, channels, 1)),
+        "demosaic_adjoint": (demosaic.demosaic_adjoint, (image, channels, 2)),
+        "mosaic": (demosaic.mosaic, (image, channels)),
+        "mosaic_adjoint": (demosaic.mosaic_adjoint, (plane, channels)),
+        "pack": (demosaic.pack, (plane,)),
+        "unpack": (demosaic.unpack, (tensor(2, 4, 3, 9),)),
+        "adain": (blocks.adain, (*adain_values, 1e-5)),
+        "adain_gradient": (blocks.adain_gradient, (adain_values[0], *blocks_kept(adain_values), tensor(2, 3, 4, 5))),
+        "coupling": (blocks.coupling, (tensor(9), tensor(9), tensor(9), 0.8, False)),
+        "coupling_gradient": (blocks.coupling_gradient, (tensor(9), tensor(9), tensor(9), 0.8, True)),
+        "jpeg_blocks": (jpeg.jpeg_blocks, (255 * tensor(2, 8, 16), table, none[0])),
+        "jpeg_blocks_gradient": (jpeg.jpeg_blocks_gradient, (255 * tensor(2, 8, 16), table, none[0], tensor(2, 8, 16))),
+    }
+
+
+def blocks_kept(values):
+    _, mean, inverse = blocks.adain(*values, 1e-5)
+    return values[1], mean, inverse
+
+
+NAMES = list(calls("cpu")) if torch.get_num_threads() else []
+LINEAR = {"demosaic", "demosaic_adjoint", "mosaic", "mosaic_adjoint", "pack", "unpack"}
+DIFFERENTIABLE = {"develop", "render", "adain", "coupling", "jpeg_blocks", *LINEAR}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opcheck(device, name):
+    op, arguments = calls(device)[name]
+    if name in DIFFERENTIABLE:
+        arguments = tuple(
+            value.clone().requires_grad_() if isinstance(value, torch.Tensor) else value for value in arguments
+        )
+    torch.library.opcheck(op, arguments)
+
+
+def test_no_operator_is_missing():
+    """All that are registered are checked."""
+    registered = {
+        name.split("::")[1] for name in torch._C._dispatch_get_all_op_names() if name.startswith("isptoolkit::")
+    }
+    assert {name.split(".")[0] for name in registered} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(LINEAR))
+def test_adjoints_are_adjoint(device, name):
+    """<A x, y> = <x, A' y>."""
+    op, (x, *rest) = calls(device)[name]
+    x = x.requires_grad_()
+    made = op(x, *rest)
+    y = torch.rand_like(made)
+    (back,) = torch.autograd.grad(made, x, y)
+    torch.testing.assert_close((made * y).sum(), (x * back).sum(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("phase", ["RGGB", "BGGR", "GRBG", "GBRG"])
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (2, 5), (5, 4), (33, 50)])
+@pytest.mark.parametrize("stage", [stages.DemosaicBilinear(), stages.DemosaicMalvar()], ids=lambda s: type(s).__name__)
+def test_demosaic_and_its_gradient_equal_the_definition(build, device, stage, size, phase):
+    torch.manual_seed(0)
+    x = torch.rand(2, 1, *size, device=device, requires_grad=True)
+    weights = torch.rand(2, 3, *size, device=device)
+    capture = Capture.of(phase).to(device)
+    made = stage(x, capture)
+    found = torch.autograd.grad((made * weights).sum(), x)[0]
+    with reference():
+        plain = stage(x, capture)
+        expected = torch.autograd.grad((plain * weights).sum(), x)[0]
+    torch.testing.assert_close(made, plain, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=0, atol=4e-6)
+    assert torch.equal(stage.inverse(made, capture), x)
+
+
+@pytest.mark.parametrize("phase", ["RGGB", "GBRG"])
+def test_sampling_and_packing_equal_the_definition_in_any_layout(build, device, phase):
+    image = torch.rand(2, 8, 10, 3, device=device).permute(0, 3, 1, 2)
+    plane = torch.rand(2, 1, 8, 20, device=device)[..., ::2]
+    capture = Capture.of(phase).to(device)
+    found = stages.Mosaic()(image, capture), stages.Pack()(plane, capture)
+    with reference():
+        assert torch.equal(found[0], stages.Mosaic()(image, capture))
+        assert torch.equal(found[1], stages.Pack()(plane, capture))
+    assert torch.equal(stages.Pack().inverse(found[1], capture), plane)
+
+
+def test_second_derivatives_of_linear_operators(device):
+    x = torch.rand(1, 1, 6, 6, device=device, requires_grad=True)
+    capture = Capture.of("RGGB").to(device)
+    (first,) = torch.autograd.grad(stages.DemosaicMalvar()(x, capture).pow(3).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    with reference():
+        (plain,) = torch.autograd.grad(stages.DemosaicMalvar()(x, capture).pow(3).sum(), x, create_graph=True)
+        (expected,) = torch.autograd.grad(plain.sum(), x)
+    torch.testing.assert_close(second, expected, rtol=1e-4, atol=1e-5)
+
+
+def targets(graph):
+    return [str(node.target) for node in graph.nodes if "isptoolkit" in str(node.target)]
+
+
+def test_export_sees_one_node(device):
+    fused = fuse(presets.classic(), demosaic=True).to(device)
+    x, capture = torch.rand(1, 1, 16, 20, device=device) * 1023, CAPTURE.to(device)
+    exported = torch.export.export(fused, (x, capture))
+    assert targets(exported.graph) == ["isptoolkit.render.default"]
+    torch.testing.assert_close(exported.module()(x, capture), fused(x, capture))
+    chain = torch.export.export(Fused(CHAIN).to(device), (torch.rand(1, 3, 4, 4, device=device), capture))
+    assert targets(chain.graph) == ["isptoolkit.develop.default"]
+
+
+def test_compile_without_a_break(device):
+    capture = CAPTURE.to(device)
+    for stage, x in (
+        (fuse(presets.classic(), demosaic=True), torch.rand(2, 1, 16, 20) * 1023),
+        (Fused(CHAIN), torch.rand(2, 3, 8, 8)),
+        (Pipeline(d=stages.DemosaicMalvar()), torch.rand(2, 1, 8, 8)),
+        (
+            Pipeline(balance=stages.WhiteBalance(space=CAMERA), mosaic=stages.Mosaic(), pack=stages.Pack()),
+            torch.rand(2, 3, 8, 8),
+        ),
+    ):
+        x = x.to(device).requires_grad_()
+        stage = stage.to(device)
+        compiled = torch.compile(stage, fullgraph=True, backend="aot_eager")
+        found, expected = compiled(x, capture), stage(x, capture)
+        torch.testing.assert_close(found, expected)
+        found.sum().backward()
+        (by_x,) = torch.autograd.grad(expected.sum(), x)
+        torch.testing.assert_close(x.grad, by_x)
