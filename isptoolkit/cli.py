@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ from .atomic import check_target
 from .command_input import chain_of, read_input
 from .console import complain, print_facts, print_round_trip, progress, working
 from .errors import InvalidArgument, IspError
+from .fusion import fuse, fuse_each
 from .io import describe_raw, write_image
+from .kernels import describe_kernels, reference
 from .round_trip import measure
 from .spaces import SRGB
 
@@ -48,6 +51,9 @@ Cfa = Annotated[str, typer.Option(metavar="LETTERS", help="of a headerless dump:
 Dtype = Annotated[str, typer.Option(metavar="TYPE", help="of a headerless dump: uint8, uint16, >u2, float32 or >f4")]
 Black = Annotated[float | None, typer.Option(metavar="DN", help="black level, instead of the file's")]
 White = Annotated[float | None, typer.Option(metavar="DN", help="white level, instead of the file's")]
+Fuse = Annotated[
+    bool, typer.Option("--fuse/--no-fuse", help="run point-wise stages by native kernels, or each by torch")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
@@ -83,6 +89,7 @@ def render(
     dtype: Dtype = "uint16",
     black: Black = None,
     white: White = None,
+    fused: Fuse = True,
 ) -> None:
     """Render a RAW file to an sRGB picture."""
     check_target(out)
@@ -92,7 +99,8 @@ def render(
     if chain.gives != SRGB:
         raise InvalidArgument(f"render needs a pipeline that gives srgb, this one gives {chain.gives.name}")
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
-    with progress() as shown, torch.no_grad():
+    chain = fuse(chain, demosaic=True) if fused else chain
+    with progress() as shown, torch.no_grad(), nullcontext() if fused else reference():
         task = shown.add_task("rendering", total=len(chain))
         for name, stage in chain.items():
             shown.update(task, description=name)
@@ -116,11 +124,13 @@ def roundtrip(
     dtype: Dtype = "uint16",
     black: Black = None,
     white: White = None,
+    fused: Fuse = True,
 ) -> None:
     """Render, go back, and print the error of each stage."""
     chain = chain_of(preset, pipeline, settings, 8)
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
-    with working("rendering and going back"), torch.no_grad():
+    chain = fuse_each(chain) if fused else chain
+    with working("rendering and going back"), torch.no_grad(), nullcontext() if fused else reference():
         trip = measure(chain, x.double() if double else x, capture)
     if as_json:
         print(json.dumps(trip.as_dict(), indent=2))
@@ -154,9 +164,18 @@ def show(
 
 
 @app.command()
-def info(raw: Raw, as_json: Json = False) -> None:
-    """Print what a RAW file says, and what is missing."""
-    facts = describe_raw(raw)
+def info(
+    raw: Annotated[Path | None, typer.Argument(help="a RAW file")] = None,
+    kernels: Annotated[bool, typer.Option("--kernels", help="print which native kernels run here, and why")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what a RAW file says, and what is missing.
+
+    With --kernels, which native kernels run here, and why.
+    """
+    if raw is None and not kernels:
+        raise InvalidArgument("info needs a RAW file, or --kernels")
+    facts = (describe_kernels() if kernels else {}) | (describe_raw(raw) if raw is not None else {})
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
         return

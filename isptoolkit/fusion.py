@@ -224,6 +224,16 @@ def fuse(pipeline: Pipeline, *, demosaic: bool = False) -> Pipeline:
     return Pipeline(**made)
 
 
+def fuse_each(pipeline: Pipeline) -> Pipeline:
+    """The same pipeline, every point-wise stage run by a kernel of its own: all values between stages are still there.
+
+    >>> from isptoolkit import presets
+    >>> fuse_each(presets.classic()).names == presets.classic().names
+    True
+    """
+    return Pipeline(**{name: fuse(Pipeline(**{name: stage}))[name] for name, stage in pipeline.items()})
+
+
 def _fused_inside(stage: Stage, demosaic: bool) -> Stage:
     if isinstance(stage, Pipeline):
         return fuse(stage, demosaic=demosaic)

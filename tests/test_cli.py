@@ -121,6 +121,27 @@ def test_info_says_what_is_missing(run, data):
     assert "pass --gains and --matrix" in out
 
 
+def test_info_names_the_kernels(run):
+    code, out, _ = run("info", "--kernels")
+    assert code == 0
+    assert "cpu kernels" in out
+    assert "cuda kernels" in out
+    code, _, err = run("info")
+    assert code == 2
+    assert "--kernels" in err
+
+
+def test_fused_and_plain_rendering_agree(run, dump, tmp_path):
+    for name, how in (("fused", "--fuse"), ("plain", "--no-fuse")):
+        assert run("render", *dump, "-o", tmp_path / f"{name}.png", how)[0] == 0
+    fused, plain = (read_image(tmp_path / f"{name}.png") for name in ("fused", "plain"))
+    assert float((fused - plain).abs().max()) <= 1.01 / 255
+    assert float(((fused - plain).abs() > 1e-3).double().mean()) < 0.001
+    trips = [json.loads(run("roundtrip", *dump, "--json", how)[1])["rows"] for how in ("--fuse", "--no-fuse")]
+    assert [row["stage"] for row in trips[0]] == [row["stage"] for row in trips[1]]
+    assert abs(trips[0][0]["on_domain"][0] - trips[1][0]["on_domain"][0]) < 0.05
+
+
 def test_info_prints_numbers_and_json(run, data):
     path = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
     out = run("info", path)[1]

@@ -46,3 +46,18 @@ def _cuda() -> bool:
     from .cuda import available
 
     return available()
+
+
+def describe_kernels() -> dict[str, str]:
+    """What runs on the CPU and on GPUs, and why.
+
+    >>> sorted(describe_kernels())
+    ['cpu kernels', 'cpu threads', 'cuda kernels']
+    """
+    from . import cuda, native
+
+    return {
+        "cpu kernels": native.state(),
+        "cpu threads": str(torch.get_num_threads()),
+        "cuda kernels": cuda.state(),
+    }

@@ -21,14 +21,27 @@ _SAMPLINGS = {"isp_mosaic": 0, "isp_mosaic_adjoint": 1, "isp_pack": 2, "isp_unpa
 
 
 @functools.cache
-def available() -> bool:
-    """Whether kernels can run on a GPU here; if not, one line in the log says why."""
+def _found() -> tuple[bool, str]:
+    """Whether kernels can run on a GPU here, and what it is or why not."""
+    if not torch.cuda.is_available():
+        return False, "not used: torch finds no GPU"
     try:
         import cuda.core as _  # noqa: F401
     except ImportError:
-        log.warning("no CUDA kernels: install isptoolkit[cuda]; torch does the work")
-        return False
-    return bool(torch.cuda.is_available())
+        log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; torch does the work")
+        return False, "plain torch: cuda-core is not installed, pip install 'isptoolkit[cuda]'"
+    names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
+    return True, f"NVRTC for {', '.join(names)}"
+
+
+def available() -> bool:
+    """Whether kernels can run on a GPU here."""
+    return _found()[0]
+
+
+def state() -> str:
+    """What runs on GPUs, and why."""
+    return _found()[1]
 
 
 @functools.cache

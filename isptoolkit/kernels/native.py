@@ -84,22 +84,34 @@ class Sampling(ctypes.Structure):
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The library, loaded once; None, with one line in the log, where it was not built or does not load."""
+def _loaded() -> tuple[ctypes.CDLL | None, str]:
+    """The library, loaded once, and what it is or why it is not there, which is also one line in the log."""
     folder = Path(__file__).parent
     found = [folder / f"_cpu{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES]
     path = next((file for file in found if file.is_file()), None)
-    if path is None:
-        log.warning("no native kernels: no C compiler was at hand when isptoolkit was installed; torch does the work")
-        return None
-    try:
-        loaded = ctypes.CDLL(str(path))
-    except OSError as error:
-        log.warning("no native kernels: %s does not load (%s); torch does the work", path.name, error)
-        return None
-    loaded.isp_instruction_set.restype = ctypes.c_char_p
-    loaded.isp_use.argtypes = [ctypes.c_char_p]
-    return loaded
+    why = "no C compiler was at hand when isptoolkit was installed"
+    if path is not None:
+        try:
+            loaded = ctypes.CDLL(str(path))
+        except OSError as error:
+            why = f"{path.name} does not load ({error})"
+        else:
+            loaded.isp_instruction_set.restype = ctypes.c_char_p
+            loaded.isp_use.argtypes = [ctypes.c_char_p]
+            threaded = "OpenMP" if loaded.isp_has_threads() else "one thread, since the compiler had no OpenMP"
+            return loaded, f"{loaded.isp_instruction_set().decode()}, {threaded}"
+    log.warning("no native kernels for the CPU: %s; torch does the work", why)
+    return None, f"plain torch: {why}"
+
+
+def library() -> ctypes.CDLL | None:
+    """The CPU library, or None."""
+    return _loaded()[0]
+
+
+def state() -> str:
+    """What runs on the CPU, and why."""
+    return _loaded()[1]
 
 
 def call(name: str, job: ctypes.Structure) -> None:
