@@ -1,0 +1,129 @@
+"""Tables, targets and the plot of `benchmarks.kernels`."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+TARGET_SIZE = 12.0
+_COLORS = ("#2e5eaa", "#d1495b", "#3a7d44", "#b07a10", "#6a7290", "#7d4fa8", "#1b9aaa", "#444444", "#c77dff")
+
+
+def text_table(rows: list[Row]) -> str:
+    """One line per entrant, size and thread count: milliseconds, and times the copy of the same bytes."""
+    lines = [f"{'task':<9} {'entrant':<31} {'MP':>5} {'threads':>7} {'ms':>10} {'x copy':>8}"]
+    copies = {_key(row): row["ms"] for row in rows if row["name"] == "copy"}
+    for row in rows:
+        copy = copies.get(_key(row))
+        ratio = f"{row['ms'] / copy:8.2f}" if copy else f"{'':>8}"
+        lines.append(
+            f"{row['task']:<9} {row['name']:<31} {row['megapixels']:>5g} {row['threads']:>7} {row['ms']:>10.2f} {ratio}"
+        )
+    return "\n".join(lines)
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return row["task"], row["megapixels"], row["threads"]
+
+
+def targets(rows: list[Row]) -> list[dict[str, str]]:
+    """What the kernels were built to reach at 12 megapixels on two threads, with what was found."""
+    at = {(r["task"], r["name"]): r["ms"] for r in rows if r["megapixels"] == TARGET_SIZE and r["threads"] == 2}
+    chain, fresh, malvar = (
+        ("chain", "isptoolkit, out="),
+        ("chain", "isptoolkit"),
+        ("demosaic", "isptoolkit Malvar, out="),
+    )
+    bilinear, render = ("demosaic", "isptoolkit bilinear, out="), ("render", "isptoolkit, out=")
+    made = [
+        _at_most(at, "chain into an existing tensor / copy", chain, ("chain", "copy"), 1.4),
+        _at_most(at, "chain into a new tensor / clone", fresh, ("chain", "clone"), 0.6),
+        _at_most(
+            at, "backward of the chain / forward, both into new tensors", ("chain", "isptoolkit, backward"), fresh, 2.0
+        ),
+        _at_least(at, "eager torch / chain, both into new tensors", ("chain", "torch eager"), fresh, 40),
+        _at_least(at, "eager torch / chain into an existing tensor", ("chain", "torch eager"), chain, 40),
+        _at_least(at, "torch.compile / chain, both into new tensors", ("chain", "torch.compile"), fresh, 5),
+        _at_least(at, "torch.compile / chain into an existing tensor", ("chain", "torch.compile"), chain, 5),
+        _at_most(at, "Malvar into an existing tensor / copy of the same bytes", malvar, ("demosaic", "copy"), 1.4),
+        _at_least(at, "OpenCV bilinear uint16 / Malvar", ("demosaic", "OpenCV bilinear uint16"), malvar, 2),
+        _at_least(at, "kornia bilinear / bilinear", ("demosaic", "kornia bilinear"), bilinear, 100),
+        _at_least(at, "colour-demosaicing Malvar / Malvar", ("demosaic", "colour-demosaicing Malvar"), malvar, 100),
+        _at_least(at, "LibRaw bilinear / render", ("render", "LibRaw bilinear"), render, 8),
+        _at_least(at, "OpenCV bilinear + numpy curve / render", ("render", "OpenCV bilinear + numpy curve"), render, 1),
+    ]
+    for task, name in (chain, malvar, render):
+        slope = _slope(rows, task, name)
+        if slope is not None:
+            made.append(_judged(f"log-log slope of time against pixels, {task}", slope, 1.05, slope <= 1.05, "at most"))
+    return [target for target in made if target]
+
+
+def _at_most(at: dict[Any, float], what: str, one: Any, other: Any, limit: float) -> dict[str, str]:
+    if one not in at or other not in at:
+        return {}
+    ratio = at[one] / at[other]
+    return _judged(what, ratio, limit, ratio <= limit, "at most")
+
+
+def _at_least(at: dict[Any, float], what: str, one: Any, other: Any, limit: float) -> dict[str, str]:
+    if one not in at or other not in at:
+        return {}
+    ratio = at[one] / at[other]
+    return _judged(what, ratio, limit, ratio >= limit, "at least")
+
+
+def _judged(what: str, found: float, limit: float, met: bool, how: str) -> dict[str, str]:
+    return {"met": "met" if met else "missed", "what": what, "found": f"{found:.3g}", "target": f"{how} {limit:g}"}
+
+
+def _slope(rows: list[Row], task: str, name: str) -> float | None:
+    points = [
+        (math.log(r["megapixels"]), math.log(r["ms"]))
+        for r in rows
+        if (r["task"], r["name"], r["threads"]) == (task, name, 2) and r["megapixels"] >= 1
+    ]
+    return float(np.polyfit(*zip(*points, strict=True), 1)[0]) if len(points) > 2 else None
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """Left: time of every entrant, the copy among them, over the sizes. Right: times the peers take of ours at 12 MP."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    threads = max(row["threads"] for row in rows)
+    tasks = [task for task in ("chain", "demosaic", "render") if any(row["task"] == task for row in rows)]
+    figure = Figure(figsize=(12, 3.6 * len(tasks)), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(tasks), 2, squeeze=False)
+    for (left, right), task in zip(axes, tasks, strict=True):
+        mine = [row for row in rows if row["task"] == task and row["threads"] == threads]
+        names = list(dict.fromkeys(row["name"] for row in mine))
+        for name, color in zip(names, _COLORS, strict=False):
+            points = [(row["megapixels"], row["ms"]) for row in mine if row["name"] == name]
+            ours = name.startswith("isptoolkit")
+            left.plot(
+                *zip(*points, strict=True),
+                color=color,
+                label=name,
+                linewidth=2.4 if ours else 1.2,
+                marker="o",
+                markersize=3,
+            )
+        left.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="ms", title=f"{task}, {threads} threads")
+        left.legend(fontsize=7, frameon=False)
+        sizes = [row["megapixels"] for row in mine]
+        size = min(sizes, key=lambda megapixels: abs(megapixels - TARGET_SIZE))
+        here = {row["name"]: row["ms"] for row in mine if row["megapixels"] == size}
+        ours = next(name for name in here if name.startswith("isptoolkit"))
+        peers = [name for name in here if not name.startswith("isptoolkit")]
+        bars = right.barh(peers, [here[name] / here[ours] for name in peers], color="#2e5eaa")
+        right.bar_label(bars, fmt="%.2g x", fontsize=8, padding=3)
+        right.set(xscale="log", title=f"time of the others / {ours} at {size:g} MP")
+        right.axvline(1, color="#444444", linewidth=0.8)
+        right.margins(x=0.25)
+        for axis in (left, right):
+            axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)

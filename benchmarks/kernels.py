@@ -1,0 +1,130 @@
+"""The native kernels beside their peers: all of one task interleaved in one run, sizes from 0.25 to 48 megapixels.
+
+    python -m benchmarks.kernels [--sizes 0.25,1,4,12] [--threads 1,2] [--device cuda] [--out DIR]
+
+Writes a table, results.json and a plot into DIR. Times are medians in milliseconds; only ratios within one run mean
+anything. Peers: eager torch, torch.compile, kornia, OpenCV, colour-demosaicing, and LibRaw through rawpy; those that are
+not installed are left out, `pip install -c constraints.txt ".[bench]"` installs them. A peer that would take longer than
+`--patience` seconds a run is not run at that size.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .kernel_entrants import TASKS, describe_versions
+from .kernel_report import draw, targets, text_table
+
+SIZES = (0.25, 1.0, 4.0, 12.0, 24.0, 48.0)
+
+
+def frame(megapixels: float) -> tuple[int, int]:
+    """Height and width, 3:4 and even."""
+    height = round((megapixels * 1e6 * 3 / 4) ** 0.5 / 16) * 16
+    return height, round(megapixels * 1e6 / height / 16) * 16
+
+
+def interleaved(
+    entrants: dict[str, Callable[[], Any]], wait: Callable[[], None], seconds: float, patience: float
+) -> dict[str, float]:
+    """The median time of each in milliseconds: rounds of all of them, until each has had its share of time."""
+    times: dict[str, list[float]] = {name: [] for name in entrants}
+    slow: set[str] = set()
+    for name, run in entrants.items():
+        begin = time.perf_counter()
+        run()  # warms up, compiles
+        run_again = time.perf_counter()
+        run()
+        wait()
+        last = time.perf_counter() - run_again
+        times[name].append(last)
+        if last > patience or run_again - begin > 20 * patience:
+            slow.add(name)
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < seconds * len(entrants):
+        for name, run in entrants.items():
+            if name in slow or (sum(times[name]) > seconds and len(times[name]) > 2):
+                continue
+            wait()
+            start = time.perf_counter()
+            run()
+            wait()
+            times[name].append(time.perf_counter() - start)
+        if all(name in slow or (sum(t) > seconds and len(t) > 2) for name, t in times.items()):
+            break
+    return {name: 1e3 * statistics.median(values) for name, values in times.items()}
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the figures were measured on."""
+    name = platform.processor()
+    cpus = Path("/proc/cpuinfo")
+    if cpus.is_file():
+        names = [
+            line.split(":", 1)[1].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")
+        ]
+        name = names[0] if names else name
+    found = {"cpu": name, "cores": os.cpu_count(), "torch": torch.__version__, **describe_versions()}
+    return found | ({"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {})
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default=",".join(f"{size:g}" for size in SIZES), help="megapixels")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each entrant at each size")
+    parser.add_argument("--patience", type=float, default=6.0, help="seconds a run may take")
+    parser.add_argument("--out", type=Path, default=Path("kernel-benchmark"))
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    rows: list[dict[str, Any]] = []
+    for threads in (int(count) for count in arguments.threads.split(",")):
+        torch.set_num_threads(threads)
+        impatient: set[tuple[str, str]] = set()
+        for size in (float(size) for size in arguments.sizes.split(",")):
+            for task in arguments.tasks.split(","):
+                entrants = TASKS[task](*frame(size), threads, device)
+                entrants = {name: run for name, run in entrants.items() if (task, name) not in impatient}
+                for name, taken in interleaved(entrants, wait, arguments.seconds, arguments.patience).items():
+                    rows.append({"task": task, "name": name, "megapixels": size, "threads": threads, "ms": taken})
+                    if taken * 2 > 1e3 * arguments.patience:
+                        impatient.add((task, name))
+                entrants.clear()
+                print(
+                    text_table(
+                        [
+                            row
+                            for row in rows[-40:]
+                            if (row["task"], row["megapixels"], row["threads"]) == (task, size, threads)
+                        ]
+                    ),
+                    flush=True,
+                )
+    result = {"machine": machine(device), "rows": rows, "targets": targets(rows)}
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "results.json").write_text(json.dumps(result, indent=1) + "\n")
+    report = "\n\n".join(
+        [
+            text_table(rows),
+            "\n".join(f"{t['met']:<7} {t['what']}: {t['found']} (target {t['target']})" for t in result["targets"]),
+        ]
+    )
+    (arguments.out / "table.txt").write_text(report + "\n")
+    draw(rows, arguments.out / "kernels.png")
+    print(report)
+
+
+if __name__ == "__main__":
+    main()
