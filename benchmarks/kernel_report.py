@@ -89,7 +89,7 @@ def _slope(rows: list[Row], task: str, name: str) -> float | None:
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Left: time of every entrant, the copy among them, over the sizes. Right: times the peers take of ours at 12 MP."""
+    """Left: the time of every entrant, the copy among them, over the sizes. Right: the peers' as a multiple of ours."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -113,14 +113,17 @@ def draw(rows: list[Row], path: Path) -> None:
                 markersize=3,
             )
         left.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="ms", title=f"{task}, {threads} threads")
-        left.legend(fontsize=7, frameon=False)
+        left.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         sizes = [row["megapixels"] for row in mine]
         size = min(sizes, key=lambda megapixels: abs(megapixels - TARGET_SIZE))
         here = {row["name"]: row["ms"] for row in mine if row["megapixels"] == size}
         ours = next(name for name in here if name.startswith("isptoolkit"))
         peers = [name for name in here if not name.startswith("isptoolkit")]
-        bars = right.barh(peers, [here[name] / here[ours] for name in peers], color="#2e5eaa")
-        right.bar_label(bars, fmt="%.2g x", fontsize=8, padding=3)
+        ratios = [here[name] / here[ours] for name in peers]
+        bars = right.barh(
+            peers, ratios, color=["#9aa3b2" if name in ("copy", "clone") else "#2e5eaa" for name in peers]
+        )
+        right.bar_label(bars, [f"{ratio:.3g} x" for ratio in ratios], fontsize=8, padding=3)
         right.set(xscale="log", title=f"time of the others / {ours} at {size:g} MP")
         right.axvline(1, color="#444444", linewidth=0.8)
         right.margins(x=0.25)

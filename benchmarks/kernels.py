@@ -3,8 +3,8 @@
     python -m benchmarks.kernels [--sizes 0.25,1,4,12] [--threads 1,2] [--device cuda] [--out DIR]
 
 Writes a table, results.json and a plot into DIR. Times are medians in milliseconds; only ratios within one run mean
-anything. Peers: eager torch, torch.compile, kornia, OpenCV, colour-demosaicing, and LibRaw through rawpy; those that are
-not installed are left out, `pip install -c constraints.txt ".[bench]"` installs them. A peer that would take longer than
+anything. Peers: eager torch, torch.compile, kornia, OpenCV, colour-demosaicing, LibRaw through rawpy. Those that are
+not installed are left out; `pip install -c constraints.txt ".[bench]"` installs them. A peer that would take more than
 `--patience` seconds a run is not run at that size.
 """
 

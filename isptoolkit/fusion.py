@@ -8,7 +8,7 @@ from torch import Tensor
 from .capture import Capture
 from .errors import InvalidArgument, InvalidTensor
 from .kernels import usable
-from .kernels.steps import MAX_PLANES, MAX_STEPS, WORDS, Kind, merge, numbers, words
+from .kernels.steps import MAX_PLANES, MAX_STEPS, WORDS, Kind, Step, merge, numbers, on_device, words
 from .pipeline import Pipeline
 from .stage import Inverse, Stage
 from .stages.cfa import mosaic, site_channels
@@ -69,7 +69,7 @@ class Fused(Stage):
             return self.stages.inverse(y, capture)
         before, after = self._parts()
         for half in (after, before):
-            steps = merge([step for stage in reversed(half) for step in stage.inverse_steps(capture) or []])
+            steps = _steps([stage.inverse_steps(capture) for stage in reversed(half)], y.device)
             if len(steps) > MAX_STEPS:
                 return self.stages.inverse(y, capture)
             values = numbers(steps, y.device)
@@ -129,9 +129,7 @@ class Fused(Stage):
         """The work of `forward` for the kernels; None where they cannot do it."""
         if not usable(x.new_empty(0, dtype=torch.float32) if x.dtype in (torch.uint8, torch.uint16) else x):
             return None
-        before, after = (
-            merge([step for stage in half for step in stage.forward_steps(capture) or []]) for half in self._parts()
-        )
+        before, after = (_steps([s.forward_steps(capture) for s in half], x.device) for half in self._parts())
         method = self._method()
         if max(len(before), len(after)) > MAX_STEPS or (method and min(x.shape[-2:]) < 2):
             return None
@@ -166,6 +164,11 @@ class _Plan:
         if top == 1 or not half or half[-WORDS] != Kind.QUANTIZE or self.numbers[0, half[1 - WORDS]] != top:
             return self
         return replace(self, after=half[:-WORDS]) if self.method else replace(self, before=half[:-WORDS])
+
+
+def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step]:
+    """Those of all stages, on the device, as few as they can be."""
+    return merge([on_device(step, device) if device.type == "cuda" else step for part in parts for step in part or []])
 
 
 def _batched(x: Tensor, values: Tensor) -> Tensor:

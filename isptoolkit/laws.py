@@ -8,9 +8,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .capture import Capture
+from .fusion import Fused
 from .geometry import crop
+from .kernels import usable
+from .pipeline import Pipeline
 from .spaces import MOSAIC, PACKED, SENSOR
-from .stage import Stage
+from .stage import Inverse, Stage
 from .stages.cfa import site_channels, site_plane
 
 ULPS = 16.0
@@ -38,6 +41,7 @@ def findings(stage: Stage, x: Tensor, capture: Capture) -> tuple[Finding, ...]:
     with torch.no_grad():
         for dtype in (torch.float32, torch.float64):
             found += trips(stage, x.to(dtype), capture)
+        found += steps(stage, x.to(torch.float32), capture)
         exact = x.to(torch.float64)
         found += [purity(stage, exact, capture), layout(stage, exact, capture), *batch(stage, exact, capture)]
         if stage.contract.reach is not None:
@@ -72,6 +76,24 @@ def trips(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
         allowed = contract.re_render + rounding * max(1.0, float(y.abs().max())) + _spread(stage, back, capture)
         found.append(_worst(f"re-render {name}", error, allowed.expand_as(y)))
     return found
+
+
+def steps(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
+    """What a stage says that native kernels may do in its place is what it does, where they run at all."""
+    if type(stage).forward_steps is Stage.forward_steps or isinstance(stage, Inverse) or not usable(x):
+        return []
+    kernel = Fused(Pipeline(only=stage))
+    y = stage(x, capture)
+    found = [_equal_to_kernel("kernels do as forward does", kernel(x, capture), y, stage)]
+    if stage.two_way:
+        inverse = kernel.inverse(y, capture), stage.inverse(y, capture)
+        found.append(_equal_to_kernel("kernels do as inverse does", *inverse, stage))
+    return found
+
+
+def _equal_to_kernel(law: str, made: Tensor, plain: Tensor, stage: Stage) -> Finding:
+    rounding = ULPS * stage.contract.condition * torch.finfo(plain.dtype).eps
+    return _worst(law, (made - plain).abs(), (2e-6 + rounding) * plain.abs().clamp_min(1.0))
 
 
 def _spread(verb: Callable[[Tensor, Capture], Tensor], y: Tensor, capture: Capture) -> Tensor:

@@ -1,7 +1,8 @@
 """What a run of point-wise stages becomes: steps with numbers of their own per sample."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import torch
@@ -84,6 +85,19 @@ def matrix(mix: Tensor, offset: Tensor | None = None) -> Step:
 def curve(kind: Kind, parameter: Tensor | None = None) -> Step:
     """A curve, with its parameter `[B]` or a scalar where it has one."""
     return Step(kind, torch.zeros(1, 1, dtype=torch.float64) if parameter is None else parameter.reshape(-1, 1))
+
+
+def on_device(step: Step, device: torch.device) -> Step:
+    """The same with its numbers on a GPU; constants are sent there once, so that graphs can be captured later."""
+    values = step.numbers
+    if values.device == device or values.requires_grad:
+        return replace(step, numbers=values.to(device))
+    return replace(step, numbers=_constant(tuple(values.flatten().tolist()), values.shape[1], device))
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(values: tuple[float, ...], width: int, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64, device=device).view(-1, width)
 
 
 def _joined(width: int, *values: Tensor) -> Tensor:

@@ -134,16 +134,16 @@ class YCbCr(Stage):
         return torch.cat([red, green, blue], 1)
 
     def forward_steps(self, capture: Capture) -> list[Step]:
-        mix = self._mix(capture)
+        mix = self._mix()
         return [matrix(mix, mix.new_tensor([[0, 0.5, 0.5]]))]
 
     def inverse_steps(self, capture: Capture) -> list[Step]:
-        unmix = torch.linalg.inv(self._mix(capture))
+        unmix = torch.linalg.inv(self._mix())
         return [matrix(unmix, -0.5 * unmix[:, :, 1:].sum(-1))]
 
-    def _mix(self, capture: Capture) -> Tensor:
+    def _mix(self) -> Tensor:
         """`[1,3,3]` float64 from RGB to luma and centered color differences."""
         gray = torch.tensor([self._red, 1 - self._red - self._blue, self._blue], dtype=torch.float64)
         red, _, blue = torch.eye(3, dtype=torch.float64)
         rows = gray, (blue - gray) / (2 * (1 - self._blue)), (red - gray) / (2 * (1 - self._red))
-        return torch.stack(rows)[None].to(capture.gains.device)
+        return torch.stack(rows)[None]

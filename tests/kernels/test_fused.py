@@ -53,8 +53,8 @@ CASES = {
 }
 
 
-def pipeline_of(stage):
-    return stage if isinstance(stage, Pipeline) else Pipeline(only=stage)
+def pipeline_of(stage, device):
+    return (stage if isinstance(stage, Pipeline) else Pipeline(only=stage)).to(device)
 
 
 def captures(device, samples=2):
@@ -88,7 +88,7 @@ def on_domain(stage, x, capture):
 
 @pytest.mark.parametrize("name", CASES)
 def test_forward_and_inverse_equal_the_stages(build, device, name):
-    chain = pipeline_of(CASES[name])
+    chain = pipeline_of(CASES[name], device)
     fused, capture = Fused(chain), captures(device)
     x = inputs(chain, device)
     with torch.no_grad():
@@ -110,7 +110,7 @@ def test_forward_and_inverse_equal_the_stages(build, device, name):
 
 @pytest.mark.parametrize("name", CURVES)
 def test_curves_are_within_two_millionths_of_the_exact_value(build, device, name):
-    stage, capture = CURVES[name], captures(device, 1)
+    stage, capture = CURVES[name].to(device), captures(device, 1)
     x = torch.linspace(0, 1, 300_000, device=device).view(1, 1, 3, -1).expand(1, 3, -1, -1)
     with torch.no_grad():
         exact = stage(x.double(), capture.to(torch.float64))
@@ -127,7 +127,7 @@ SPECIAL += [-x for x in SPECIAL[6:]] + [math.inf, -math.inf, math.nan]
 @pytest.mark.parametrize("way", ["forward", "inverse"])
 @pytest.mark.parametrize("name", ["clip", "quantize", "exposure", "matrix", "levels", *CURVES])
 def test_special_values_behave_as_in_the_stages(build, device, name, way):
-    stage, capture = CASES[name], captures(device, 1)
+    stage, capture = CASES[name].to(device), captures(device, 1)
     values = torch.tensor(SPECIAL, device=device)
     pad = torch.full((16 - len(values) % 16,), 0.25, device=device)
     x = torch.cat([values, pad]).view(1, 1, 2, -1).expand(1, stage.takes.channels, -1, -1).contiguous()
@@ -147,7 +147,7 @@ def test_special_values_behave_as_in_the_stages(build, device, name, way):
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "read backwards"])
 def test_gradients_equal_those_of_the_stages(build, device, name):
-    chain, capture = pipeline_of(CASES[name]), captures(device)
+    chain, capture = pipeline_of(CASES[name], device), captures(device)
     gains = capture.gains.clone().requires_grad_()
     matrices = capture.srgb_to_camera.clone().requires_grad_()
     capture = capture.replace(gains=gains, srgb_to_camera=matrices)
@@ -343,3 +343,31 @@ def test_ulps_of_the_whole_development(build, device):
     with torch.no_grad(), reference():
         exact, plain = chain(x.double(), capture.to(torch.float64)), chain(x, capture)
     assert ulps(Fused(chain)(x, capture), exact) <= 2 * ulps(plain, exact)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["chain", "raw", "libraw"])
+def test_half_precision_on_a_gpu(kernels, device, name, dtype):
+    """Computed in float32, rounded once at the end."""
+    if device.type != "cuda":
+        pytest.skip("half precision is for GPUs")
+    chain, capture = pipeline_of(CASES[name], device), captures(device)
+    x = inputs(chain, device, (2, 20, 30)).to(dtype)
+    found = Fused(chain)(x, capture)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, Fused(chain)(x.float(), capture).to(dtype))
+
+
+def test_a_graph_is_captured_after_warm_up(kernels, device):
+    if device.type != "cuda":
+        pytest.skip("CUDA graphs need a GPU")
+    fused, capture = Fused(CASES["classic"].to(device)), captures(device)
+    x = inputs(CASES["classic"], device, (2, 40, 60))
+    fused(x, capture)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        made = fused(x, capture)
+    x.mul_(0.5)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(made, fused(x, capture))
