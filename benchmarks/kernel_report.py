@@ -124,7 +124,7 @@ def draw(rows: list[Row], path: Path) -> None:
             peers, ratios, color=["#9aa3b2" if name in ("copy", "clone") else "#2e5eaa" for name in peers]
         )
         right.bar_label(bars, [f"{ratio:.3g} x" for ratio in ratios], fontsize=8, padding=3)
-        right.set(xscale="log", title=f"time of the others / {ours} at {size:g} MP")
+        right.set(xscale="log", title=f"others / {ours}, {size:g} MP")
         right.axvline(1, color="#444444", linewidth=0.8)
         right.margins(x=0.25)
         for axis in (left, right):

@@ -42,6 +42,8 @@ CASES: dict[str, Stage] = {
     "power": stages.PowerCurve(gamma=2.2),
     "pq": stages.PQCurve(),
     "hlg": stages.HLGCurve(),
+    "jpeg": stages.Jpeg(quality=80, subsampling="4:4:4"),
+    "soft jpeg": stages.Jpeg(quality=50, rounding="fejer"),
     "smoothstep": stages.Smoothstep(),
     "half smoothstep": stages.Smoothstep(amount=0.5),
     "reinhard": stages.ExtendedReinhard(white=4.0),

@@ -30,6 +30,7 @@ LAYERS = (
     {"cli", "recipes"},
 )
 HEAVY = ("rawpy", "hypothesis", "matplotlib", "colour", "typer", "rich", "PIL", "tifffile", "imagecodecs", "scipy")
+HEAVY += ("torch._dynamo",)
 
 
 def part(path):

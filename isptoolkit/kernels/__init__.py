@@ -34,18 +34,21 @@ def usable(x: Tensor) -> bool:
     return x.device.type == "cuda" and x.dtype in (torch.float32, torch.float16, torch.bfloat16) and _cuda()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _cpu() -> bool:
     from .native import library
 
     return library() is not None
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _cuda() -> bool:
     from .cuda import available
 
     return available()
+
+
+for _fixed in (_cpu, _cuda):
+    # As torch.compiler.assume_constant_result does, but without importing the compiler.
+    setattr(_fixed, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def describe_kernels() -> dict[str, str]:

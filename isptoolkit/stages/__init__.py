@@ -11,6 +11,7 @@ from .demosaic import DemosaicMalvar as DemosaicMalvar
 from .exposure import Exposure as Exposure
 from .exposure import Gain as Gain
 from .highlight_white_balance import HighlightWhiteBalance as HighlightWhiteBalance
+from .jpeg import Jpeg as Jpeg
 from .lens_shading import LensShadingMesh as LensShadingMesh
 from .lens_shading import LensShadingRadial as LensShadingRadial
 from .levels import Levels as Levels

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidSize
-from ..kernels import demosaic as kernels
 from ..kernels import usable
 from ..spaces import CAMERA, MOSAIC, PACKED
 from ..stage import Stage
@@ -47,7 +46,9 @@ def mosaic(image: Tensor, cfa: str) -> Tensor:
     [[1.0, 2.0], [2.0, 3.0]]
     """
     if usable(image):
-        sampled: Tensor = kernels.mosaic(image, site_channels(cfa))
+        from ..kernels.demosaic import mosaic as kernel
+
+        sampled: Tensor = kernel(image, site_channels(cfa))
         return sampled
     red, green, _ = site_masks(cfa, image).unbind(1)
     return torch.where(red, image[:, 0], torch.where(green, image[:, 1], image[:, 2]))[:, None]
@@ -62,12 +63,22 @@ def pack(plane: Tensor) -> Tensor:
     height, width = plane.shape[-2:]
     if height % 2 or width % 2:
         raise InvalidSize(f"packing 2x2 cells needs an even height and width, got {height} x {width}: crop() first")
-    return kernels.pack(plane) if usable(plane) else F.pixel_unshuffle(plane, 2)
+    if usable(plane):
+        from ..kernels.demosaic import pack as kernel
+
+        packed: Tensor = kernel(plane)
+        return packed
+    return F.pixel_unshuffle(plane, 2)
 
 
 def unpack(planes: Tensor) -> Tensor:
     """The opposite of `pack`: `[B,4,h,w]` to `[B,1,2h,2w]`."""
-    return kernels.unpack(planes) if usable(planes) else F.pixel_shuffle(planes, 2)
+    if usable(planes):
+        from ..kernels.demosaic import unpack as kernel
+
+        plane: Tensor = kernel(planes)
+        return plane
+    return F.pixel_shuffle(planes, 2)
 
 
 class Mosaic(Stage):

@@ -1,13 +1,12 @@
 """What JPEG does to one component of whole blocks: DCT, quantization, and back, in libjpeg's integers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from ..errors import InvalidArgument, InvalidSize, InvalidTensor
 from ..kernels import usable
-from ..kernels.jpeg import jpeg_blocks as kernel
 
 _BITS, _PASS = 13, 2
 
@@ -46,10 +45,23 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
         raise InvalidArgument(f"jpeg_blocks: entries of a table are at least 1, got {float(table.min())}")
     weights = torch.as_tensor(slopes, dtype=torch.float32, device=x.device).reshape(-1)
     if usable(x):
+        from ..kernels.jpeg import jpeg_blocks as kernel
+
         made: Tensor = kernel(x, table.reshape(-1, 64).float(), weights)
         return made
     defined: Tensor = _Blocks.apply(x, table, weights)  # type: ignore[no-untyped-call]
     return defined
+
+
+def real_blocks(x: Tensor, table: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+    """The same in real numbers, without the clamp, coefficients rounded by a function of coefficients in whole steps.
+
+    >>> real_blocks(torch.full((1, 8, 8), 131.0), torch.full((1, 8, 8), 16.0), torch.round).unique().round(decimals=4)
+    tensor([132.])
+    """
+    basis, entries = _basis(x), table[:, None, None].to(x.dtype)
+    levels = rounding(basis @ _blocks(x - 128) @ basis.T / entries)
+    return _planes(basis.T @ (levels * entries) @ basis) + 128
 
 
 class _Blocks(torch.autograd.Function):

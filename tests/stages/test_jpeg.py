@@ -1,0 +1,207 @@
+"""The JPEG stage against Pillow, which runs libjpeg-turbo, and its surrogates against what their papers say of them."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from isptoolkit import Capture, Pipeline, errors, read_image
+from isptoolkit.kernels import reference
+from isptoolkit.stages import Jpeg
+from isptoolkit.stages.jpeg_rounding import ROUNDINGS
+
+CAPTURE = Capture.of("RGGB")
+SAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
+
+
+def pillow(codes, quality, subsampling, **how):
+    """Encoded and decoded by libjpeg; codes `[H,W,3]` uint8."""
+    file = io.BytesIO()
+    how |= {} if quality is None else {"quality": quality}
+    Image.fromarray(codes).save(file, "JPEG", subsampling=SAMPLING[subsampling], **how)
+    return np.array(Image.open(io.BytesIO(file.getvalue()))), file.getvalue()
+
+
+def tensor(codes):
+    return torch.from_numpy(codes).permute(2, 0, 1)[None].float() / 255
+
+
+def codes_of(x):
+    return (x[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def picture(seed, height, width):
+    """Smooth shapes, edges, saturated colors and noise."""
+    rng = np.random.default_rng(seed)
+    down, across = np.mgrid[0:height, 0:width] / max(height, width)
+    smooth = np.stack([127 + 127 * np.sin(9 * (a * down + b * across)) for a, b in rng.normal(size=(3, 2))], -1)
+    noise = rng.integers(0, 256, (height, width, 3))
+    return np.where(rng.random((height, width, 1)) < 0.2, noise, smooth).round().clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("subsampling", SAMPLING)
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_every_quality_and_sampling_is_libjpegs_bit_for_bit(quality, subsampling):
+    codes = picture(quality, 41, 55)
+    expected, _ = pillow(codes, quality, subsampling)
+    assert np.array_equal(codes_of(Jpeg(quality, subsampling)(tensor(codes), CAPTURE)), expected)
+
+
+@pytest.mark.parametrize("subsampling", SAMPLING)
+@pytest.mark.parametrize("height", [1, 2, 3, 7, 8, 9, 15, 16, 17, 33])
+def test_every_size_is_libjpegs_bit_for_bit(height, subsampling):
+    for width in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 47):
+        codes = picture(height * 100 + width, height, width)
+        expected, _ = pillow(codes, 80, subsampling)
+        found = codes_of(Jpeg(80, subsampling)(tensor(codes), CAPTURE))
+        assert np.array_equal(found, expected), f"{height} x {width}"
+
+
+@pytest.mark.parametrize("subsampling", SAMPLING)
+def test_photographs_are_libjpegs_bit_for_bit_by_definition_and_kernel(data, subsampling):
+    for index, path in enumerate(sorted((data / "kodak24").glob("*.png"))):
+        image = read_image(path).float()[..., 3:-2, 5:-4]
+        quality = (5, 30, 60, 75, 90, 98)[index % 6]
+        expected, _ = pillow(codes_of(image), quality, subsampling)
+        assert np.array_equal(codes_of(Jpeg(quality, subsampling)(image, CAPTURE)), expected), path.name
+        if index % 8 == 0:
+            with reference():
+                assert np.array_equal(codes_of(Jpeg(quality, subsampling)(image, CAPTURE)), expected), path.name
+
+
+def test_tables_and_sampling_of_a_file(tmp_path):
+    codes = picture(7, 40, 50)
+    tables = [list(range(1, 65)), list(range(64, 0, -1))]
+    decoded, content = pillow(codes, None, "4:2:2", qtables=tables)
+    (tmp_path / "a.jpg").write_bytes(content)
+    stage = Jpeg.like(tmp_path / "a.jpg")
+    assert stage.subsampling == "4:2:2"
+    assert np.array_equal(codes_of(stage(tensor(codes), CAPTURE)), decoded)
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    with pytest.raises(errors.UnreadableFile, match="is no JPEG"):
+        Jpeg.like(tmp_path / "b.jpg")
+
+
+def test_tables_follow_libjpegs_rule():
+    for quality in (1, 2, 24, 25, 49, 50, 51, 75, 99, 100):
+        _, content = pillow(picture(1, 8, 8), quality, "4:4:4")
+        file = Image.open(io.BytesIO(content))
+        expected = torch.tensor([file.quantization[0], file.quantization[1]]).view(1, 2, 8, 8)
+        assert torch.equal(Jpeg(quality).quantizers(), expected.double())
+
+
+def test_a_quality_of_each_sample():
+    codes = [picture(seed, 24, 24) for seed in (1, 2)]
+    both = Jpeg(torch.tensor([20.0, 95.0]))(torch.cat([tensor(c) for c in codes]), CAPTURE)
+    for sample, one, quality in zip(both, codes, (20, 95), strict=True):
+        assert np.array_equal(codes_of(sample[None]), pillow(one, quality, "4:2:0")[0])
+
+
+@pytest.mark.parametrize("rounding", ["hard", *ROUNDINGS])
+def test_gradients_flow_to_image_quality_and_tables(rounding):
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 18, 21, requires_grad=True)
+    quality = nn.Parameter(torch.tensor([60.0, 30.0]))
+    tables = nn.Parameter(torch.randint(5, 50, (2, 8, 8)).double())
+    for stage, own in ((Jpeg(quality, rounding=rounding), quality), (Jpeg(rounding=rounding, tables=tables), tables)):
+        by_x, by_own = torch.autograd.grad((stage(x, CAPTURE) - 0.3).square().sum(), (x, own))
+        assert bool(by_x.isfinite().all())
+        assert float(by_x.abs().mean()) > 1e-4
+        assert bool(by_own.isfinite().all())
+        assert float(by_own.abs().max()) > 0
+
+
+@pytest.mark.parametrize("rounding", ["fourier", "lanczos", "fejer", "noise"])
+@pytest.mark.parametrize("subsampling", SAMPLING)
+def test_soft_roundings_have_true_gradients(rounding, subsampling):
+    torch.manual_seed(1)
+    x = torch.rand(1, 3, 5, 9, dtype=torch.float64) * 0.4 + 0.3
+    stage, capture = Jpeg(85, subsampling, rounding), CAPTURE.to(torch.float64)
+    if rounding == "noise":  # frozen, or the difference quotient would see other noise
+        y = stage(x, capture)
+        assert torch.equal(stage(x, capture), y)
+        return
+    direction = torch.rand_like(x)
+    point = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad((stage(point, capture) * direction.flip(2)).sum(), point)
+    step = 1e-6
+    ends = [(stage(x + sign * step * direction, capture) * direction.flip(2)).sum() for sign in (1, -1)]
+    assert float((slope * direction).sum()) == pytest.approx(float((ends[0] - ends[1]) / (2 * step)), rel=2e-4)
+
+
+def test_the_gradient_under_hard_is_that_of_the_real_chain():
+    torch.manual_seed(2)
+    x = (torch.rand(1, 3, 16, 16) * 0.5 + 0.25).requires_grad_()
+    weights = torch.rand(1, 3, 16, 16)
+    made = [
+        torch.autograd.grad((Jpeg(92, "4:2:2", rounding)(x, CAPTURE) * weights).sum(), x)[0]
+        for rounding in ("hard", "straight-through")
+    ]
+    torch.testing.assert_close(made[0], made[1], rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_said_of_the_surrogates():
+    """Mean error and share of negative slopes over one step, as the docstring has them."""
+    said = {
+        "fourier": (0.034, 0.47),
+        "lanczos": (0.026, 0.44),
+        "fejer": (0.046, 0),
+        "cubic": (0.031, 0),
+        "noise": (0.25, 0),
+    }
+    for name, (error, negative) in said.items():
+        x = (torch.linspace(0, 1, 100_001, dtype=torch.float64)[None, :-1]).requires_grad_()
+        y = ROUNDINGS[name]().apply(x)
+        (slope,) = torch.autograd.grad(y.sum(), x)
+        assert float((y - x.round()).abs().mean()) == pytest.approx(error, abs=0.008 if name == "noise" else 0.001)
+        assert float((slope < -1e-9).double().mean()) == pytest.approx(negative, abs=0.006)
+        if name == "lanczos":
+            assert float(slope.min()) > -0.6
+
+
+def test_the_published_series():
+    """Values of the official program."""
+    expected = {0.1: 0.005143, 0.25: -0.015763, 0.3: 0.02161, 0.45: -0.088656, 0.5: 0.5, 0.75: 1.015763, 1.2: 1.011478}
+    x = torch.tensor(list(expected), dtype=torch.float64)
+    torch.testing.assert_close(
+        ROUNDINGS["fourier"]().apply(x), torch.tensor(list(expected.values()), dtype=torch.float64), rtol=0, atol=1e-6
+    )
+
+
+def test_soft_values_come_close_to_libjpegs(data):
+    image = read_image(sorted((data / "kodak24").glob("*.png"))[2]).float()[..., :256, :320]
+    exact = Jpeg(75)(image, CAPTURE)
+    error = {name: float((Jpeg(75, rounding=name)(image, CAPTURE) - exact).square().mean()) for name in ROUNDINGS}
+    psnr = {name: -10 * np.log10(value) for name, value in error.items()}
+    assert psnr["straight-through"] > 41
+    assert psnr["fourier"] > 38
+
+
+def test_saved_and_loaded(tmp_path):
+    stage = Jpeg(torch.tensor(70.0), "4:4:4", "fejer")
+    Pipeline(jpeg=stage).save(tmp_path / "a.toml")
+    again = Pipeline.load(tmp_path / "a.toml")
+    x = torch.rand(1, 3, 9, 9)
+    assert torch.equal(again(x, CAPTURE), stage(x, CAPTURE))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"quality": 0},
+        {"quality": 101},
+        {"quality": float("nan")},
+        {"quality": [[50.0]]},
+        {"subsampling": "4:1:1"},
+        {"rounding": "soft"},
+        {"tables": torch.zeros(2, 8, 8)},
+        {"tables": torch.ones(8, 8)},
+    ],
+    ids=str,
+)
+def test_wrong_arguments(arguments):
+    with pytest.raises(errors.InvalidArgument):
+        Jpeg(**arguments)
