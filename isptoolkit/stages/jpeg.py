@@ -51,7 +51,7 @@ class Jpeg(Stage):
     - `lanczos`: 0.026 and 44 %, never below -0.6;
     - `fejer`: 0.046 and none;
     - `cubic`: 0.031 and none, but slope 0 at every level;
-    - `noise`: 0.25 and none, a uniform step instead of rounding.
+    - `noise`: 0.33 and none, a uniform step instead of rounding.
 
     Args:
         quality: 1 to 100, one number or one per sample, by libjpeg's rule for its tables; the gradient is that of the
