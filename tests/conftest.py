@@ -29,6 +29,12 @@ def data() -> Path:
 
 
 @pytest.fixture
+def compiler() -> None:
+    """A compiler that remembers nothing: torch counts how often one piece of code is compiled, over all tests."""
+    torch.compiler.reset()
+
+
+@pytest.fixture
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.config.getoption("--device"))
 

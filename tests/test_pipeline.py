@@ -140,7 +140,7 @@ def test_gradients_reach_every_parameter(sensor, capture):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_compiles_as_one_graph_both_ways(pipeline, sensor, capture, dtype):
+def test_compiles_as_one_graph_both_ways(pipeline, sensor, capture, dtype, compiler):
     x = sensor.to(dtype)
     forward = torch.compile(pipeline, fullgraph=True, backend="aot_eager")
     inverse = torch.compile(pipeline.inv, fullgraph=True, backend="aot_eager")
@@ -150,7 +150,7 @@ def test_compiles_as_one_graph_both_ways(pipeline, sensor, capture, dtype):
     assert torch.allclose(inverse(picture, capture), pipeline.inverse(picture, capture))
 
 
-def test_inductor_agrees(pipeline, sensor, capture):
+def test_inductor_agrees(pipeline, sensor, capture, compiler):
     compiled = torch.compile(pipeline, fullgraph=True)
     assert torch.allclose(compiled(sensor, capture), pipeline(sensor, capture), atol=1e-12)
 

@@ -150,7 +150,7 @@ class Jpeg(Stage):
 
 
 def _check_quality(quality: Tensor) -> None:
-    low, high = float(quality.min()), float(quality.max())
+    low, high = float(quality.detach().min()), float(quality.detach().max())
     if not (low >= 1 and high <= 100):
         raise InvalidArgument(
             f"Jpeg: quality lies between 1 and 100, got {low:g}{f' to {high:g}' if high != low else ''}"
@@ -158,6 +158,6 @@ def _check_quality(quality: Tensor) -> None:
 
 
 def _check_tables(tables: Tensor) -> None:
-    low, high = float(tables.min()), float(tables.max())
+    low, high = float(tables.detach().min()), float(tables.detach().max())
     if not (low >= 1 and high <= 255):
         raise InvalidArgument(f"Jpeg: entries of a table lie between 1 and 255, got {low:g} to {high:g}")

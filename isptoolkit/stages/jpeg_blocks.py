@@ -42,7 +42,7 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
     if x.shape[1] % 8 or x.shape[2] % 8 or not x.numel():
         raise InvalidSize(f"jpeg_blocks takes whole blocks of 8 x 8, got {x.shape[1]} x {x.shape[2]}: pad first")
     if not torch.compiler.is_compiling() and not bool((table.detach().round() >= 1).all()):
-        raise InvalidArgument(f"jpeg_blocks: entries of a table are at least 1, got {float(table.min())}")
+        raise InvalidArgument(f"jpeg_blocks: entries of a table are at least 1, got {float(table.detach().min())}")
     weights = torch.as_tensor(slopes, dtype=torch.float32, device=x.device).reshape(-1)
     if usable(x):
         from ..kernels.jpeg import jpeg_blocks as kernel

@@ -140,7 +140,7 @@ def test_export_sees_one_node(device):
     assert targets(chain.graph) == ["isptoolkit.develop.default"]
 
 
-def test_compile_without_a_break(device):
+def test_compile_without_a_break(device, compiler):
     capture = CAPTURE.to(device)
     for stage, x in (
         (fuse(presets.classic(), demosaic=True), torch.rand(2, 1, 16, 20) * 1023),

@@ -103,7 +103,7 @@ def test_bad_saturation_is_refused():
 
 
 @pytest.mark.parametrize("stage", [YCbCr(), Saturation(1.3, SRGB)], ids=["YCbCr", "Saturation"])
-def test_compiles(capture, stage):
+def test_compiles(capture, stage, compiler):
     x = torch.rand(1, 3, 4, 6)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
     assert torch.allclose(compiled(x), x, atol=1e-6)

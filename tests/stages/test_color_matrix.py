@@ -90,7 +90,7 @@ def test_apply_matrix_is_einsum():
     assert torch.allclose(apply_matrix(x, matrix), torch.einsum("bij,bjhw->bihw", matrix, x))
 
 
-def test_compiles(capture):
+def test_compiles(capture, compiler):
     x = torch.rand(1, 3, 4, 6)
     stage = ColorMatrix()
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")

@@ -49,7 +49,7 @@ def test_bad_gains_are_refused(gain):
 
 
 @pytest.mark.parametrize("stage", [Exposure(0.7), Gain(3.3, space=LINEAR)], ids=["Exposure", "Gain"])
-def test_compiles(capture, stage):
+def test_compiles(capture, stage, compiler):
     x = torch.rand(1, 3, 4, 6)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
     assert torch.allclose(compiled(x), x)

@@ -119,7 +119,7 @@ def test_bad_arguments(arguments):
         HighlightWhiteBalance(**arguments)
 
 
-def test_compiles():
+def test_compiles(compiler):
     stage = HighlightWhiteBalance()
     x = torch.rand(1, 3, 4, 6, dtype=torch.float64)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, UPI), UPI), fullgraph=True, backend="eager")

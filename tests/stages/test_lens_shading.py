@@ -95,7 +95,7 @@ def test_both_trips(capture, name, dtype):
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_compiles(capture, name):
+def test_compiles(capture, name, compiler):
     stage = STAGES[name]
     x = torch.rand(1, stage.takes.channels, 4, 6)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")

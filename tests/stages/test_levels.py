@@ -126,7 +126,7 @@ def test_bad_tables_are_refused(table):
 
 
 @pytest.mark.parametrize("stage", [Levels(), Linearize([0.0, 1.0, 4.0])], ids=["Levels", "Linearize"])
-def test_compiles(capture, stage):
+def test_compiles(capture, stage, compiler):
     x = torch.rand(1, 1, 4, 6)
     trip = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
     assert torch.allclose(trip(x), x, atol=1e-4)

@@ -89,7 +89,7 @@ def test_bad_bits_are_refused(bits):
 
 
 @pytest.mark.parametrize("stage", [Clip(), Quantize(space=LINEAR)], ids=["Clip", "Quantize"])
-def test_compiles(capture, stage):
+def test_compiles(capture, stage, compiler):
     x = torch.rand(1, 3, 4, 6)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
     assert torch.equal(compiled(x), stage(x, capture))

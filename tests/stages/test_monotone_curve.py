@@ -138,7 +138,7 @@ def test_gradients_at_the_ends_and_knots_are_finite():
         assert logits.grad.isfinite().all()
 
 
-def test_compiles():
+def test_compiles(compiler):
     stage = MonotoneCurve(nn.Parameter(torch.tensor([0.2, -0.3, 0.5])))
     x = torch.rand(1, 3, 4, 6)
     trip = torch.compile(lambda x: stage.inverse(stage(x, CAPTURE), CAPTURE), fullgraph=True, backend="eager")

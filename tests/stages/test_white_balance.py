@@ -66,7 +66,7 @@ def test_bad_arguments():
 
 
 @pytest.mark.parametrize("space", [MOSAIC, CAMERA])
-def test_compiles(capture, space):
+def test_compiles(capture, space, compiler):
     stage = WhiteBalance(space=space)
     x = torch.rand(1, space.channels, 4, 6)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")

@@ -1,0 +1,214 @@
+"""InvISP: a camera's rendering as one normalizing flow, trained through a simulated JPEG so that RAW comes back.
+
+Xing, Qian, Chen, "Invertible image signal processing", CVPR 2021. The flow takes white-balanced, gamma-encoded camera
+RGB, bilinearly demosaiced, and gives sRGB; the same network backwards takes a decoded JPEG to that camera RGB.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isptoolkit import CAMERA, MOSAIC, SRGB, Capture, Contract, Pipeline, Space, Stage, stages
+from isptoolkit.errors import InvalidArgument, UnreadableFile
+from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
+
+ENCODED = Space("encoded camera", 3)
+"""`[B,3,H,W]` white-balanced camera RGB through a power curve: what the published network takes."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the paper leaves to choose.
+
+    Args:
+        blocks: of the flow; the paper has 8.
+        growth: channels that each convolution of a dense block adds.
+        limit: of the logarithm of a coupling's factor.
+        gamma: the input is encoded by `x^(1/gamma)`; 1 leaves it linear.
+        quality: of the JPEG.
+        subsampling: of the JPEG; the published program trains with 4:2:0 and writes 4:2:2.
+        rounding: of the JPEG while training.
+        rgb_weight: of the loss in sRGB beside that in RAW.
+        recompute: train without keeping activations.
+    """
+
+    blocks: int = 8
+    growth: int = 32
+    limit: float = 0.8
+    gamma: float = 2.2
+    quality: float = 90.0
+    subsampling: str = "4:2:0"
+    rounding: str = "fourier"
+    rgb_weight: float = 1.0
+    recompute: bool = False
+
+
+class InvISP(Stage):
+    """The published network: blocks of an invertible 1x1 convolution and an affine coupling; two-way.
+
+    Args:
+        blocks: how many.
+        growth: see `Config`.
+        limit: see `Config`.
+        recompute: see `Config`.
+
+    Raises:
+        InvalidArgument: for less than one block.
+
+    Source: Xing et al., CVPR 2021, section 3.2.
+
+    >>> stage, x = InvISP(blocks=1, growth=4), torch.rand(1, 3, 8, 8)
+    >>> back = stage.inverse(stage(x, Capture.of("RGGB")), Capture.of("RGGB"))
+    >>> bool((back - x).abs().max() < 1e-5)
+    True
+    """
+
+    takes = ENCODED
+    gives = SRGB
+
+    def __init__(self, blocks: int = 8, growth: int = 32, limit: float = 0.8, recompute: bool = False) -> None:
+        super().__init__()
+        if blocks < 1:
+            raise InvalidArgument(f"InvISP has at least one block, got {blocks}")
+        self.blocks, self.growth, self.limit, self.recompute = blocks, growth, limit, recompute
+        pairs = ((InvertibleConv(3), AffineCoupling(3, 1, growth, limit)) for _ in range(blocks))
+        self.flow = Flow((step for pair in pairs for step in pair), recompute=recompute)
+        for module in self.flow.modules():
+            if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
+                torch.nn.init.xavier_normal_(module.weight)
+                torch.nn.init.zeros_(module.bias)
+        # Two dense blocks in a row look ten pixels far.
+        self.contract = Contract(0.0, 0.0, condition=1e3, reach=10 * blocks)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        made: Tensor = self.flow(x)
+        return made
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return self.flow.inverse(y)
+
+
+def build(config: Config | None = None) -> Pipeline:
+    """From sensor to decoded JPEG and back: levels, gains, bilinear demosaic, gamma, the flow, clip, JPEG."""
+    config = config or Config()
+    return Pipeline(
+        levels=stages.Levels(),
+        balance=stages.WhiteBalance(space=MOSAIC),
+        demosaic=stages.DemosaicBilinear(),
+        gamma=stages.PowerCurve(gamma=config.gamma, takes=CAMERA, gives=ENCODED),
+        render=InvISP(config.blocks, config.growth, config.limit, config.recompute),
+        clip=stages.Clip(space=SRGB),
+        jpeg=stages.Jpeg(config.quality, config.subsampling, config.rounding),
+    )
+
+
+def objective(pipeline: Pipeline, raw: Tensor, target: Tensor, capture: Capture, rgb_weight: float = 1.0) -> Tensor:
+    """The published loss: mean absolute error in sRGB, weighted, and of the RAW that comes back through the JPEG.
+
+    Args:
+        pipeline: of `build`.
+        raw: `[B,3,H,W]` encoded camera RGB, what the flow takes.
+        target: `[B,3,H,W]` sRGB.
+        capture: of the same samples.
+        rgb_weight: see `Config`.
+    """
+    render: Stage = pipeline["render"]
+    picture = pipeline["clip"](render(raw, capture), capture)
+    back = render.inverse(pipeline["jpeg"](picture, capture), capture)
+    loss: Tensor = rgb_weight * (picture - target).abs().mean() + (back - raw).abs().mean()
+    return loss
+
+
+_PARTS = {"F": "r", "H": "s", "G": "t"}
+_MIX = {"lower": "lower", "upper": "upper", "log_s": "log_scale", "p": "permutation", "sign_s": "sign"}
+
+
+def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
+    """The network of a published checkpoint.
+
+    Args:
+        source: a `.pth` of the official program, read without running anything in it, or its state.
+
+    Raises:
+        UnreadableFile: when the file cannot be read so, or holds another network.
+
+    >>> len(official_state(InvISP(blocks=2)))
+    70
+    """
+    state = source if isinstance(source, Mapping) else _read(Path(source))
+    own = {}
+    for key, value in state.items():
+        name = own_key(str(key))
+        if name is None or not isinstance(value, Tensor):
+            raise UnreadableFile(f"no checkpoint of InvISP: it holds {key!r} of type {type(value).__name__}")
+        own[name] = value
+    blocks = 1 + max((int(name.split(".")[2]) // 2 for name in own), default=-1)
+    first = own.get("flow.steps.1.r.convs.0.weight")
+    if blocks < 1 or first is None or first.ndim != 4:
+        raise UnreadableFile("no checkpoint of InvISP: it lacks operations.0.F.conv1.weight")
+    made = InvISP(blocks, growth=len(first))
+    wanted = made.state_dict()
+    for name, value in wanted.items():
+        if name not in own:
+            raise UnreadableFile(f"the checkpoint of InvISP lacks {official_key(name)}")
+        if own[name].shape != value.shape or own[name].dtype != value.dtype:
+            raise UnreadableFile(
+                f"the checkpoint of InvISP has {official_key(name)} as {list(own[name].shape)} {own[name].dtype}, "
+                f"not {list(value.shape)} {value.dtype}"
+            )
+    if surplus := own.keys() - wanted.keys():
+        raise UnreadableFile(
+            f"the checkpoint of InvISP holds {official_key(min(surplus))} as well, which is no part of it"
+        )
+    made.load_state_dict(own)
+    return made.eval()
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnreadableFile(f"{path} is no checkpoint that can be read safely: {why}") from None
+    if not isinstance(state, Mapping):
+        raise UnreadableFile(f"{path} holds no state of a network but {type(state).__name__}")
+    return state
+
+
+def own_key(official: str) -> str | None:
+    """Our name of an official key; None for any other.
+
+    >>> own_key("operations.2.G.conv1.bias"), own_key("operations.0.invconv.p")
+    ('flow.steps.5.t.convs.0.bias', 'flow.steps.0.permutation')
+    """
+    match official.split("."):
+        case ["operations", index, "invconv", name] if name in _MIX and index.isdigit():
+            return f"flow.steps.{2 * int(index)}.{_MIX[name]}"
+        case ["operations", index, part, conv, kind] if (
+            part in _PARTS and index.isdigit() and conv[:4] == "conv" and conv[4:].isdigit()
+        ):
+            return f"flow.steps.{2 * int(index) + 1}.{_PARTS[part]}.convs.{int(conv[4:]) - 1}.{kind}"
+    return None
+
+
+def official_key(own: str) -> str:
+    """The opposite.
+
+    >>> official_key("flow.steps.5.t.convs.0.bias")
+    'operations.2.G.conv1.bias'
+    """
+    parts = own.split(".")
+    index = int(parts[2])
+    if index % 2 == 0:
+        return f"operations.{index // 2}.invconv.{next(k for k, v in _MIX.items() if v == parts[3])}"
+    letter = next(k for k, v in _PARTS.items() if v == parts[3])
+    return f"operations.{index // 2}.{letter}.conv{int(parts[5]) + 1}.{parts[6]}"
+
+
+def official_state(stage: InvISP) -> dict[str, Tensor]:
+    """The state under the official names."""
+    return {official_key(name): value for name, value in stage.state_dict().items()}
