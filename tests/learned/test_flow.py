@@ -127,7 +127,7 @@ from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
 blocks, recompute = int(sys.argv[1]), sys.argv[2] == "1"
 steps = [step for _ in range(blocks) for step in (InvertibleConv(3), AffineCoupling(3, 1, growth=8))]
 flow = Flow(steps, recompute=recompute)
-x = torch.rand(1, 3, 256, 256)
+x = torch.rand(1, 3, 160, 160)
 flow(x[..., :32, :32]).sum().backward()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 flow(x).square().mean().backward()
