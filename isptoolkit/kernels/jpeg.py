@@ -32,6 +32,17 @@ class JpegGradient(ctypes.Structure):
     )
 
 
+class JpegPlanes(ctypes.Structure):
+    """`isp_jpeg_planes` in csrc/cpu.h."""
+
+    _fields_ = (
+        *((name, c_void_p) for name in ("image", "y", "blue", "red")),
+        *((name, c_int64) for name in ("batch", "height", "width", "luma_height", "luma_width")),
+        *((name, c_int64) for name in ("chroma_height", "chroma_width")),
+        *((name, c_int32) for name in ("down", "across", "threads")),
+    )
+
+
 @torch.library.custom_op("isptoolkit::jpeg_blocks", mutates_args=())
 def jpeg_blocks(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
     """Samples 0 to 255 through libjpeg's integers and back: `[N,H,W]` to the same.
@@ -89,3 +100,47 @@ def _backward(ctx: Any, by_y: Tensor) -> Sequence[Tensor | None]:
 
 
 jpeg_blocks.register_autograd(_backward, setup_context=_keep)
+
+
+def _blocks_of(count: int) -> int:
+    return -(-count // 8) * 8
+
+
+def _sizes(height: int, width: int, down: int, across: int) -> tuple[int, int, int, int]:
+    """Of luma and of chroma."""
+    return _blocks_of(height), _blocks_of(width), _blocks_of(-(-height // down)), _blocks_of(-(-width // across))
+
+
+@torch.library.custom_op("isptoolkit::jpeg_split", mutates_args=())
+def jpeg_split(codes: Tensor, down: int, across: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes `[B,3,H,W]` to luma and two chroma planes of whole blocks, libjpeg's integers; on the CPU, no gradient."""
+    codes = codes.contiguous()
+    batch, _, height, width = codes.shape
+    sizes = _sizes(height, width, down, across)
+    y, blue, red = (fresh((batch, *size), codes.dtype, codes.device) for size in (sizes[:2], sizes[2:], sizes[2:]))
+    arrays = (value.data_ptr() for value in (codes, y, blue, red))
+    call("isp_jpeg_split", JpegPlanes(*arrays, batch, height, width, *sizes, down, across, threads(codes.numel())))
+    return y, blue, red
+
+
+@torch.library.custom_op("isptoolkit::jpeg_join", mutates_args=())
+def jpeg_join(y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int) -> Tensor:
+    """The opposite of `jpeg_split`."""
+    y, blue, red = y.contiguous(), blue.contiguous(), red.contiguous()
+    codes = fresh((len(y), 3, height, width), y.dtype, y.device)
+    arrays = (value.data_ptr() for value in (codes, y, blue, red))
+    sizes = _sizes(height, width, down, across)
+    call("isp_jpeg_join", JpegPlanes(*arrays, len(y), height, width, *sizes, down, across, threads(codes.numel())))
+    return codes
+
+
+@jpeg_split.register_fake
+def _(codes: Tensor, down: int, across: int) -> tuple[Tensor, Tensor, Tensor]:
+    sizes = _sizes(codes.shape[2], codes.shape[3], down, across)
+    y, blue, red = (codes.new_empty(len(codes), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
+    return y, blue, red
+
+
+@jpeg_join.register_fake
+def _(y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int) -> Tensor:
+    return y.new_empty(len(y), 3, height, width)

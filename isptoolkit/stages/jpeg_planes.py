@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..kernels import usable
+
 SUBSAMPLINGS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """Rows and columns of the picture for one of chroma."""
 
@@ -20,13 +22,29 @@ def split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
 
     The values are libjpeg's integers, edges repeated as it repeats them; the gradient is that of `real_split`.
     """
-    return _valued(_whole_split(codes.detach(), factors), lambda: real_split(codes, factors), codes)
+    if _has_kernel(codes):
+        from ..kernels.jpeg import jpeg_split as kernel
+
+        whole = list(kernel(codes.detach(), *factors))
+    else:
+        whole = _whole_split(codes.detach(), factors)
+    return _valued(whole, lambda: real_split(codes, factors), codes)
 
 
 def join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
     """The opposite, chroma up-sampled by triangles: codes `[B,3,H,W]`; the gradient is that of `real_join`."""
-    whole = _whole_join([plane.detach() for plane in planes], size, factors)
+    plain = [plane.detach() for plane in planes]
+    if _has_kernel(planes[0]):
+        from ..kernels.jpeg import jpeg_join as kernel
+
+        whole: Tensor = kernel(*plain, *size, *factors)
+    else:
+        whole = _whole_join(plain, size, factors)
     return _valued([whole], lambda: [real_join(planes, size, factors)], *planes)[0]
+
+
+def _has_kernel(x: Tensor) -> bool:
+    return x.device.type == "cpu" and usable(x)
 
 
 def _valued(values: list[Tensor], real: Callable[[], list[Tensor]], *inputs: Tensor) -> list[Tensor]:

@@ -114,4 +114,12 @@ typedef struct {
     int32_t slope_count;
 } isp_jpeg_gradient;
 
+/* A picture of codes and the components of its JPEG, all dense; chroma is sampled once per `down` x `across` pixels. Planes
+ * are whole blocks. Which side is written is up to the function. */
+typedef struct {
+    float *image, *y, *blue, *red;
+    int64_t batch, height, width, luma_height, luma_width, chroma_height, chroma_width;
+    int32_t down, across, threads;
+} isp_jpeg_planes;
+
 #endif

@@ -1,0 +1,128 @@
+"""The JPEG stage beside kornia and Pillow: speed, and how many samples equal those of a real encode and decode.
+
+    python -m benchmarks.jpeg [--data DIR] [--sizes 1,12] [--out FILE.json]
+
+Quality 75, 4:2:0 (kornia's only sampling), two threads; Pillow encodes and decodes in memory. Times are medians in ms.
+"""
+
+import argparse
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from isptoolkit import Capture, read_image
+from isptoolkit.kernels import reference
+from isptoolkit.round_trip import psnr
+from isptoolkit.stages import Jpeg
+
+from .kernels import frame, interleaved
+
+CAPTURE = Capture.of("RGGB")
+QUALITY = 75
+
+
+def by_pillow(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A real JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG", quality=QUALITY, subsampling=2)
+    return np.array(Image.open(io.BytesIO(file.getvalue())))
+
+
+def by_kornia(x: Tensor) -> Tensor:
+    """Kornia's differentiable codec."""
+    from kornia.enhance import jpeg_codec_differentiable
+
+    made: Tensor = jpeg_codec_differentiable(x, torch.tensor([float(QUALITY)]))
+    return made
+
+
+def fidelity(folder: Path) -> dict[str, tuple[float, float]]:
+    """Mean PSNR in dB, and the share of equal samples, of 8-bit results against Pillow's on the Kodak photographs."""
+    methods = {"isptoolkit hard": lambda x: Jpeg(QUALITY)(x, CAPTURE), "kornia": by_kornia}
+    methods |= {
+        f"isptoolkit {name}": lambda x, name=name: Jpeg(QUALITY, rounding=name)(x, CAPTURE)
+        for name in ("fourier", "fejer")
+    }
+    sums = {name: [0.0, 0.0] for name in methods}
+    paths = sorted((folder / "kodak24").glob("*.png"))
+    for path in paths:
+        image = read_image(path).float()
+        codes = (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        real = torch.from_numpy(by_pillow(codes)).permute(2, 0, 1)[None].float() / 255
+        for name, method in methods.items():
+            with torch.no_grad():
+                made = (method(image) * 255).round().clamp(0, 255) / 255
+            sums[name][0] += min(psnr(made, real), 99.0) / len(paths)
+            sums[name][1] += float((made == real).double().mean()) / len(paths)
+    return {name: (db, equal) for name, (db, equal) in sums.items()}
+
+
+def speed(size: float) -> dict[str, float]:
+    """Medians of everything at one size."""
+    height, width = frame(size)
+    x = torch.rand(1, 3, height, width)
+    x = torch.nn.functional.avg_pool2d(x, 5, 1, 2)  # noise alone would make the entropy coder of Pillow look slow
+    codes = (x[0] * 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    leaf, gradient = x.clone().requires_grad_(), torch.rand_like(x)
+    hard, soft = Jpeg(QUALITY), Jpeg(QUALITY, rounding="fourier")
+
+    def forward(stage: Any) -> Any:
+        with torch.no_grad():
+            return stage(x, CAPTURE)
+
+    def both(stage: Any) -> Any:
+        return torch.autograd.grad(stage(leaf, CAPTURE), leaf, gradient)
+
+    def defined() -> Any:
+        with reference(), torch.no_grad():
+            return hard(x, CAPTURE)
+
+    return interleaved(
+        {
+            "isptoolkit hard": lambda: forward(hard),
+            "isptoolkit hard, forward + backward": lambda: both(hard),
+            "isptoolkit fourier": lambda: forward(soft),
+            "isptoolkit fourier, forward + backward": lambda: both(soft),
+            "isptoolkit hard, plain torch": defined,
+            "Pillow encode + decode": lambda: by_pillow(codes),
+            "kornia": lambda: by_kornia(x),
+            "kornia, forward + backward": lambda: torch.autograd.grad(by_kornia(leaf), leaf, gradient),
+        },
+        lambda: None,
+        1.0,
+        15.0,
+    )
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    default = os.environ.get("ISPTOOLKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--sizes", default="1,12", help="megapixels")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    found: dict[str, Any] = {"fidelity": fidelity(arguments.data), "ms": {}}
+    print(f"{'against Pillow, q75 4:2:0':<40} {'dB':>7} {'equal samples':>14}")
+    for name, (db, equal) in found["fidelity"].items():
+        print(f"{name:<40} {'exact' if db == 99 else f'{db:.2f}':>7} {equal:>13.2%}")
+    for size in arguments.sizes.split(","):
+        times = found["ms"][size] = speed(float(size))
+        print(f"\n{size + ' MP':<40} {'ms':>9}  of 'isptoolkit hard'")
+        for name, ms in times.items():
+            base = times["isptoolkit hard, forward + backward" if "backward" in name else "isptoolkit hard"]
+            print(f"{name:<40} {ms:9.1f} {ms / base:8.2f}")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
