@@ -207,6 +207,27 @@ def check(
 
 
 @app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="invisp")],
+    data: Annotated[Path, typer.Option(help="a folder of RAW files")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; a run that is there goes on")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=X", help="of the training or the recipe, as in steps=500; repeatable"),
+    ] = None,
+    mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
+    cache: Annotated[Path | None, typer.Option(help="folder for decoded files")] = None,
+) -> None:
+    """Train a recipe on a folder of RAW files.
+
+    A run that was stopped, or killed, goes on where it was.
+    """
+    from .train.command import run
+
+    run(recipe, data, out, settings, mixed, cache)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("-o", "--output", help="folder for the pictures")] = Path("isptoolkit-demo"),
 ) -> None:

@@ -25,12 +25,12 @@ def chain_of(preset: str, file: Path | None, settings: list[str] | None, bits: i
         chain = makers[preset](bits=bits)
     else:
         raise InvalidArgument(f"no preset {preset!r}: choose one of {', '.join(makers)}, or pass --pipeline FILE")
-    values = dict(_setting(text) for text in settings or ())
+    values = dict(setting(text) for text in settings or ())
     changed = with_values(chain, values, public_classes()) if values else chain
     return changed if isinstance(changed, Pipeline) else Pipeline(stage=changed)
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
     """The name and the value of `stage.value=VALUE`; a VALUE that is a bare word is a string."""
     name, equals, value = (part.strip() for part in text.partition("="))
     if name and equals and value.isidentifier() and value not in ("true", "false", "inf", "nan"):

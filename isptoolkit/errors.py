@@ -47,3 +47,7 @@ class PipelineFileError(IspError):
 
 class KernelError(IspError):
     """A native kernel was called where it cannot run, or does not compile for the GPU at hand."""
+
+
+class TrainingFailed(IspError):
+    """The loss of a training step is no finite number."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from isptoolkit import CAMERA, MOSAIC, SRGB, Capture, Contract, Pipeline, Space, Stage, stages
+from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument, UnreadableFile
 from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
 
@@ -78,9 +79,9 @@ class InvISP(Stage):
         pairs = ((InvertibleConv(3), AffineCoupling(3, 1, growth, limit)) for _ in range(blocks))
         self.flow = Flow((step for pair in pairs for step in pair), recompute=recompute)
         for module in self.flow.modules():
-            if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
-                torch.nn.init.xavier_normal_(module.weight)
-                torch.nn.init.zeros_(module.bias)
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.xavier_normal_(module.weight)
+                nn.init.zeros_(module.bias)
         # Two dense blocks in a row look ten pixels far.
         self.contract = Contract(0.0, 0.0, condition=1e3, reach=10 * blocks)
 
@@ -106,8 +107,10 @@ def build(config: Config | None = None) -> Pipeline:
     )
 
 
-def objective(pipeline: Pipeline, raw: Tensor, target: Tensor, capture: Capture, rgb_weight: float = 1.0) -> Tensor:
-    """The published loss: mean absolute error in sRGB, weighted, and of the RAW that comes back through the JPEG.
+def objective(
+    pipeline: Pipeline, raw: Tensor, target: Tensor, capture: Capture, rgb_weight: float = 1.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The published loss, and its parts: mean absolute error in sRGB, weighted, and of the RAW back through the JPEG.
 
     Args:
         pipeline: of `build`.
@@ -119,8 +122,27 @@ def objective(pipeline: Pipeline, raw: Tensor, target: Tensor, capture: Capture,
     render: Stage = pipeline["render"]
     picture = pipeline["clip"](render(raw, capture), capture)
     back = render.inverse(pipeline["jpeg"](picture, capture), capture)
-    loss: Tensor = rgb_weight * (picture - target).abs().mean() + (back - raw).abs().mean()
-    return loss
+    rgb, again = (picture - target).abs().mean(), (back - raw).abs().mean()
+    return rgb_weight * rgb + again, {"rgb": rgb, "raw": again}
+
+
+class Objective(nn.Module):
+    """What training minimizes: `objective` on the patches of a batch.
+
+    Args:
+        config: of the recipe.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        self.config = config or Config()
+        self.pipeline = build(self.config)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and its parts by name."""
+        with torch.no_grad():
+            raw = self.pipeline.span("levels", "gamma")(batch.sensor, batch.capture)
+        return objective(self.pipeline, raw, batch.target, batch.capture, self.config.rgb_weight)
 
 
 _PARTS = {"F": "r", "H": "s", "G": "t"}

@@ -100,6 +100,25 @@ def read_raw(
     return torch.from_numpy(decoded.pixels.astype(np.float32))[None, None], capture
 
 
+def render_by_libraw(path: str | Path) -> Tensor:
+    """LibRaw's own sRGB picture, with as-shot white balance and no automatic brightness, not rotated.
+
+    Returns:
+        `[1,3,H,W]` uint8, of the pixels of `read_raw`.
+
+    Raises:
+        UnreadableFile: when LibRaw cannot render it.
+    """
+    import rawpy
+
+    try:
+        with _SILENCE, rawpy.imread(str(path)) as raw:
+            made = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0)
+    except (rawpy.LibRawError, rawpy.NotSupportedError, OSError) as error:
+        raise UnreadableFile(f"{path} cannot be rendered by LibRaw ({error})") from None
+    return torch.from_numpy(made).permute(2, 0, 1)[None].contiguous()
+
+
 def describe_raw(path: str | Path) -> dict[str, Any]:
     """What a RAW file says, as plain data, with a list of what is `missing` (names of arguments of `read_raw`).
 

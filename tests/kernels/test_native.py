@@ -147,7 +147,7 @@ def test_a_huge_demosaic(kernels):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs the kernel's account of a process's memory")
-def test_memory_of_a_render_is_its_output(kernels):
+def test_memory_of_a_render_is_its_output(kernels, tmp_path):
     """Peak extra memory: the output and little more."""
     code = """
 import torch
@@ -161,7 +161,7 @@ before = peak()
 made = fused.render(x, capture)
 print((peak() - before) * 1024 - made.nbytes)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 64 << 20
 
 

@@ -181,7 +181,7 @@ def test_the_objective_learns(recompute):
     optimizer = torch.optim.Adam(pipeline["render"].parameters(), 3e-3)
     losses = []
     for _ in range(40):
-        loss = invisp.objective(pipeline, raw, target, CAPTURE)
+        loss, _ = invisp.objective(pipeline, raw, target, CAPTURE)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

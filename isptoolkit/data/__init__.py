@@ -1,0 +1,4 @@
+"""Pairs of RAW and picture for training."""
+
+from .batch import Batch as Batch
+from .raw_folder import RawFolder as RawFolder

@@ -1,0 +1,91 @@
+"""The state of a training run as one safetensors file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..atomic import replacing
+from ..errors import InvalidArgument
+
+FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on: the random choices of every step are functions of the seed and the step.
+
+    Args:
+        step: how many steps are done.
+        model: by name.
+        average: the exponential moving average of the weights, or empty.
+        optimizer: what the optimizer keeps of each parameter, by the parameter's name.
+        settings: of the run.
+    """
+
+    step: int
+    model: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizer: dict[str, dict[str, Tensor]]
+    settings: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write beside `path`, then move into place: a reader finds the old file or the new one."""
+        from safetensors.torch import save_file
+
+        tensors = {f"model.{name}": value for name, value in self.model.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for name, kept in self.optimizer.items():
+            tensors |= {f"optimizer.{key}.{name}": value for key, value in kept.items()}
+        words = {"format": FORMAT, "step": str(self.step), "settings": json.dumps(self.settings)}
+        with replacing(path) as temporary:
+            save_file(
+                {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary, metadata=words
+            )
+
+    @staticmethod
+    def load(path: Path) -> "Checkpoint":
+        """Read what `save` wrote.
+
+        Raises:
+            InvalidArgument: for another file.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "pt") as file:
+                words = file.metadata() or {}
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if words.get("format") != FORMAT:
+                raise ValueError(f"format {words.get('format')!r}, this version reads {FORMAT}")
+            step, settings = int(words["step"]), json.loads(words["settings"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise InvalidArgument(f"{path} is no checkpoint that can be read: {error}") from None
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}}
+        optimizer: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            kind, name = key.split(".", 1)
+            if kind == "optimizer":
+                slot, name = name.split(".", 1)
+                optimizer.setdefault(name, {})[slot] = value
+            else:
+                parts.setdefault(kind, {})[name] = value
+        return Checkpoint(step, parts["model"], parts["average"], optimizer, settings)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """What the optimizer keeps of every parameter, by the parameter's name."""
+    kept = optimizer.state
+    return {name: dict(kept[value]) for name, value in model.named_parameters() if value in kept}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, kept: dict[str, dict[str, Tensor]]) -> None:
+    """The opposite."""
+    for name, value in model.named_parameters():
+        if name in kept:
+            optimizer.state[value] = {
+                slot: tensor if slot == "step" else tensor.to(value.device) for slot, tensor in kept[name].items()
+            }

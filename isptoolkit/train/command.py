@@ -1,0 +1,52 @@
+"""`isptoolkit train`."""
+
+import importlib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..command_input import setting
+from ..console import progress, working
+from ..data import RawFolder
+from ..errors import InvalidArgument
+from .loop import Training, train
+
+RECIPES = {"invisp": "isptoolkit.recipes.invisp"}
+"""By the name on the command line."""
+
+
+def run(recipe: str, data: Path, out: Path, settings: list[str] | None, mixed: bool, cache: Path | None) -> None:
+    """Train a recipe on a folder of RAW files, with a bar for the terminal."""
+    if recipe not in RECIPES:
+        raise InvalidArgument(f"no recipe {recipe!r} can be trained: choose one of {', '.join(RECIPES)}")
+    if out.exists() and not out.is_dir():
+        raise InvalidArgument(f"{out} is not a folder")
+    module: Any = importlib.import_module(RECIPES[recipe])
+    training, config = _configured(dict(setting(text) for text in settings or ()), module.Config())
+    with working("decoding RAW files"):
+        source = RawFolder(data, mixed=mixed, cache=cache)
+    with progress() as shown:
+        task = shown.add_task("training", total=training.steps)
+
+        def on_step(step: int, figures: dict[str, float]) -> None:
+            shown.update(task, completed=step + 1, description=f"loss {figures['loss']:.4f}")
+
+        train(lambda: module.Objective(config), source, training, out, on_step=on_step)
+    print(f"{training.steps} steps on {len(source.files)} files: {out / 'weights.safetensors'}")
+
+
+def _configured(values: dict[str, Any], config: Any) -> tuple[Training, Any]:
+    """Each value goes to the one of the two that has it."""
+    own, general = ({field.name for field in fields(kind)} for kind in (config, Training))
+    if unknown := sorted(values.keys() - own - general):
+        raise InvalidArgument(f"--set {unknown[0]}: the names are {', '.join(sorted(own | general))}")
+    frozen = {name: _tuples(value) for name, value in values.items()}
+    try:
+        training = Training(**{name: value for name, value in frozen.items() if name in general})
+        return training, replace(config, **{name: value for name, value in frozen.items() if name in own})
+    except TypeError as error:
+        raise InvalidArgument(f"--set: {error}") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value

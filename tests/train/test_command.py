@@ -1,0 +1,67 @@
+"""`isptoolkit train` on real RAW files."""
+
+import shutil
+import sys
+
+import pytest
+import torch
+
+from isptoolkit import cli
+from isptoolkit.train.loop import steps_of
+
+SMALL = ["--set", "blocks=1", "--set", "growth=4", "--set", "patch=32", "--set", "batch=2"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        said = capsys.readouterr()
+        return stopped.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def folder(data, tmp_path):
+    (tmp_path / "raw").mkdir()
+    shutil.copy(data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW", tmp_path / "raw")
+    return tmp_path / "raw"
+
+
+def test_it_trains_goes_on_and_says_where_the_weights_are(run, folder, tmp_path):
+    from safetensors.torch import load_file
+
+    out = tmp_path / "run"
+    how = ["train", "invisp", "--data", folder, "-o", out, *SMALL, "--set", "rounding=fejer"]
+    for steps in (2, 3):
+        code, said, _ = run(*how, "--set", f"steps={steps}")
+        assert code == 0
+        assert f"{steps} steps on 1 files" in said
+    assert [line["step"] for line in steps_of(out / "log.jsonl")] == [0, 1, 2]
+    weights = load_file(out / "weights.safetensors")
+    assert "pipeline._stages.render.flow.steps.0.lower" in weights or any(
+        "flow.steps.0.lower" in name for name in weights
+    )
+    assert all(torch.isfinite(value).all() for value in weights.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "nothing", "--data", ".", "-o", "x"], "no recipe 'nothing'"),
+        (["train", "invisp", "--data", "none", "-o", "x"], "none is not a folder"),
+        (["train", "invisp", "--data", ".", "-o", "x", "--set", "step=3"], "--set step: the names are"),
+        (["train", "invisp", "--data", ".", "-o", "x", "--set", "steps=0"], "steps is a whole number"),
+        (["train", "invisp", "--data", ".", "-o", "x"], "holds no RAW file"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
