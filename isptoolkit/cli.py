@@ -28,6 +28,10 @@ Preset = Annotated[str, typer.Option(metavar="NAME", help="classic or libraw")]
 File = Annotated[
     Path | None, typer.Option("--pipeline", metavar="FILE", help="a pipeline saved as TOML, instead of a preset")
 ]
+Recipe = Annotated[str | None, typer.Option(metavar="NAME", help="invisp, with --weights, instead of a preset")]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="of the recipe: what train wrote, or a published .pth")
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -90,12 +94,15 @@ def render(
     black: Black = None,
     white: White = None,
     fused: Fuse = True,
+    recipe: Recipe = None,
+    weights: Weights = None,
 ) -> None:
     """Render a RAW file to an sRGB picture."""
     check_target(out)
     if bits not in (8, 16):
         raise InvalidArgument(f"--bits is 8 or 16, got {bits}")
-    chain = chain_of(preset, pipeline, settings, bits)
+    chain = chain_of(preset, pipeline, settings, bits, recipe, weights)
+    chain = chain.span(chain.names[0], "clip") if recipe else chain
     if chain.gives != SRGB:
         raise InvalidArgument(f"render needs a pipeline that gives srgb, this one gives {chain.gives.name}")
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
@@ -125,9 +132,11 @@ def roundtrip(
     black: Black = None,
     white: White = None,
     fused: Fuse = True,
+    recipe: Recipe = None,
+    weights: Weights = None,
 ) -> None:
     """Render, go back, and print the error of each stage."""
-    chain = chain_of(preset, pipeline, settings, 8)
+    chain = chain_of(preset, pipeline, settings, 8, recipe, weights)
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
     chain = fuse_each(chain) if fused else chain
     with working("rendering and going back"), torch.no_grad(), nullcontext() if fused else reference():

@@ -1,5 +1,6 @@
 """What the options of the command line say, as pipelines, mosaics and captures."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -16,10 +17,30 @@ from .pipeline import Pipeline
 from .pipeline_file import with_values
 from .public import public_classes
 
+RECIPES = {"invisp": "isptoolkit.recipes.invisp"}
+"""By the name on the command line."""
 
-def chain_of(preset: str, file: Path | None, settings: list[str] | None, bits: int) -> Pipeline:
+
+def recipe_module(name: str) -> Any:
+    if name not in RECIPES:
+        raise InvalidArgument(f"no recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    return importlib.import_module(RECIPES[name])
+
+
+def chain_of(
+    preset: str,
+    file: Path | None,
+    settings: list[str] | None,
+    bits: int,
+    recipe: str | None = None,
+    weights: Path | None = None,
+) -> Pipeline:
     makers = {"classic": presets.classic, "libraw": presets.libraw}
-    if file is not None:
+    if (recipe is None) != (weights is None):
+        raise InvalidArgument("--recipe and --weights go together")
+    if recipe is not None:
+        chain: Pipeline = recipe_module(recipe).load(weights)
+    elif file is not None:
         chain = Pipeline.load(file)
     elif preset in makers:
         chain = makers[preset](bits=bits)

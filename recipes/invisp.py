@@ -4,6 +4,7 @@ Xing, Qian, Chen, "Invertible image signal processing", CVPR 2021. The flow take
 RGB, bilinearly demosaiced, and gives sRGB; the same network backwards takes a decoded JPEG to that camera RGB.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from isptoolkit import CAMERA, MOSAIC, SRGB, Capture, Contract, Pipeline, Space,
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument, UnreadableFile
 from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
+from isptoolkit.tiles import Tiled
 
 ENCODED = Space("encoded camera", 3)
 """`[B,3,H,W]` white-balanced camera RGB through a power curve: what the published network takes."""
@@ -143,6 +145,41 @@ class Objective(nn.Module):
         with torch.no_grad():
             raw = self.pipeline.span("levels", "gamma")(batch.sensor, batch.capture)
         return objective(self.pipeline, raw, batch.target, batch.capture, self.config.rgb_weight)
+
+
+def load(path: Path) -> Pipeline:
+    """The pipeline of trained weights, for full frames: the flow in tiles, and a real JPEG.
+
+    Args:
+        path: `weights.safetensors` of a run of `isptoolkit train invisp`, or a published `.pth`.
+
+    Raises:
+        UnreadableFile: for another file.
+    """
+    if path.suffix == ".pth":
+        config, stage = Config(), load_official(path)
+    else:
+        config, stage = _trained(path)
+    made = build(config).swap("jpeg", stages.Jpeg(config.quality, config.subsampling))
+    return made.swap("render", Tiled(stage))
+
+
+def _trained(path: Path) -> tuple[Config, InvISP]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if about.get("recipe") != "invisp":
+            raise ValueError("it does not say that it is of the recipe invisp")
+        config = Config(**json.loads(about["config"]))
+        stage = InvISP(config.blocks, config.growth, config.limit)
+        own = {name.split(".render.", 1)[1]: value for name, value in tensors.items() if ".render." in name}
+        stage.load_state_dict(own)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UnreadableFile(f"{path} holds no weights of InvISP: {str(error).splitlines()[0]}") from None
+    return config, stage.eval()
 
 
 _PARTS = {"F": "r", "H": "s", "G": "t"}

@@ -1,27 +1,22 @@
 """`isptoolkit train`."""
 
-import importlib
-from dataclasses import fields, replace
+import json
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..command_input import setting
+from ..command_input import recipe_module, setting
 from ..console import progress, working
 from ..data import RawFolder
 from ..errors import InvalidArgument
 from .loop import Training, train
 
-RECIPES = {"invisp": "isptoolkit.recipes.invisp"}
-"""By the name on the command line."""
-
 
 def run(recipe: str, data: Path, out: Path, settings: list[str] | None, mixed: bool, cache: Path | None) -> None:
     """Train a recipe on a folder of RAW files, with a bar for the terminal."""
-    if recipe not in RECIPES:
-        raise InvalidArgument(f"no recipe {recipe!r} can be trained: choose one of {', '.join(RECIPES)}")
+    module = recipe_module(recipe)
     if out.exists() and not out.is_dir():
         raise InvalidArgument(f"{out} is not a folder")
-    module: Any = importlib.import_module(RECIPES[recipe])
     training, config = _configured(dict(setting(text) for text in settings or ()), module.Config())
     with working("decoding RAW files"):
         source = RawFolder(data, mixed=mixed, cache=cache)
@@ -31,7 +26,8 @@ def run(recipe: str, data: Path, out: Path, settings: list[str] | None, mixed: b
         def on_step(step: int, figures: dict[str, float]) -> None:
             shown.update(task, completed=step + 1, description=f"loss {figures['loss']:.4f}")
 
-        train(lambda: module.Objective(config), source, training, out, on_step=on_step)
+        about = {"recipe": recipe, "config": json.dumps(asdict(config))}
+        train(lambda: module.Objective(config), source, training, out, on_step=on_step, about=about)
     print(f"{training.steps} steps on {len(source.files)} files: {out / 'weights.safetensors'}")
 
 

@@ -98,6 +98,7 @@ def train(
     out: str | Path,
     *,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
+    about: dict[str, str] | None = None,
 ) -> nn.Module:
     """Train, or go on with the run in `out`; the weights are in `out/weights.safetensors` at the end.
 
@@ -111,6 +112,7 @@ def train(
         training: how.
         out: folder of `checkpoint.safetensors`, `weights.safetensors` and `log.jsonl`.
         on_step: called after each step, in the first process.
+        about: kept in the weights' file, to tell what they are of.
 
     Raises:
         InvalidArgument: when `out` holds another run, or batches cannot be made.
@@ -176,7 +178,7 @@ def train(
                 on_step(step, figures)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        _write_weights(out / "weights.safetensors", {**plain.state_dict(), **average})
+        _write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
     return plain
 
 
@@ -213,11 +215,12 @@ def _give_up(out: Path, batch: Batch, step: int, loss: float) -> None:
     raise TrainingFailed(f"the loss of step {step} is {loss}: its batch is in {path}")
 
 
-def _write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
+def _write_weights(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
     from safetensors.torch import save_file
 
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary)
+        save_file(plain, temporary, metadata=about)
 
 
 def steps_of(path: str | Path) -> Iterator[dict[str, float]]:

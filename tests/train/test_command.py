@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from isptoolkit import cli
+from isptoolkit import cli, read_image
 from isptoolkit.train.loop import steps_of
 
 SMALL = ["--set", "blocks=1", "--set", "growth=4", "--set", "patch=32", "--set", "batch=2"]
@@ -42,10 +42,19 @@ def test_it_trains_goes_on_and_says_where_the_weights_are(run, folder, tmp_path)
         assert f"{steps} steps on 1 files" in said
     assert [line["step"] for line in steps_of(out / "log.jsonl")] == [0, 1, 2]
     weights = load_file(out / "weights.safetensors")
-    assert "pipeline._stages.render.flow.steps.0.lower" in weights or any(
-        "flow.steps.0.lower" in name for name in weights
-    )
+    assert any(name.endswith("render.flow.steps.0.lower") for name in weights)
     assert all(torch.isfinite(value).all() for value in weights.values())
+    chosen = folder / "CRW_0117.CRW", "--recipe", "invisp", "--weights", out / "weights.safetensors"
+    assert run("render", *chosen, "-o", tmp_path / "a.png")[0] == 0
+    assert read_image(tmp_path / "a.png").shape == (1, 3, 1720, 2312)
+    code, said, _ = run("roundtrip", *chosen)
+    assert code == 0
+    assert all(name in said for name in ("levels", "render", "clip", "jpeg", "sensor"))
+    (tmp_path / "b.safetensors").write_bytes(b"half")
+    for wrong in (["--weights", tmp_path / "b.safetensors"], ["--weights", tmp_path / "none.pth"], []):
+        code, _, err = run("render", folder / "CRW_0117.CRW", "--recipe", "invisp", *wrong, "-o", tmp_path / "c.png")
+        assert (code, err.count("\n")) == (2, 1)
+    assert not (tmp_path / "c.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""Full frames through stages that need much memory: tile by tile, with equal values."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from .capture import Capture
+from .errors import InvalidArgument
+from .spaces import MOSAIC, PACKED, SENSOR
+from .stage import Stage
+
+
+class Tiled(Stage):
+    """The same stage, tile by tile: each is computed with as many pixels around it as the stage looks far.
+
+    The result is that of the whole frame, to rounding, in the memory of a tile. For stages whose spaces have the size
+    of the picture, in both directions.
+
+    Args:
+        stage: of finite `contract.reach`, which has to hold for its inverse as well.
+        tile: height and width of what a tile contributes.
+
+    Raises:
+        InvalidArgument: for a stage without reach, of a mosaic, or a tile of less than 8 pixels.
+
+    >>> from isptoolkit.stages import SRGBCurve
+    >>> x = torch.rand(1, 3, 20, 30)
+    >>> torch.equal(Tiled(SRGBCurve(), tile=8)(x, Capture.of("RGGB")), SRGBCurve()(x, Capture.of("RGGB")))
+    True
+    """
+
+    def __init__(self, stage: Stage, tile: int = 512) -> None:
+        super().__init__()
+        if stage.contract.reach is None:
+            raise InvalidArgument(f"Tiled: {type(stage).__name__} may depend on the whole frame")
+        if {stage.takes, stage.gives} & {SENSOR, MOSAIC, PACKED} or tile < 8:
+            raise InvalidArgument(f"Tiled takes stages between pictures and tiles from 8 pixels, got {tile}")
+        self.stage, self.tile = stage, tile
+        self.takes, self.gives, self.contract = stage.takes, stage.gives, stage.contract
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        return self._each(self.stage.forward, x, capture, self.gives.channels)
+
+    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
+        return self._each(self.stage.inverse, y, capture, self.takes.channels)
+
+    def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
+        return self.stage.in_domain(x, capture)
+
+    @property
+    def two_way(self) -> bool:
+        return self.stage.two_way
+
+    def _each(self, verb: Callable[[Tensor, Capture], Tensor], x: Tensor, capture: Capture, channels: int) -> Tensor:
+        height, width = x.shape[2:]
+        margin = self.contract.reach or 0
+        if height <= self.tile and width <= self.tile:
+            return verb(x, capture)
+        made = x.new_empty(x.shape[0], channels, height, width)
+        for top in range(0, height, self.tile):
+            for left in range(0, width, self.tile):
+                down, across = min(top + self.tile, height), min(left + self.tile, width)
+                above, before = max(top - margin, 0), max(left - margin, 0)
+                part = verb(x[..., above : down + margin, before : across + margin], capture)
+                made[..., top:down, left:across] = part[
+                    ..., top - above : down - above, left - before : across - before
+                ]
+        return made
