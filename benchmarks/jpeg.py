@@ -96,7 +96,7 @@ def speed(size: float) -> dict[str, float]:
             "kornia, forward + backward": lambda: torch.autograd.grad(by_kornia(leaf), leaf, gradient),
         },
         lambda: None,
-        1.0,
+        3.0,  # seconds each: the first rounds at a size are slow, since the memory is new
         15.0,
     )
 

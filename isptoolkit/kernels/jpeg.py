@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_int32, c_int64, c_void_p
+from ctypes import c_float, c_int32, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -40,6 +40,7 @@ class JpegPlanes(ctypes.Structure):
         *((name, c_int64) for name in ("batch", "height", "width", "luma_height", "luma_width")),
         *((name, c_int64) for name in ("chroma_height", "chroma_width")),
         *((name, c_int32) for name in ("down", "across", "threads")),
+        ("scale", c_float),
     )
 
 
@@ -112,35 +113,39 @@ def _sizes(height: int, width: int, down: int, across: int) -> tuple[int, int, i
 
 
 @torch.library.custom_op("isptoolkit::jpeg_split", mutates_args=())
-def jpeg_split(codes: Tensor, down: int, across: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes `[B,3,H,W]` to luma and two chroma planes of whole blocks, libjpeg's integers; on the CPU, no gradient."""
-    codes = codes.contiguous()
-    batch, _, height, width = codes.shape
+def jpeg_split(picture: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """`[B,3,H,W]` times `scale` to luma and chroma planes of whole blocks, libjpeg's integers; CPU, no gradient."""
+    picture = picture.contiguous()
+    batch, _, height, width = picture.shape
     sizes = _sizes(height, width, down, across)
-    y, blue, red = (fresh((batch, *size), codes.dtype, codes.device) for size in (sizes[:2], sizes[2:], sizes[2:]))
-    arrays = (value.data_ptr() for value in (codes, y, blue, red))
-    call("isp_jpeg_split", JpegPlanes(*arrays, batch, height, width, *sizes, down, across, threads(codes.numel())))
+    y, blue, red = (fresh((batch, *size), picture.dtype, picture.device) for size in (sizes[:2], sizes[2:], sizes[2:]))
+    arrays = (value.data_ptr() for value in (picture, y, blue, red))
+    team = threads(picture.numel())
+    call("isp_jpeg_split", JpegPlanes(*arrays, batch, height, width, *sizes, down, across, team, scale))
     return y, blue, red
 
 
 @torch.library.custom_op("isptoolkit::jpeg_join", mutates_args=())
-def jpeg_join(y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int) -> Tensor:
+def jpeg_join(
+    y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float
+) -> Tensor:
     """The opposite of `jpeg_split`."""
     y, blue, red = y.contiguous(), blue.contiguous(), red.contiguous()
     codes = fresh((len(y), 3, height, width), y.dtype, y.device)
     arrays = (value.data_ptr() for value in (codes, y, blue, red))
     sizes = _sizes(height, width, down, across)
-    call("isp_jpeg_join", JpegPlanes(*arrays, len(y), height, width, *sizes, down, across, threads(codes.numel())))
+    team = threads(codes.numel())
+    call("isp_jpeg_join", JpegPlanes(*arrays, len(y), height, width, *sizes, down, across, team, scale))
     return codes
 
 
 @jpeg_split.register_fake
-def _(codes: Tensor, down: int, across: int) -> tuple[Tensor, Tensor, Tensor]:
-    sizes = _sizes(codes.shape[2], codes.shape[3], down, across)
-    y, blue, red = (codes.new_empty(len(codes), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
+def _(picture: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    sizes = _sizes(picture.shape[2], picture.shape[3], down, across)
+    y, blue, red = (picture.new_empty(len(picture), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
     return y, blue, red
 
 
 @jpeg_join.register_fake
-def _(y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int) -> Tensor:
+def _(y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float) -> Tensor:
     return y.new_empty(len(y), 3, height, width)

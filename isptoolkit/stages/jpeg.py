@@ -124,9 +124,9 @@ class Jpeg(Stage):
         factors, size = SUBSAMPLINGS[self.subsampling], (x.shape[2], x.shape[3])
         luma, chroma = self.quantizers().to(x.device).unbind(1)
         if self.rounding == "hard":
-            y, blue, red = split(x * 255, factors)
+            y, blue, red = split(x, factors)
             parts = [jpeg_blocks(plane, table) for plane, table in ((y, luma), (blue, chroma), (red, chroma))]
-            return join(parts, size, factors) / 255
+            return join(parts, size, factors)
         rounding = ROUNDINGS[self.rounding]().apply
         planes = zip(real_split(x * 255, factors), (luma, chroma, chroma), strict=True)
         return real_join([real_blocks(plane, table, rounding) for plane, table in planes], size, factors) / 255

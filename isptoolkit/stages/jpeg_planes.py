@@ -1,6 +1,7 @@
 """Between a picture and the components of a JPEG: color conversion and chroma sampling, as libjpeg does both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,41 +18,113 @@ _RED_OF_CR, _BLUE_OF_CB, _GREEN_OF_CB, _GREEN_OF_CR = 91881, 116130, -22554, -46
 _HALF = 1 << 15
 
 
-def split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
-    """Codes 0 to 255 `[B,3,H,W]` to luma and two chroma planes of whole 8x8 blocks, three `[B,h,w]`.
+def split(x: Tensor, factors: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """A picture `[B,3,H,W]`, 0 to 1, to luma and two chroma planes of whole 8x8 blocks, three `[B,h,w]`, 0 to 255.
 
     The values are libjpeg's integers, edges repeated as it repeats them; the gradient is that of `real_split`.
     """
-    if _has_kernel(codes):
-        from ..kernels.jpeg import jpeg_split as kernel
-
-        whole = list(kernel(codes.detach(), *factors))
-    else:
-        whole = _whole_split(codes.detach(), factors)
-    return _valued(whole, lambda: real_split(codes, factors), codes)
+    made: tuple[Tensor, Tensor, Tensor] = _Split.apply(x, factors)  # type: ignore[no-untyped-call]
+    return made
 
 
 def join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
-    """The opposite, chroma up-sampled by triangles: codes `[B,3,H,W]`; the gradient is that of `real_join`."""
-    plain = [plane.detach() for plane in planes]
-    if _has_kernel(planes[0]):
-        from ..kernels.jpeg import jpeg_join as kernel
+    """The opposite, chroma up-sampled by triangles.
 
-        whole: Tensor = kernel(*plain, *size, *factors)
-    else:
-        whole = _whole_join(plain, size, factors)
-    return _valued([whole], lambda: [real_join(planes, size, factors)], *planes)[0]
+    The gradient is that of `real_join`, but for the clamp: it is stopped where it would push a value further out.
+    """
+    made: Tensor = _Join.apply(*planes, size, factors)  # type: ignore[no-untyped-call]
+    return made
+
+
+class _Split(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
+        ctx.size, ctx.factors = x.shape[2:], factors
+        if _has_kernel(x):
+            from ..kernels.jpeg import jpeg_split as kernel
+
+            made: tuple[Tensor, ...] = kernel(x, *factors, 255.0)
+            return made
+        return tuple(_whole_split(x * 255, factors))
+
+    @staticmethod
+    def backward(ctx: Any, *by_planes: Tensor) -> Any:
+        y, blue, red = by_planes
+        factors, size = ctx.factors, ctx.size
+        parts = [_shrunk(y, size)]
+        for chroma in (blue, red):
+            # Rows are repeated after the mean, columns before it.
+            part = _shrunk(chroma, (-(-size[0] // factors[0]), chroma.shape[2])) / (factors[0] * factors[1])
+            part = part.repeat_interleave(factors[0], 1) if factors[0] > 1 else part
+            part = part.repeat_interleave(factors[1], 2) if factors[1] > 1 else part
+            parts.append(_shrunk(part, size))
+        mix = y.new_tensor([_LUMA, _BLUE, _RED]) * (255 / (1 << 16))
+        return torch.einsum("kc,bkhw->bchw", mix, torch.stack(parts, 1)), None
+
+
+class _Join(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, y: Tensor, blue: Tensor, red: Tensor, size: tuple[int, int], factors: tuple[int, int]
+    ) -> Tensor:
+        if _has_kernel(y):
+            from ..kernels.jpeg import jpeg_join as kernel
+
+            made: Tensor = kernel(y, blue, red, *size, *factors, 255.0)
+        else:
+            made = _whole_join((y, blue, red), size, factors) / 255
+        ctx.save_for_backward(made)
+        ctx.shapes, ctx.size, ctx.factors = (y.shape, blue.shape), size, factors
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, by_x: Tensor) -> Any:
+        (made,) = ctx.saved_tensors
+        by_x = by_x.masked_fill(((made >= 1) & (by_x < 0)) | ((made <= 0) & (by_x > 0)), 0)
+        scale = 1 / 255
+        r, g, b = by_x.unbind(1)
+        luma = scale * (r + g + b)
+        small = scale / (1 << 16)
+        blue = _triangles_back(small * (_BLUE_OF_CB * b + _GREEN_OF_CB * g), ctx.factors)
+        red = _triangles_back(small * (_RED_OF_CR * r + _GREEN_OF_CR * g), ctx.factors)
+        planes = zip((luma, blue, red), (ctx.shapes[0], ctx.shapes[1], ctx.shapes[1]), strict=True)
+        padded = [F.pad(part, (0, shape[2] - part.shape[2], 0, shape[1] - part.shape[1])) for part, shape in planes]
+        return (*padded, None, None)
+
+
+def _shrunk(plane: Tensor, size: Sequence[int]) -> Tensor:
+    """What was repeated, added to what it was repeated of."""
+    for dim, count in ((1, size[0]), (2, size[1])):
+        if plane.shape[dim] > count:
+            rest = plane.narrow(dim, count, plane.shape[dim] - count).sum(dim)
+            plane = plane.narrow(dim, 0, count).clone()
+            plane.select(dim, count - 1).add_(rest)
+    return plane
+
+
+def _triangles_back(plane: Tensor, factors: tuple[int, int]) -> Tensor:
+    """The transpose of `_triangles`, cropped to the size of `plane` or not."""
+    if factors == (1, 1):
+        return plane
+    rows, columns = plane.shape[1] % factors[0], plane.shape[2] % 2
+    plane = F.pad(plane, (0, columns, 0, rows)) if rows or columns else plane
+    if plane.shape[2] <= 4:
+        batch, height, width = plane.shape
+        return plane.reshape(batch, height // factors[0], factors[0], width // 2, 2).sum((2, 4))
+    for dim in (2, 1) if factors[0] == 2 else (2,):
+        count = plane.shape[dim] // 2
+        first, second = plane.unflatten(dim, (count, 2)).unbind(dim + 1)  # type: ignore[no-untyped-call]
+        made = 0.75 * (first + second)
+        made.narrow(dim, 0, count - 1).add_(first.narrow(dim, 1, count - 1), alpha=0.25)
+        made.select(dim, 0).add_(first.select(dim, 0), alpha=0.25)
+        made.narrow(dim, 1, count - 1).add_(second.narrow(dim, 0, count - 1), alpha=0.25)
+        made.select(dim, count - 1).add_(second.select(dim, count - 1), alpha=0.25)
+        plane = made
+    return plane
 
 
 def _has_kernel(x: Tensor) -> bool:
     return x.device.type == "cpu" and usable(x)
-
-
-def _valued(values: list[Tensor], real: Callable[[], list[Tensor]], *inputs: Tensor) -> list[Tensor]:
-    """These values, with the gradient of the real ones."""
-    if not (torch.is_grad_enabled() and any(x.requires_grad for x in inputs)):
-        return values
-    return [value + (soft - soft.detach()) for value, soft in zip(values, real(), strict=True)]
 
 
 def real_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:

@@ -42,8 +42,8 @@ def calls(device):
         "coupling": (blocks.coupling, (tensor(9), tensor(9), tensor(9), 0.8, False)),
         "coupling_gradient": (blocks.coupling_gradient, (tensor(9), tensor(9), tensor(9), 0.8, True)),
         "jpeg_blocks": (jpeg.jpeg_blocks, (255 * tensor(2, 8, 16), table, none[0])),
-        "jpeg_split": (jpeg.jpeg_split, (255 * tensor(2, 3, 9, 21), 2, 2)),
-        "jpeg_join": (jpeg.jpeg_join, (tensor(2, 16, 24), tensor(2, 8, 16), tensor(2, 8, 16), 9, 21, 2, 2)),
+        "jpeg_split": (jpeg.jpeg_split, (tensor(2, 3, 9, 21), 2, 2, 255.0)),
+        "jpeg_join": (jpeg.jpeg_join, (tensor(2, 16, 24), tensor(2, 8, 16), tensor(2, 8, 16), 9, 21, 2, 2, 255.0)),
         "jpeg_blocks_gradient": (jpeg.jpeg_blocks_gradient, (255 * tensor(2, 8, 16), table, none[0], tensor(2, 8, 16))),
     }
 

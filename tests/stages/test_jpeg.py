@@ -11,6 +11,7 @@ from torch import nn
 from isptoolkit import Capture, Pipeline, errors, read_image
 from isptoolkit.kernels import reference
 from isptoolkit.stages import Jpeg
+from isptoolkit.stages.jpeg_planes import SUBSAMPLINGS, join, real_join, real_split, split
 from isptoolkit.stages.jpeg_rounding import ROUNDINGS
 
 CAPTURE = Capture.of("RGGB")
@@ -130,6 +131,35 @@ def test_soft_roundings_have_true_gradients(rounding, subsampling):
     step = 1e-6
     ends = [(stage(x + sign * step * direction, capture) * direction.flip(2)).sum() for sign in (1, -1)]
     assert float((slope * direction).sum()) == pytest.approx(float((ends[0] - ends[1]) / (2 * step)), rel=2e-4)
+
+
+@pytest.mark.parametrize("subsampling", SAMPLING)
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (8, 8), (9, 21), (16, 33), (3, 6)])
+def test_gradients_of_planes_are_those_of_the_real_maps(size, subsampling):
+    torch.manual_seed(3)
+    factors = SUBSAMPLINGS[subsampling]
+    x = (torch.rand(2, 3, *size) * 0.4 + 0.3).requires_grad_()
+    planes = split(x, factors)
+    weights = [torch.rand_like(plane) for plane in planes]
+    real = real_split(x * 255, factors)
+    (found,), (expected,) = (
+        torch.autograd.grad(sum((a * b).sum() for a, b in zip(parts, weights, strict=True)), x)
+        for parts in (planes, real)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+    leaves = [plane.detach().clone().requires_grad_() for plane in planes]
+    weight = torch.rand(2, 3, *size)
+    made, plain = join(leaves, size, factors), real_join(leaves, size, factors) / 255
+    pairs = zip(*(torch.autograd.grad((y * weight).sum(), leaves) for y in (made, plain)), strict=True)
+    for a, b in pairs:
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_is_stopped_only_where_it_pushes_out():
+    white = torch.ones(1, 3, 8, 8, requires_grad=True)
+    for sign, passes in ((1.0, True), (-1.0, False)):
+        (by_x,) = torch.autograd.grad((sign * Jpeg(90, "4:4:4")(white, CAPTURE)).sum(), white)
+        assert bool(by_x.abs().sum() > 0) == passes
 
 
 def test_the_gradient_under_hard_is_that_of_the_real_chain():

@@ -120,6 +120,7 @@ typedef struct {
     float *image, *y, *blue, *red;
     int64_t batch, height, width, luma_height, luma_width, chroma_height, chroma_width;
     int32_t down, across, threads;
+    float scale; /* codes for a picture's 1 */
 } isp_jpeg_planes;
 
 #endif

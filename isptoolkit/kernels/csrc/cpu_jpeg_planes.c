@@ -15,14 +15,15 @@ static void convert(const isp_jpeg_planes *j, int64_t sample, int64_t row, int64
     const int64_t frame = j->height * j->width, at = (sample * 3 * j->height + smaller(row, j->height - 1)) * j->width;
     const float *r = j->image + at, *g = r + frame, *b = g + frame;
     const int64_t inside = smaller(end, j->width) - from;
+    const float scale = j->scale;
     SIMD for (int64_t i = 0; i < inside; i++) {
-        isp_i32 u = code(r[from + i]), v = code(g[from + i]), w = code(b[from + i]);
+        isp_i32 u = code(r[from + i] * scale), v = code(g[from + i] * scale), w = code(b[from + i] * scale);
         y[i] = (float)((19595 * u + 38470 * v + 7471 * w + 32768) >> 16);
         blue[i] = (-11059 * u - 21709 * v + 32768 * w + (128 << 16) + 32767) >> 16;
         red[i] = (32768 * u - 27439 * v - 5329 * w + (128 << 16) + 32767) >> 16;
     }
     if (inside <= 0) { /* a chunk of nothing but repetitions */
-        isp_i32 u = code(r[j->width - 1]), v = code(g[j->width - 1]), w = code(b[j->width - 1]);
+        isp_i32 u = code(r[j->width - 1] * scale), v = code(g[j->width - 1] * scale), w = code(b[j->width - 1] * scale);
         y[0] = (float)((19595 * u + 38470 * v + 7471 * w + 32768) >> 16);
         blue[0] = (-11059 * u - 21709 * v + 32768 * w + (128 << 16) + 32767) >> 16;
         red[0] = (32768 * u - 27439 * v - 5329 * w + (128 << 16) + 32767) >> 16;
@@ -116,11 +117,12 @@ static void join_rows(const void *work, int thread, int64_t first, int64_t last)
             upsample(j, j->red, sample, row, from, n, red);
             const float *y = j->y + (sample * j->luma_height + row) * j->luma_width + from;
             float *r = j->image + (sample * 3 * j->height + row) * j->width + from, *g = r + frame, *b = g + frame;
+            const float scale = j->scale;
             SIMD for (int i = 0; i < n; i++) {
                 isp_i32 luma = (isp_i32)y[i] - 128, u = blue[i] - 128, v = red[i] - 128;
-                r[i] = isp_sample(luma + ((91881 * v + 32768) >> 16));
-                g[i] = isp_sample(luma + ((-22554 * u - 46802 * v + 32768) >> 16));
-                b[i] = isp_sample(luma + ((116130 * u + 32768) >> 16));
+                r[i] = isp_sample(luma + ((91881 * v + 32768) >> 16)) / scale;
+                g[i] = isp_sample(luma + ((-22554 * u - 46802 * v + 32768) >> 16)) / scale;
+                b[i] = isp_sample(luma + ((116130 * u + 32768) >> 16)) / scale;
             }
         }
     }
