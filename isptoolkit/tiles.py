@@ -23,6 +23,7 @@ class Tiled(Stage):
     Raises:
         InvalidArgument: for a stage without reach, of a mosaic, or a tile of less than 8 pixels.
 
+    >>> import torch
     >>> from isptoolkit.stages import SRGBCurve
     >>> x = torch.rand(1, 3, 20, 30)
     >>> whole, tiled = (stage(x, Capture.of("RGGB")) for stage in (SRGBCurve(), Tiled(SRGBCurve(), tile=8)))
