@@ -67,15 +67,13 @@ class Fused(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         if not usable(y):
             return self.stages.inverse(y, capture)
-        before, after = self._parts()
-        for half in (after, before):
-            steps = _steps([stage.inverse_steps(capture) for stage in reversed(half)], y.device)
-            if len(steps) > MAX_STEPS:
-                return self.stages.inverse(y, capture)
-            values = numbers(steps, y.device)
-            y = _developed(_batched(y, values), values, words(steps))
-            y = mosaic(y, capture.cfa) if half is after and self._method() else y
-        return y
+        early, late = (
+            _steps([stage.inverse_steps(capture) for stage in reversed(half)], y.device) for half in self._parts()
+        )
+        if max(len(early), len(late)) > MAX_STEPS:
+            return self.stages.inverse(y, capture)
+        y = _stepped(y, late)
+        return _stepped(mosaic(y, capture.cfa) if self._method() else y, early)
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         return self.stages.in_domain(x, capture)
@@ -185,6 +183,14 @@ def _developed(x: Tensor, values: Tensor, program: list[int]) -> Tensor:
 
     made: Tensor = develop(x, values, program)
     return made
+
+
+def _stepped(x: Tensor, steps: list[Step]) -> Tensor:
+    """Through the steps, if there are any: none is no pass over memory."""
+    if not steps:
+        return x
+    values = numbers(steps, x.device)
+    return _developed(_batched(x, values), values, words(steps))
 
 
 def _pointwise(stage: Stage) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .native import TYPES
+from .native import TYPES, rows
 from .nvrtc import compile_source, source_of
 from .steps import WORDS
 
@@ -72,7 +72,7 @@ def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
 def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -> None:
     """Run a kernel on the device and current stream of `x`; tensors are passed by address, whole numbers as int64.
 
-    A whole number that the kernel takes as int is passed as `ctypes.c_int`.
+    A whole number that the kernel takes as int is passed by `whole`.
     """
     import cuda.core
 
@@ -104,7 +104,7 @@ def run(
     """Any trip, as `isptoolkit.kernels.trip.run`."""
     numbers = numbers.contiguous()
     batch, planes, height, width = x.shape
-    x = x if x.stride(-1) == 1 or width == 1 else x.contiguous()
+    x = rows(x)
     stride = numbers.shape[1] if numbers.shape[0] > 1 else 0
     first, second = (_words(x.get_device(), tuple(words)) for words in (before, after))
     kinds = whole(TYPES[x.dtype]), whole(TYPES[out.dtype])
@@ -127,7 +127,7 @@ def run_gradient(
     """The gradients of a trip without demosaic, into `by_x` and, unless None, `by_numbers`."""
     numbers = numbers.contiguous()
     batch, planes, height, width = x.shape
-    x = x if x.stride(-1) == 1 or width == 1 else x.contiguous()
+    x = rows(x)
     sums = None if by_numbers is None else torch.zeros(by_numbers.shape, dtype=torch.float64, device=x.device)
     stride, count = numbers.shape[1] if numbers.shape[0] > 1 else 0, numbers.shape[1]
     words = _words(x.get_device(), tuple(steps))

@@ -1,6 +1,5 @@
 """Demosaicing, sampling, packing and unpacking as operators of torch; each is linear, and knows its adjoint."""
 
-import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,11 +8,6 @@ from torch import Tensor
 
 from . import cuda
 from .native import KEPT_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, call, fresh, rows, threads
-
-
-def channel_words(channels: Sequence[int]) -> "ctypes.Array[ctypes.c_int32]":
-    """The channels of the four sites as the kernels read them."""
-    return Channels(*channels)
 
 
 @torch.library.custom_op("isptoolkit::demosaic_adjoint", mutates_args=())
@@ -28,7 +22,7 @@ def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int) -> Ten
     team = threads(image.numel())
     scratch = torch.empty(team * (6 * KEPT_ROWS + 1) * (width + ROW_MARGINS))
     job = Adjoint(image.data_ptr(), out.data_ptr(), scratch.data_ptr(), batch, height, width, method, team)
-    job.channels = channel_words(channels)
+    job.channels = Channels(*channels)
     call("isp_demosaic_adjoint", job)
     return out
 
@@ -77,7 +71,7 @@ def _sampled(name: str, x: Tensor, shape: Sequence[int], mosaic: Sequence[int], 
         return out
     batch, plane, row, _ = x.stride()
     job = Sampling(x.data_ptr(), out.data_ptr(), x.shape[0], *mosaic, batch, plane, row, threads(out.numel()))
-    job.channels = channel_words(channels)
+    job.channels = Channels(*channels)
     call(name, job)
     return out
 

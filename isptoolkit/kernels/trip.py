@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from . import cuda
-from .demosaic import channel_words, demosaic_adjoint
-from .native import STREAMED, TYPES, Steps, Trip, TripGradient, call, fresh, rows, threads
+from .demosaic import demosaic_adjoint
+from .native import STREAMED, TYPES, Channels, Steps, Trip, TripGradient, call, fresh, rows, threads
 from .steps import WORDS
 
 
@@ -115,7 +115,7 @@ def _trip(
         demosaic=method,
         threads=threads(out.numel()),
         streaming=out.numel() * out.itemsize >= STREAMED,
-        channels=channel_words(channels),
+        channels=Channels(*channels),
     )
 
 
@@ -161,12 +161,14 @@ def _keep_render(ctx: Any, inputs: Any, output: Any) -> None:
 
 def _render_backward(ctx: Any, by_output: Tensor) -> tuple[Tensor | None, ...]:
     x, numbers = ctx.saved_tensors
-    wanted = ctx.needs_input_grad[1]
-    developed = develop(x.to(by_output.dtype), numbers, ctx.before)
-    planes = render(developed, numbers, [], [], ctx.channels, ctx.method, by_output.dtype)
-    by_planes, late = develop_gradient(planes, numbers, ctx.after, by_output, wanted)
-    by_mosaic = demosaic_adjoint(by_planes, ctx.channels, ctx.method)
-    by_x, early = develop_gradient(x.to(by_output.dtype), numbers, ctx.before, by_mosaic, wanted)
+    wanted, plain = ctx.needs_input_grad[1], x.to(by_output.dtype)
+    by_planes, late = by_output, torch.zeros_like(numbers)
+    if ctx.after:
+        planes = render(plain, numbers, ctx.before, [], ctx.channels, ctx.method, by_output.dtype)
+        by_planes, late = develop_gradient(planes, numbers, ctx.after, by_output, wanted)
+    by_x, early = demosaic_adjoint(by_planes, ctx.channels, ctx.method), torch.zeros_like(numbers)
+    if ctx.before:
+        by_x, early = develop_gradient(plain, numbers, ctx.before, by_x, wanted)
     return by_x, early + late, None, None, None, None, None
 
 

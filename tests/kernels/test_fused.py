@@ -322,6 +322,16 @@ def test_many_steps_are_still_right(kernels, device):
     assert torch.equal(Fused(chain)(x, captures(device, 1)), x.clamp(0, 0.61))
 
 
+def test_many_steps_before_a_demosaic_are_inverted_once(kernels, device):
+    curves = {f"c{i}": stages.PowerCurve(1.1 if i % 2 else 1 / 1.1, takes=MOSAIC, gives=MOSAIC) for i in range(40)}
+    chain = Pipeline(**curves, demosaic=stages.DemosaicBilinear(), gain=stages.Gain(2.0, space=CAMERA)).to(device)
+    x = torch.rand(1, 1, 6, 8, device=device) * 0.8 + 0.1
+    capture = captures(device, 1)
+    with torch.no_grad():
+        back = Fused(chain).inverse(chain(x, capture), capture)
+    torch.testing.assert_close(back, x, rtol=1e-4, atol=1e-5)
+
+
 def test_threads_do_not_change_the_values(kernels, device):
     x, capture = inputs(CASES["classic"], device, (2, 300, 500)), captures(device)
     before = torch.get_num_threads()

@@ -14,21 +14,16 @@ static inline isp_i32 code(float sample) { return isp_centered(sample) + 128; }
 static void convert(const isp_jpeg_planes *j, int64_t sample, int64_t row, int64_t from, int64_t end, float *y, isp_i32 *blue, isp_i32 *red) {
     const int64_t frame = j->height * j->width, at = (sample * 3 * j->height + smaller(row, j->height - 1)) * j->width;
     const float *r = j->image + at, *g = r + frame, *b = g + frame;
-    const int64_t inside = smaller(end, j->width) - from;
+    /* A chunk beyond the width is nothing but repetitions of the last column. */
+    const int64_t start = smaller(from, j->width - 1), inside = smaller(end, j->width) - start;
     const float scale = j->scale;
     SIMD for (int64_t i = 0; i < inside; i++) {
-        isp_i32 u = code(r[from + i] * scale), v = code(g[from + i] * scale), w = code(b[from + i] * scale);
+        isp_i32 u = code(r[start + i] * scale), v = code(g[start + i] * scale), w = code(b[start + i] * scale);
         y[i] = (float)((19595 * u + 38470 * v + 7471 * w + 32768) >> 16);
         blue[i] = (-11059 * u - 21709 * v + 32768 * w + (128 << 16) + 32767) >> 16;
         red[i] = (32768 * u - 27439 * v - 5329 * w + (128 << 16) + 32767) >> 16;
     }
-    if (inside <= 0) { /* a chunk of nothing but repetitions */
-        isp_i32 u = code(r[j->width - 1] * scale), v = code(g[j->width - 1] * scale), w = code(b[j->width - 1] * scale);
-        y[0] = (float)((19595 * u + 38470 * v + 7471 * w + 32768) >> 16);
-        blue[0] = (-11059 * u - 21709 * v + 32768 * w + (128 << 16) + 32767) >> 16;
-        red[0] = (32768 * u - 27439 * v - 5329 * w + (128 << 16) + 32767) >> 16;
-    }
-    for (int64_t i = inside > 0 ? inside : 1; i < end - from; i++) y[i] = y[i - 1], blue[i] = blue[i - 1], red[i] = red[i - 1];
+    for (int64_t i = inside; i < end - from; i++) y[i] = y[i - 1], blue[i] = blue[i - 1], red[i] = red[i - 1];
 }
 
 /* The mean of each cell of up to 2 x 2; its rounding alternates along the row. */
@@ -52,7 +47,7 @@ static void split_rows(const void *work, int thread, int64_t first, int64_t last
         const int64_t sample = index / j->chroma_height, row = index % j->chroma_height, source = smaller(row, real_rows - 1);
         for (int64_t column = 0; column < j->chroma_width; column += CHUNK) {
             const int n = (int)smaller(CHUNK, j->chroma_width - column);
-            isp_i32 blue[2][2 * CHUNK], red[2][2 * CHUNK];
+            isp_i32 blue[2][2 * CHUNK], red[2][2 * CHUNK], unused[2][2 * CHUNK];
             float y[2 * CHUNK];
             const int64_t from = column * across, end = (column + n) * across;
             for (int k = 0; k < down; k++) {
@@ -60,10 +55,9 @@ static void split_rows(const void *work, int thread, int64_t first, int64_t last
                 convert(j, sample, source * down + k, from, end, y, blue[k], red[k]);
                 if (luma_row >= j->luma_height || from >= j->luma_width) continue;
                 /* Rows of luma below the picture repeat its last one, not chroma's. */
-                if (row != source) convert(j, sample, j->height - 1, from, end, y, blue[k], red[k]);
+                if (row != source) convert(j, sample, j->height - 1, from, end, y, unused[0], unused[1]);
                 memcpy(j->y + (sample * j->luma_height + luma_row) * j->luma_width + from, y,
                        sizeof(float) * (size_t)(smaller(end, j->luma_width) - from));
-                if (row != source) convert(j, sample, source * down + k, from, end, y, blue[k], red[k]);
             }
             const int64_t at = (sample * j->chroma_height + row) * j->chroma_width + column;
             average(j->blue + at, blue, down, across, n);
