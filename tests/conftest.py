@@ -1,12 +1,14 @@
 """Fixtures that every test may use."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from isptoolkit import Capture
+from isptoolkit import Capture, cli
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +28,20 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"camera data not found at {folder}: set ISPTOOLKIT_DATA")
     return folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process: exit status, standard output and standard error of its arguments."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        said = capfd.readouterr()
+        return int(stopped.value.code or 0), said.out, said.err
+
+    return call
 
 
 @pytest.fixture

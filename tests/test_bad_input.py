@@ -50,18 +50,6 @@ def sentence(error: errors.IspError) -> str:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        said = capsys.readouterr()
-        return stopped.value.code or 0, said.out, said.err
-
-    return call
-
-
-@pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The working folder of the commands, with inputs of many kinds in `in/`."""
     (tmp_path / "in").mkdir()

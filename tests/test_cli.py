@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from isptoolkit import cli, presets, read_image
+from isptoolkit import presets, read_image
 
 STAGE = """
 from isptoolkit import SRGB, Contract, Stage
@@ -30,18 +30,6 @@ class Cheat(Stage):
     def inverse(self, y, capture):
         return y
 """
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        said = capfd.readouterr()
-        return stopped.value.code or 0, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

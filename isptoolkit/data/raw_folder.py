@@ -24,16 +24,17 @@ PHASE = "RGGB"
 @dataclass(frozen=True)
 class _Pair:
     sensor: Tensor  # [1,1,H,W] float32
-    target: Tensor  # [1,3,H,W] uint8
     capture: Capture
+    target: Tensor  # [1,3,H,W] uint8
 
 
 class RawFolder:
     """Patches of the RAW files of a folder, with LibRaw's rendering of the same pixels as target.
 
-    Every file is decoded once, by this process, and kept in memory up to a bound; with a cache folder decoded files are
-    kept on disk as well, the oldest given up when it grows too large. Which patches a batch holds is a function of the
-    seed and the number of the batch alone: a run that is stopped and resumed sees what it would have seen.
+    Every file is decoded once, by this process, and kept in memory, 7 bytes for a pixel; with a cache folder decoded
+    files are kept on disk as well, the oldest given up when it grows too large. Which patches a batch holds is a
+    function of the seed and the number of the batch alone: a run that is stopped and resumed sees what it would have
+    seen.
 
     Args:
         folder: searched with all folders below; files that are no RAW mosaic are passed over.
@@ -110,7 +111,7 @@ class RawFolder:
         if target.shape[2:] != sensor.shape[2:]:
             raise UnreadableFile(f"{path}: LibRaw renders {list(target.shape[2:])} of {list(sensor.shape[2:])} pixels")
         height, width = (n - 1 for n in sensor.shape[2:])
-        made = _Pair(*_reordered(*_phased(sensor, capture, target, height, width)))
+        made = _Pair(*_phased(sensor, capture, target, height, width))
         if kept is not None:
             self._keep(kept, made)
         return made
@@ -144,10 +145,6 @@ def _phased(
     raise InvalidArgument(f"a mosaic {capture.cfa} has no cell {PHASE}")
 
 
-def _reordered(sensor: Tensor, capture: Capture, target: Tensor) -> tuple[Tensor, Tensor, Capture]:
-    return sensor, target, capture
-
-
 def _fingerprint(path: Path) -> str:
     found = path.stat()
     return hashlib.sha256(f"{path.resolve()}\0{found.st_size}\0{found.st_mtime_ns}".encode()).hexdigest()[:32]
@@ -174,6 +171,6 @@ def _load(path: Path) -> _Pair:
         described = {name: tensors[name] for name in ("black", "white", "gains", "srgb_to_camera")}
         camera, orientation = tuple(words["camera"]), tuple(words["orientation"])
         capture = Capture(words["cfa"], **described, noise=None, camera=camera, orientation=orientation)
-        return _Pair(tensors["sensor"], tensors["target"], capture)
+        return _Pair(tensors["sensor"], capture, tensors["target"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, IspError) as error:
         raise InvalidArgument(f"{path} is no decoded file of this version ({error}): delete it") from None

@@ -127,7 +127,7 @@ class Jpeg(Stage):
             y, blue, red = split(x, factors)
             parts = [jpeg_blocks(plane, table) for plane, table in ((y, luma), (blue, chroma), (red, chroma))]
             return join(parts, size, factors)
-        rounding = ROUNDINGS[self.rounding]().apply
+        rounding = ROUNDINGS[self.rounding]()
         planes = zip(real_split(x * 255, factors), (luma, chroma, chroma), strict=True)
         return real_join([real_blocks(plane, table, rounding) for plane, table in planes], size, factors) / 255
 

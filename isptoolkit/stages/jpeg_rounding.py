@@ -1,8 +1,8 @@
-"""Differentiable stand-ins for rounding: each a function of the distance to the nearest level, with its slope."""
+"""Differentiable stand-ins for rounding: each a function of coefficients in steps of their table."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,18 +10,8 @@ from torch import Tensor
 TERMS = 9
 
 
-@dataclass(frozen=True)
-class Rounding:
-    """A surrogate of rounding.
-
-    Args:
-        apply: from coefficients in steps of their table to coefficients in whole steps, or nearly.
-        slopes: the slope as `1 + sum slopes[n] cos(2 pi (n + 1) d)` in the distance d from the nearest level, where the
-            surrogate is such a series; the others have none.
-    """
-
-    apply: Callable[[Tensor], Tensor]
-    slopes: tuple[float, ...] = ()
+Rounding: TypeAlias = Callable[[Tensor], Tensor]
+"""From coefficients in steps of their table to coefficients in whole steps, or nearly."""
 
 
 def series(weights: list[float]) -> Rounding:
@@ -34,7 +24,7 @@ def series(weights: list[float]) -> Rounding:
             total = total - weight / (math.pi * n) * torch.sin(2 * math.pi * n * x)
         return total
 
-    return Rounding(apply, tuple(-2 * weight for weight in signed))
+    return apply
 
 
 def fourier(terms: int = TERMS) -> Rounding:
@@ -55,7 +45,7 @@ def fejer(terms: int = TERMS) -> Rounding:
 
 def straight_through() -> Rounding:
     """Rounding itself, with the slope of the identity."""
-    return Rounding(lambda x: x.round().detach() + (x - x.detach()))
+    return lambda x: x.round().detach() + (x - x.detach())
 
 
 def cubic() -> Rounding:
@@ -65,7 +55,7 @@ def cubic() -> Rounding:
         level = x.detach().round()
         return level + (x - level) ** 3
 
-    return Rounding(apply)
+    return apply
 
 
 def noise(seed: int = 0) -> Rounding:
@@ -80,7 +70,7 @@ def noise(seed: int = 0) -> Rounding:
             samples.append(sample + u - 0.5)
         return torch.stack(samples)
 
-    return Rounding(apply)
+    return apply
 
 
 ROUNDINGS: dict[str, Callable[[], Rounding]] = {

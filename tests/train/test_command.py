@@ -1,27 +1,14 @@
 """`isptoolkit train` on real RAW files."""
 
 import shutil
-import sys
 
 import pytest
 import torch
 
-from isptoolkit import cli, read_image
+from isptoolkit import read_image
 from isptoolkit.train.loop import steps_of
 
 SMALL = ["--set", "blocks=1", "--set", "growth=4", "--set", "patch=32", "--set", "batch=2"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        said = capsys.readouterr()
-        return stopped.value.code or 0, said.out, said.err
-
-    return call
 
 
 @pytest.fixture
