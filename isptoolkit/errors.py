@@ -51,3 +51,7 @@ class KernelError(IspError):
 
 class TrainingFailed(IspError):
     """The loss of a training step is no finite number."""
+
+
+class MissingPackage(IspError):
+    """What was asked for needs a package that is not installed."""

@@ -36,6 +36,8 @@ class Config:
         subsampling: of the JPEG; the published program trains with 4:2:0 and writes 4:2:2.
         rounding: of the JPEG while training.
         rgb_weight: of the loss in sRGB beside that in RAW.
+        start: `identity`, or `published`: every convolution drawn at random, which begins far from any rendering and
+            costs 6 dB of RAW after a few minutes (`docs/training.md`).
         recompute: train without keeping activations.
     """
 
@@ -47,6 +49,7 @@ class Config:
     subsampling: str = "4:2:0"
     rounding: str = "fourier"
     rgb_weight: float = 1.0
+    start: str = "identity"
     recompute: bool = False
 
 
@@ -58,9 +61,10 @@ class InvISP(Stage):
         growth: see `Config`.
         limit: see `Config`.
         recompute: see `Config`.
+        start: see `Config`.
 
     Raises:
-        InvalidArgument: for less than one block.
+        InvalidArgument: for less than one block, or another start.
 
     Source: Xing et al., CVPR 2021, section 3.2.
 
@@ -73,17 +77,24 @@ class InvISP(Stage):
     takes = ENCODED
     gives = SRGB
 
-    def __init__(self, blocks: int = 8, growth: int = 32, limit: float = 0.8, recompute: bool = False) -> None:
+    def __init__(
+        self, blocks: int = 8, growth: int = 32, limit: float = 0.8, recompute: bool = False, start: str = "identity"
+    ) -> None:
         super().__init__()
         if blocks < 1:
             raise InvalidArgument(f"InvISP has at least one block, got {blocks}")
-        self.blocks, self.growth, self.limit, self.recompute = blocks, growth, limit, recompute
+        if start not in ("identity", "published"):
+            raise InvalidArgument(f"InvISP starts as identity or published, got {start!r}")
+        self.blocks, self.growth, self.limit, self.recompute, self.start = blocks, growth, limit, recompute, start
         pairs = ((InvertibleConv(3), AffineCoupling(3, 1, growth, limit)) for _ in range(blocks))
         self.flow = Flow((step for pair in pairs for step in pair), recompute=recompute)
         for module in self.flow.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.xavier_normal_(module.weight)
                 nn.init.zeros_(module.bias)
+        if start == "identity":
+            for step in self.flow.steps:
+                step.set_identity()
         # Two dense blocks in a row look ten pixels far.
         self.contract = Contract(0.0, 0.0, condition=1e3, reach=10 * blocks)
 
@@ -103,7 +114,7 @@ def build(config: Config | None = None) -> Pipeline:
         balance=stages.WhiteBalance(space=MOSAIC),
         demosaic=stages.DemosaicBilinear(),
         gamma=stages.PowerCurve(gamma=config.gamma, takes=CAMERA, gives=ENCODED),
-        render=InvISP(config.blocks, config.growth, config.limit, config.recompute),
+        render=InvISP(config.blocks, config.growth, config.limit, config.recompute, config.start),
         clip=stages.Clip(space=SRGB),
         jpeg=stages.Jpeg(config.quality, config.subsampling, config.rounding),
     )

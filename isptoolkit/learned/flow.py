@@ -1,7 +1,6 @@
 """Normalizing flows: networks that are inverted by running them backwards."""
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,24 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import InvalidArgument, InvalidSize
-from .coupling import couple, log_scale, uncouple
-
-
-class FlowStep(nn.Module, ABC):
-    """An invertible step of a flow."""
-
-    @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """`[B,C,H,W]` to the same number of values."""
-
-    @abstractmethod
-    def inverse(self, y: Tensor) -> Tensor:
-        """The opposite."""
-
-    @abstractmethod
-    def log_determinant(self, x: Tensor) -> Tensor:
-        """`[B]`: the logarithm of the absolute determinant of the Jacobian at `x`."""
+from ..errors import InvalidSize
+from .flow_step import FlowStep
 
 
 class InvertibleConv(FlowStep):
@@ -70,77 +53,18 @@ class InvertibleConv(FlowStep):
     def log_determinant(self, x: Tensor) -> Tensor:
         return (x.shape[2] * x.shape[3] * self.log_scale.sum()).expand(x.shape[0])
 
+    @torch.no_grad()
+    def set_identity(self) -> None:
+        """Give back what comes, for a start."""
+        one = torch.eye(len(self.sign))
+        for value in (self.permutation, self.lower, self.upper):
+            value.copy_(one)
+        self.sign.fill_(1)
+        self.log_scale.zero_()
+
     def _factors(self) -> tuple[Tensor, Tensor]:
         one = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
         return self.lower.tril(-1) + one, self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
-
-
-class DenseBlock(nn.Module):
-    """Five 3x3 convolutions, each of which sees the input and all results before it; leaky ReLU between them.
-
-    Args:
-        inputs: channels.
-        outputs: channels.
-        growth: channels of each result in between.
-
-    Source: Xing et al., "Invertible image signal processing", CVPR 2021, supplementary material.
-    """
-
-    def __init__(self, inputs: int, outputs: int, growth: int = 32) -> None:
-        super().__init__()
-        widths = [growth] * 4 + [outputs]
-        self.convs = nn.ModuleList(
-            nn.Conv2d(inputs + k * growth, width, 3, padding=1) for k, width in enumerate(widths)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        *early, last = self.convs
-        for conv in early:
-            x = torch.cat((x, F.leaky_relu(conv(x), 0.2)), 1)
-        made: Tensor = last(x)
-        return made
-
-
-class AffineCoupling(FlowStep):
-    """The first channels and the others change each other: `y1 = x1 + r(x2)`, `y2 = x2 exp(s(y1)) + t(y1)`.
-
-    `s = limit (2 sigmoid(h) - 1)`, so that no factor leaves `exp(-limit) ... exp(limit)`.
-
-    Args:
-        channels: how many, of which the first `kept` are x1.
-        kept: see there.
-        growth: of the dense blocks r, s and t.
-        limit: see there.
-
-    Source: Xing et al., CVPR 2021, equations 3 and 4.
-
-    >>> step, x = AffineCoupling(3, kept=1, growth=4), torch.rand(1, 3, 4, 4)
-    >>> bool((step.inverse(step(x)) - x).abs().max() < 1e-5)
-    True
-    """
-
-    def __init__(self, channels: int, kept: int, growth: int = 32, limit: float = 0.8) -> None:
-        super().__init__()
-        if not 0 < kept < channels:
-            raise InvalidArgument(f"AffineCoupling: kept lies between 1 and {channels - 1}, got {kept}")
-        self.kept, self.limit = kept, limit
-        self.r = DenseBlock(channels - kept, kept, growth)
-        self.s = DenseBlock(kept, channels - kept, growth)
-        self.t = DenseBlock(kept, channels - kept, growth)
-
-    def forward(self, x: Tensor) -> Tensor:
-        first, others = x[:, : self.kept], x[:, self.kept :]
-        first = first + self.r(others)
-        return torch.cat((first, couple(others, self.s(first), self.t(first), self.limit)), 1)
-
-    def inverse(self, y: Tensor) -> Tensor:
-        first, others = y[:, : self.kept], y[:, self.kept :]
-        others = uncouple(others, self.s(first), self.t(first), self.limit)
-        return torch.cat((first - self.r(others), others), 1)
-
-    def log_determinant(self, x: Tensor) -> Tensor:
-        first = x[:, : self.kept] + self.r(x[:, self.kept :])
-        return log_scale(self.s(first), self.limit).sum((1, 2, 3))
 
 
 class ActNorm(FlowStep):

@@ -12,7 +12,8 @@ from ..spaces import SRGB
 from ..stage import Quantity, Stage
 from .jpeg_blocks import jpeg_blocks, real_blocks
 from .jpeg_planes import SUBSAMPLINGS, join, real_join, real_split, split
-from .jpeg_rounding import ROUNDINGS
+from .jpeg_projection import Levels, check_levels, project, quantized
+from .jpeg_rounding import ROUNDINGS, SERIES, rounding_of, series_slopes
 
 # ITU-T T.81, tables K.1 and K.2: rows of vertical frequency.
 _LUMINANCE = (
@@ -42,9 +43,9 @@ class Jpeg(Stage):
     JPEG is not idempotent.
 
     Under `hard` every value is that of libjpeg-turbo's default method (`JDCT_ISLOW`, triangular chroma) bit for bit,
-    and the gradient that of the same chain in real numbers with the identity for the rounding of coefficients. The
-    other roundings go through the chain in real numbers, coefficients rounded by a surrogate. Its mean error in steps,
-    and the share of the line where its slope is negative, are, with 9 terms,
+    and the gradient that of the same chain in real numbers with `slope` for the rounding of coefficients. The other
+    roundings go through the chain in real numbers, coefficients rounded by a surrogate. Its mean error in steps, and
+    the share of the line where its slope is negative, are, with 9 terms,
 
     - `straight-through`: 0 and none (slope 1 everywhere, of another function);
     - `fourier`, the published series: 0.034 and 47 %;
@@ -60,6 +61,8 @@ class Jpeg(Stage):
         rounding: as above.
         tables: `[2,8,8]` or `[B,2,8,8]` of luma and chroma instead of the quality's, entries 1 to 255, rows of vertical
             frequency.
+        slope: whose slope stands for that of hard rounding in the gradient: straight-through, fourier, lanczos, fejer.
+        terms: of the Fourier series.
 
     Raises:
         InvalidArgument: for values outside these, also in `forward` where a tensor holds them.
@@ -82,6 +85,8 @@ class Jpeg(Stage):
         subsampling: str = "4:2:0",
         rounding: str = "hard",
         tables: Quantity | None = None,
+        slope: str = "straight-through",
+        terms: int = 9,
     ) -> None:
         super().__init__()
         if subsampling not in SUBSAMPLINGS:
@@ -90,7 +95,10 @@ class Jpeg(Stage):
             raise InvalidArgument(f"Jpeg: rounding is hard, {', '.join(ROUNDINGS)}, got {rounding!r}")
         self.hold("quality", quality, ())
         self.hold("tables", tables, (2, 8, 8))
-        self.subsampling, self.rounding = subsampling, rounding
+        if slope not in ("straight-through", *SERIES) or terms < 1:
+            names = ", ".join(SERIES)
+            raise InvalidArgument(f"Jpeg: slope is straight-through, {names}, with terms, got {slope!r}, {terms}")
+        self.subsampling, self.rounding, self.slope, self.terms = subsampling, rounding, slope, terms
         self.takes = self.gives = SRGB
         self.register_buffer("_base", torch.tensor([_LUMINANCE, _CHROMINANCE], dtype=torch.float64), persistent=False)
         _check_quality(self.quality)
@@ -125,14 +133,51 @@ class Jpeg(Stage):
         luma, chroma = self.quantizers().to(x.device).unbind(1)
         if self.rounding == "hard":
             y, blue, red = split(x, factors)
-            parts = [jpeg_blocks(plane, table) for plane, table in ((y, luma), (blue, chroma), (red, chroma))]
+            slopes = series_slopes(self.slope, self.terms)
+            parts = [jpeg_blocks(plane, table, slopes) for plane, table in ((y, luma), (blue, chroma), (red, chroma))]
             return join(parts, size, factors)
-        rounding = ROUNDINGS[self.rounding]()
+        rounding = rounding_of(self.rounding, self.terms)
         planes = zip(real_split(x * 255, factors), (luma, chroma, chroma), strict=True)
         return real_join([real_blocks(plane, table, rounding) for plane, table in planes], size, factors) / 255
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y
+
+    def levels(self, x: Tensor) -> Levels:
+        """What a file of `x` holds: the whole numbers that libjpeg writes for each coefficient.
+
+        Args:
+            x: `[B,3,H,W]`, 0 to 1, rounded to 8-bit codes.
+
+        >>> [tuple(part.shape) for part in Jpeg().levels(torch.rand(1, 3, 20, 30))]
+        [(1, 3, 4, 8, 8), (1, 2, 2, 8, 8), (1, 2, 2, 8, 8)]
+        """
+        return quantized(x, self.quantizers().to(x.device), SUBSAMPLINGS[self.subsampling])
+
+    @torch.no_grad()
+    def project(self, x: Tensor, levels: Levels) -> Tensor:
+        """The nearest picture that a file with these levels can have been made of; without gradient.
+
+        It has 8-bit codes, and encoding it gives the same levels. Nearest is meant in mean squares before rounding to
+        codes; where the codes would leave a cell of the file, others close by are searched for. Where steps are shorter
+        than the rounding of codes (quality above 92), the search may end without in some units of the file; what it
+        found is given then, and `levels` of it tells.
+
+        Args:
+            x: `[B,3,H,W]`, 0 to 1.
+            levels: of a picture of that size, as `levels` or `isptoolkit.io.read_jpeg_levels` give them.
+
+        Raises:
+            InvalidArgument: for levels of another size.
+
+        >>> stage, x = Jpeg(quality=80), torch.rand(1, 3, 16, 16)
+        >>> near = stage.project(torch.full_like(x, 0.5), stage.levels(x))
+        >>> all(torch.equal(a, b) for a, b in zip(stage.levels(near), stage.levels(x)))
+        True
+        """
+        factors = SUBSAMPLINGS[self.subsampling]
+        check_levels(levels, x, factors)
+        return project(x, levels, self.quantizers().to(x.device), factors)
 
     def quantizers(self) -> Tensor:
         """The tables of luma and chroma, `[B,2,8,8]` float64, whole numbers; the gradient is that of the real rule."""

@@ -60,8 +60,26 @@ def real_blocks(x: Tensor, table: Tensor, rounding: Callable[[Tensor], Tensor]) 
     tensor([132.])
     """
     basis, entries = _basis(x), table[:, None, None].to(x.dtype)
-    levels = rounding(basis @ _blocks(x - 128) @ basis.T / entries)
-    return _planes(basis.T @ (levels * entries) @ basis) + 128
+    rounded = rounding(real_coefficients(x - 128) / entries)
+    return _planes(basis.T @ (rounded * entries) @ basis) + 128
+
+
+def real_coefficients(x: Tensor) -> Tensor:
+    """The orthonormal DCT of the blocks of centered samples: `[N,H,W]` to `[N,H/8,W/8,8,8]`."""
+    basis = _basis(x)
+    return basis @ _blocks(x) @ basis.T
+
+
+def coefficients(x: Tensor) -> Tensor:
+    """Eight times the DCT of whole samples `[N,H,W]`, 0 to 255, in libjpeg's integers: `[N,H/8,W/8,8,8]`."""
+    rows = _dct(_blocks(x.round().long() - 128), 4, _BITS - _PASS)
+    return _dct(rows, 3, _BITS + _PASS)
+
+
+def levels(x: Tensor, table: Tensor) -> Tensor:
+    """`coefficients` in whole steps of a table `[N,8,8]`, halves rounded away from zero."""
+    eighths, whole = coefficients(x), 8 * table.round().long()[:, None, None]
+    return eighths.sign() * ((eighths.abs() + whole // 2) // whole)
 
 
 class _Blocks(torch.autograd.Function):
@@ -71,8 +89,8 @@ class _Blocks(torch.autograd.Function):
     def forward(ctx, x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x, table, slopes)
         entries = table.detach().round().long()
-        levels = _levels(_blocks(x.detach().nan_to_num(0).clamp(0, 255).round().long() - 128), entries)
-        columns = _idct(levels * entries[:, None, None], 3, _BITS - _PASS)
+        found = levels(x.detach().nan_to_num(0).clamp(0, 255), entries)
+        columns = _idct(found * entries[:, None, None], 3, _BITS - _PASS)
         samples = _idct(columns, 4, _BITS + _PASS + 3) + 128
         return _planes(samples).clamp(0, 255).to(x.dtype)
 
@@ -82,13 +100,13 @@ class _Blocks(torch.autograd.Function):
         basis = _basis(by_y)
         whole = table.round()[:, None, None].to(by_y.dtype)
         values = basis @ _blocks(x - 128) @ basis.T / whole
-        levels = _levels(_blocks(x.nan_to_num(0).clamp(0, 255).round().long() - 128), table.round().long())
+        found = levels(x.nan_to_num(0).clamp(0, 255), table.round().long())
         distance = values - values.round()
         slope = torch.ones_like(values)
         for n, weight in enumerate(slopes.to(by_y.dtype)):
             slope = slope + weight * torch.cos(2 * torch.pi * (n + 1) * distance)
         g = basis @ _blocks(by_y) @ basis.T
-        by_table = (g * (levels - slope * values)).sum((1, 2))
+        by_table = (g * (found - slope * values)).sum((1, 2))
         by_table = by_table.sum(0, keepdim=True) if len(table) == 1 else by_table
         return _planes(basis.T @ (g * slope) @ basis), by_table.to(table.dtype), None
 
@@ -109,14 +127,6 @@ def _blocks(x: Tensor) -> Tensor:
 
 def _planes(blocks: Tensor) -> Tensor:
     return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2).contiguous()
-
-
-def _levels(samples: Tensor, entries: Tensor) -> Tensor:
-    """Quantized coefficients of centered integer samples in blocks."""
-    rows = _dct(samples, 4, _BITS - _PASS)
-    coefficients = _dct(rows, 3, _BITS + _PASS)
-    whole = 8 * entries[:, None, None]
-    return coefficients.sign() * ((coefficients.abs() + whole // 2) // whole)
 
 
 def _descaled(x: Tensor, bits: int) -> Tensor:

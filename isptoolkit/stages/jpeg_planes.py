@@ -45,7 +45,7 @@ class _Split(torch.autograd.Function):
 
             made: tuple[Tensor, ...] = kernel(x, *factors, 255.0)
             return made
-        return tuple(_whole_split(x * 255, factors))
+        return tuple(whole_split(x * 255, factors))
 
     @staticmethod
     def backward(ctx: Any, *by_planes: Tensor) -> Any:
@@ -127,12 +127,12 @@ def _has_kernel(x: Tensor) -> bool:
     return x.device.type == "cpu" and usable(x)
 
 
-def real_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
-    """`split` without rounding: a linear map."""
+def real_split(codes: Tensor, factors: tuple[int, int], gray: float = 128.0) -> list[Tensor]:
+    """`split` without rounding: a linear map, but for the value that stands for no color in both chroma planes."""
     mix = codes.new_tensor([_LUMA, _BLUE, _RED]) / (1 << 16)
     y, blue, red = torch.einsum("kc,bchw->kbhw", mix, codes)
     size = codes.shape[2:]
-    chroma = [_rows_of_blocks(F.avg_pool2d(_repeated(c, size, factors), factors)) + 128 for c in (blue, red)]
+    chroma = [_rows_of_blocks(F.avg_pool2d(_repeated(c, size, factors), factors)) + gray for c in (blue, red)]
     return [_rows_of_blocks(_repeated(y, size, (1, 1))), *chroma]
 
 
@@ -145,7 +145,8 @@ def real_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[in
     return torch.stack([y + scale * _RED_OF_CR * red, y + green, y + scale * _BLUE_OF_CB * blue], 1).clamp(0, 255)
 
 
-def _whole_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
+def whole_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
+    """The values of `split`, of codes 0 to 255, in the dtype of the codes."""
     r, g, b = codes.nan_to_num(0).clamp(0, 255).round().to(torch.int32).unbind(1)
     size = codes.shape[2:]
     y = (_LUMA[0] * r + _LUMA[1] * g + _LUMA[2] * b + _HALF) >> 16

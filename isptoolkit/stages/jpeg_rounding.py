@@ -7,11 +7,26 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-TERMS = 9
-
-
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 """From coefficients in steps of their table to coefficients in whole steps, or nearly."""
+
+
+def series_weights(name: str, terms: int) -> list[float]:
+    """Of the terms of a series: plain as Xing et al., CVPR 2021, have it, or damped against overshoot.
+
+    Lanczos' sigma factors are `sin(pi n / (K + 1)) / (pi n / (K + 1))`; Fejer's weights `1 - n / (K + 1)` make it a
+    mean of partial sums, whose slope is never negative.
+
+    >>> series_weights("fejer", 3)
+    [0.75, 0.5, 0.25]
+    """
+    places = [n / (terms + 1) for n in range(1, terms + 1)]
+    match name:
+        case "lanczos":
+            return [math.sin(math.pi * place) / (math.pi * place) for place in places]
+        case "fejer":
+            return [1 - place for place in places]
+    return [1.0] * terms
 
 
 def series(weights: list[float]) -> Rounding:
@@ -27,20 +42,9 @@ def series(weights: list[float]) -> Rounding:
     return apply
 
 
-def fourier(terms: int = TERMS) -> Rounding:
-    """The plain series, as Xing et al., CVPR 2021, have it."""
-    return series([1.0] * terms)
-
-
-def lanczos(terms: int = TERMS) -> Rounding:
-    """With Lanczos' sigma factors `sin(pi n / (K + 1)) / (pi n / (K + 1))`, which damp the overshoot."""
-    angles = [math.pi * n / (terms + 1) for n in range(1, terms + 1)]
-    return series([math.sin(angle) / angle for angle in angles])
-
-
-def fejer(terms: int = TERMS) -> Rounding:
-    """With Fejer's weights `1 - n / (K + 1)`: a mean of partial sums, whose slope is never negative."""
-    return series([1 - n / (terms + 1) for n in range(1, terms + 1)])
+def series_slopes(name: str, terms: int) -> list[float]:
+    """The coefficients of `cos(2 pi (n + 1) x)` in the slope of a series, less 1; none for `straight-through`."""
+    return [-2 * weight * (-1) ** n for n, weight in enumerate(series_weights(name, terms))] if name in SERIES else []
 
 
 def straight_through() -> Rounding:
@@ -73,12 +77,19 @@ def noise(seed: int = 0) -> Rounding:
     return apply
 
 
-ROUNDINGS: dict[str, Callable[[], Rounding]] = {
-    "straight-through": straight_through,
-    "fourier": fourier,
-    "lanczos": lanczos,
-    "fejer": fejer,
-    "cubic": cubic,
-    "noise": noise,
-}
-"""By the name that `Jpeg` takes."""
+SERIES = ("fourier", "lanczos", "fejer")
+
+ROUNDINGS = ("straight-through", *SERIES, "cubic", "noise")
+"""The names that `Jpeg` takes beside `hard`."""
+
+
+def rounding_of(name: str, terms: int) -> Rounding:
+    """By its name."""
+    match name:
+        case "straight-through":
+            return straight_through()
+        case "cubic":
+            return cubic()
+        case "noise":
+            return noise()
+    return series(series_weights(name, terms))

@@ -1,6 +1,7 @@
 """The JPEG stage against Pillow, which runs libjpeg-turbo, and its surrogates against what their papers say of them."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from PIL import Image
 from torch import nn
 
 from isptoolkit import Capture, Pipeline, errors, read_image
+from isptoolkit.io import read_jpeg_levels
 from isptoolkit.kernels import reference
 from isptoolkit.stages import Jpeg
 from isptoolkit.stages.jpeg_planes import SUBSAMPLINGS, join, real_join, real_split, split
-from isptoolkit.stages.jpeg_rounding import ROUNDINGS
+from isptoolkit.stages.jpeg_rounding import ROUNDINGS, rounding_of
 
 CAPTURE = Capture.of("RGGB")
 SAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
@@ -184,7 +186,7 @@ def test_what_is_said_of_the_surrogates():
     }
     for name, (error, negative) in said.items():
         x = (torch.linspace(0, 1, 100_001, dtype=torch.float64)[None, :-1]).requires_grad_()
-        y = ROUNDINGS[name]()(x)
+        y = rounding_of(name, 9)(x)
         (slope,) = torch.autograd.grad(y.sum(), x)
         assert float((y - x.round()).abs().mean()) == pytest.approx(error, abs=0.006 if name == "noise" else 0.001)
         assert float((slope < -1e-9).double().mean()) == pytest.approx(negative, abs=0.006)
@@ -197,7 +199,7 @@ def test_the_published_series():
     expected = {0.1: 0.005143, 0.25: -0.015763, 0.3: 0.02161, 0.45: -0.088656, 0.5: 0.5, 0.75: 1.015763, 1.2: 1.011478}
     x = torch.tensor(list(expected), dtype=torch.float64)
     torch.testing.assert_close(
-        ROUNDINGS["fourier"]()(x), torch.tensor(list(expected.values()), dtype=torch.float64), rtol=0, atol=1e-6
+        rounding_of("fourier", 9)(x), torch.tensor(list(expected.values()), dtype=torch.float64), rtol=0, atol=1e-6
     )
 
 
@@ -235,3 +237,92 @@ def test_saved_and_loaded(tmp_path):
 def test_wrong_arguments(arguments):
     with pytest.raises(errors.InvalidArgument):
         Jpeg(**arguments)
+
+
+def equal_levels(a, b):
+    return all(torch.equal(one, other) for one, other in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("subsampling", SAMPLING)
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("size", [(41, 55), (16, 32), (7, 3), (1, 1)], ids=str)
+def test_levels_are_those_of_the_file(subsampling, progressive, size, tmp_path):
+    codes = picture(3, *size)
+    _, content = pillow(codes, 85, subsampling, progressive=progressive)
+    (tmp_path / "a.jpg").write_bytes(content)
+    held = read_jpeg_levels(tmp_path / "a.jpg")
+    assert equal_levels(Jpeg(85, subsampling).levels(tensor(codes)), held)
+
+
+@pytest.mark.parametrize("subsampling", SAMPLING)
+@pytest.mark.parametrize("quality", [20, 75, 90])
+def test_a_projected_picture_is_encoded_to_the_same_file(quality, subsampling, data, tmp_path):
+    """A guess, darker than the photograph, becomes one that libjpeg encodes to the photograph's own coefficients."""
+    photograph = read_image(next(iter(sorted((data / "kodak24").glob("*.png"))))).float()[..., 100:157, 200:277]
+    decoded, content = pillow(codes_of(photograph), quality, subsampling)
+    (tmp_path / "a.jpg").write_bytes(content)
+    stage, held = Jpeg.like(tmp_path / "a.jpg"), read_jpeg_levels(tmp_path / "a.jpg")
+    guess = tensor(decoded) * 0.9
+    near = stage.project(guess, held)
+    assert torch.equal(near, (near * 255).round() / 255)
+    _, again = pillow(codes_of(near), quality, subsampling)
+    (tmp_path / "b.jpg").write_bytes(again)
+    assert equal_levels(read_jpeg_levels(tmp_path / "b.jpg"), held)
+    # The photograph is such a picture, too; rounding to codes may cost a level.
+    assert float((near - guess).square().mean().sqrt()) < float((photograph - guess).square().mean().sqrt()) + 0.5 / 255
+
+
+def test_what_projects_already_stays():
+    stage, x = Jpeg(80), tensor(picture(5, 24, 40))
+    assert float((stage.project(x, stage.levels(x)) - x).abs().max()) < 1.5 / 255
+
+
+def test_a_projection_is_the_nearest():
+    """Without rounding to codes: no mixture with another picture of the same cells is nearer."""
+    from isptoolkit.stages.jpeg_projection import _nearest
+
+    torch.manual_seed(0)
+    x, other = torch.rand(1, 3, 16, 16), tensor(picture(2, 16, 16))
+    stage = Jpeg(60)
+    levels = stage.levels(other)
+    near = _nearest(x, levels, stage.quantizers(), (2, 2), 2000)
+    off = x - near
+    for seed in range(6):
+        inside = stage.project(tensor(picture(seed, 16, 16)), levels)
+        assert equal_levels(stage.levels(inside), levels)
+        assert float((off * (inside - near)).sum()) < 1e-3 * float(off.norm() * (inside - near).norm())
+
+
+def test_levels_of_another_size_or_file(tmp_path, monkeypatch):
+    stage = Jpeg()
+    with pytest.raises(errors.InvalidArgument, match=r"luma of 16 x 24 pixels has whole levels \[1, 2, 3, 8, 8\]"):
+        stage.project(torch.rand(1, 3, 16, 24), stage.levels(torch.rand(1, 3, 16, 16)))
+    _, content = pillow(picture(1, 64, 64), 90, "4:2:0")
+    for name, held in (("none.jpg", b"no picture"), ("half.jpg", content[: len(content) // 2])):
+        (tmp_path / name).write_bytes(held)
+        with pytest.raises(errors.UnreadableFile, match="no JPEG whose coefficients"):
+            read_jpeg_levels(tmp_path / name)
+    Image.new("L", (8, 8)).save(tmp_path / "gray.jpg")
+    with pytest.raises(errors.UnreadableFile, match="mode L"):
+        read_jpeg_levels(tmp_path / "gray.jpg")
+    monkeypatch.setitem(sys.modules, "jpeglib", None)
+    with pytest.raises(errors.MissingPackage, match=r"isptoolkit\[jpeg\]"):
+        read_jpeg_levels(tmp_path / "gray.jpg")
+
+
+@pytest.mark.parametrize("slope", ["fourier", "lanczos", "fejer"])
+def test_hard_values_with_the_slope_of_a_series(slope):
+    """The values stay libjpeg's; the gradient is that of the series but for the rounding of samples."""
+    torch.manual_seed(1)
+    x = (torch.rand(1, 3, 16, 16) * 255).round() / 255
+    weight = torch.randn(1, 3, 16, 16)
+    plain, stage, soft = Jpeg(50, "4:4:4"), Jpeg(50, "4:4:4", slope=slope, terms=4), Jpeg(50, "4:4:4", slope, terms=4)
+    assert torch.equal(stage(x, CAPTURE), plain(x, CAPTURE))
+    gradients = [
+        torch.autograd.grad((s(x.requires_grad_(), CAPTURE) * weight).sum(), x)[0].flatten()
+        for s in (stage, soft, plain)
+    ]
+    assert float(torch.corrcoef(torch.stack(gradients))[0, 1]) > 0.8
+    assert not torch.allclose(gradients[0], gradients[2])
+    with pytest.raises(errors.InvalidArgument, match="slope is straight-through"):
+        Jpeg(slope="cubic")
