@@ -225,7 +225,9 @@ def train(
         typer.Option("--set", metavar="NAME=X", help="of the training or the recipe, as in steps=500; repeatable"),
     ] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
-    cache: Annotated[Path | None, typer.Option(help="folder for decoded files")] = None,
+    cache: Annotated[Path | None, typer.Option(help="folder where decoded files stay for other runs")] = None,
+    target: Annotated[str, typer.Option(help="libraw, libraw-jpeg, or camera: the picture in the RAW file")] = "libraw",
+    listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
 ) -> None:
     """Train a recipe on a folder of RAW files.
 
@@ -233,7 +235,7 @@ def train(
     """
     from .train.command import run
 
-    run(recipe, data, out, settings, mixed, cache)
+    run(recipe, data, out, settings, mixed=mixed, cache=cache, target=target, listed=listed)
 
 
 @app.command()

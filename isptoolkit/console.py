@@ -8,7 +8,15 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -65,8 +73,9 @@ def working(what: str) -> Iterator[None]:
 
 
 def progress() -> Progress:
-    """A bar for the terminal, gone when it is done; nothing elsewhere."""
-    columns = (SpinnerColumn(), TextColumn("{task.description:<12}", markup=False), BarColumn(), TimeElapsedColumn())
+    """A bar for the terminal, with the time so far and to come, gone when it is done; nothing elsewhere."""
+    text = TextColumn("{task.description:<12}", markup=False)
+    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     return Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal)
 
 

@@ -20,7 +20,7 @@ from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
 from isptoolkit.tiles import Tiled
 
 ENCODED = Space("encoded camera", 3)
-"""`[B,3,H,W]` white-balanced camera RGB through a power curve: what the published network takes."""
+"""`[B,3,H,W]` camera RGB, white-balanced by gains up to 1, through a power curve: what the published network takes."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Config:
         blocks: of the flow; the paper has 8.
         growth: channels that each convolution of a dense block adds.
         limit: of the logarithm of a coupling's factor.
+        black: digital number instead of the file's; the data of the published Canon weights have 0, by mistake.
+        white: the same; the published program has 4095 for the Canon 5D and 16383 for the Nikon D700.
         gamma: the input is encoded by `x^(1/gamma)`; 1 leaves it linear.
         quality: of the JPEG.
         subsampling: of the JPEG; the published program trains with 4:2:0 and writes 4:2:2.
@@ -44,6 +46,8 @@ class Config:
     blocks: int = 8
     growth: int = 32
     limit: float = 0.8
+    black: float | None = None
+    white: float | None = None
     gamma: float = 2.2
     quality: float = 90.0
     subsampling: str = "4:2:0"
@@ -110,8 +114,8 @@ def build(config: Config | None = None) -> Pipeline:
     """From sensor to decoded JPEG and back: levels, gains, bilinear demosaic, gamma, the flow, clip, JPEG."""
     config = config or Config()
     return Pipeline(
-        levels=stages.Levels(),
-        balance=stages.WhiteBalance(space=MOSAIC),
+        levels=stages.Levels(None if config.black is None else [config.black] * 4, config.white),
+        balance=stages.WhiteBalance(space=MOSAIC, peak=1.0),
         demosaic=stages.DemosaicBilinear(),
         gamma=stages.PowerCurve(gamma=config.gamma, takes=CAMERA, gives=ENCODED),
         render=InvISP(config.blocks, config.growth, config.limit, config.recompute, config.start),
@@ -156,6 +160,13 @@ class Objective(nn.Module):
         with torch.no_grad():
             raw = self.pipeline.span("levels", "gamma")(batch.sensor, batch.capture)
         return objective(self.pipeline, raw, batch.target, batch.capture, self.config.rgb_weight)
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """RAW, what is made of it, what it should be, and the RAW that comes back through the JPEG."""
+        capture, raw = batch.capture, self.pipeline.span("levels", "gamma")(batch.sensor, batch.capture)
+        made = self.pipeline.span("render", "clip")(raw, capture)
+        back = self.pipeline["render"].inverse(self.pipeline["jpeg"](made, capture), capture)
+        return {"RAW": raw, "rendered": made, "target": batch.target, "RAW again": back}
 
 
 def load(path: Path) -> Pipeline:

@@ -2,3 +2,4 @@
 
 from .batch import Batch as Batch
 from .raw_folder import RawFolder as RawFolder
+from .raw_folder import fivek as fivek

@@ -1,70 +1,89 @@
 """A folder of RAW files as aligned training patches."""
 
-import hashlib
-import json
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..atomic import replacing
 from ..capture import Capture
-from ..errors import InvalidArgument, IspError, UnreadableFile
-from ..geometry import crop, flip, rotate
-from ..io import read_raw
-from ..io.raw import render_by_libraw
+from ..errors import InvalidArgument, UnreadableFile
+from ..geometry import flip, rotate
 from .batch import Batch
-
-PHASE = "RGGB"
-"""All patches begin with this cell, whatever the camera's phase and however they are turned."""
-
-
-@dataclass(frozen=True)
-class _Pair:
-    sensor: Tensor  # [1,1,H,W] float32
-    capture: Capture
-    target: Tensor  # [1,3,H,W] uint8
+from .decoded import TARGETS, DecodedFiles, phased
 
 
 class RawFolder:
-    """Patches of the RAW files of a folder, with LibRaw's rendering of the same pixels as target.
+    """Patches of the RAW files of a folder, each with a picture of the same pixels as target.
 
-    Every file is decoded once, by this process, and kept in memory, 7 bytes for a pixel; with a cache folder decoded
-    files are kept on disk as well, the oldest given up when it grows too large. Which patches a batch holds is a
-    function of the seed and the number of the batch alone: a run that is stopped and resumed sees what it would have
-    seen.
+    Every file is decoded once, in threads, and kept on disk; of what is kept, only the patches are read. Which patches
+    a batch holds is a function of the seed and the number of the batch alone: a run that is stopped and resumed sees
+    what it would have seen, and workers, forked or not, share nothing that could lock.
 
     Args:
-        folder: searched with all folders below; files that are no RAW mosaic are passed over.
+        folder: searched with all folders below; files that are no RAW mosaic are passed over, see `skipped`.
+        names: of the files to take, without suffix, each of which has to be there; None takes all.
+        target: `libraw`, its rendering with as-shot gains and no automatic brightness; `libraw-jpeg`, that through a
+            JPEG of quality 90 and 4:2:2, as the published InvISP has it; `camera`, the picture that the camera left in
+            the file, found in the frame and resampled to its pixels.
         mixed: allow RAW files of several cameras.
-        cache: where decoded files are kept, or None.
-        cache_bytes: of that folder, at most.
+        cache: folder where decoded files stay for other runs; None is one that goes with this object.
+        cache_bytes: of that folder, at most; files that were given up are decoded again when a patch needs them.
+        on_file: called with how many files are decoded, and of how many.
+
+    Attributes:
+        files: those that are used.
+        skipped: the reason, by file, for those that are not.
 
     Raises:
-        InvalidArgument: when there is no folder, no RAW file in it, or several cameras without `mixed`.
+        InvalidArgument: when there is no folder, no RAW file in it, one of `names` missing, or several cameras without
+            `mixed`.
     """
 
     def __init__(
-        self, folder: str | Path, *, mixed: bool = False, cache: Path | None = None, cache_bytes: int = 4 << 30
+        self,
+        folder: str | Path,
+        *,
+        names: Sequence[str] | None = None,
+        target: str = "libraw",
+        mixed: bool = False,
+        cache: Path | None = None,
+        cache_bytes: int = 16 << 30,
+        on_file: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.folder, self.cache, self.cache_bytes = Path(folder), cache, cache_bytes
+        self.folder = Path(folder)
         if not self.folder.is_dir():
             raise InvalidArgument(f"{folder} is not a folder")
-        self._pairs: list[_Pair] = []
+        if target not in TARGETS:
+            raise InvalidArgument(f"the target is {', '.join(TARGETS)}, got {target!r}")
+        found = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        wanted = found if names is None else _named(found, names, self.folder)
+        self._decoded = DecodedFiles(target, cache, cache_bytes)
         self.files: list[Path] = []
-        for path in sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in _SUFFIXES):
-            try:
-                self._pairs.append(self._pair(path))
-            except UnreadableFile:
-                continue
-            self.files.append(path)
+        self.skipped: dict[Path, str] = {}
+        self._sizes: dict[Path, tuple[int, int]] = {}
+        cameras: set[str] = set()
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            for count, (path, made) in enumerate(zip(wanted, pool.map(self._describe, wanted), strict=True), 1):
+                if isinstance(made, str):
+                    self.skipped[path] = made
+                else:
+                    capture, self._sizes[path] = made
+                    cameras.update(capture.camera)
+                    self.files.append(path)
+                if on_file is not None:
+                    on_file(count, len(wanted))
         if not self.files:
-            raise InvalidArgument(f"{folder} holds no RAW file that LibRaw decodes to a Bayer mosaic")
-        cameras = sorted({name for pair in self._pairs for name in pair.capture.camera})
+            why = f": {next(iter(self.skipped.values()))}" if self.skipped else ""
+            raise InvalidArgument(f"{folder} holds no RAW file that LibRaw decodes to a Bayer mosaic{why}")
+        if names is not None and self.skipped:
+            raise InvalidArgument(f"not all files of the list can be read: {next(iter(self.skipped.values()))}")
         if len(cameras) > 1 and not mixed:
-            raise InvalidArgument(f"{folder} holds RAW files of several cameras ({', '.join(cameras)}): ask for mixed")
+            told = ", ".join(sorted(cameras))
+            raise InvalidArgument(f"{folder} holds RAW files of several cameras ({told}): ask for mixed")
 
     def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
         """The samples `rank`, `rank + world`, ... of a batch of `size` patches.
@@ -80,7 +99,7 @@ class RawFolder:
         Raises:
             InvalidArgument: for an odd patch, or one larger than a file.
         """
-        smallest = min(min(pair.sensor.shape[2:]) for pair in self._pairs) - 2
+        smallest = min(min(size) for size in self._sizes.values()) - 2
         if patch % 2 or not 2 <= patch <= smallest:
             raise InvalidArgument(f"a patch is even and at most {smallest} pixels wide here, got {patch}")
         parts = [self._patch(np.random.default_rng((seed, number, n)), patch) for n in range(rank, size, world)]
@@ -89,88 +108,69 @@ class RawFolder:
         return Batch(sensor, Capture.collate(captures), target)
 
     def _patch(self, rng: np.random.Generator, patch: int) -> tuple[Tensor, Capture, Tensor]:
-        pair = self._pairs[int(rng.integers(len(self._pairs)))]
-        height, width = pair.sensor.shape[2:]
-        top, left = (int(rng.integers((n - patch - 2) // 2 + 1)) * 2 for n in (height, width))
-        sensor, capture = crop(pair.sensor, pair.capture, top, left, patch + 2, patch + 2)
-        target = pair.target[..., top : top + patch + 2, left : left + patch + 2]
+        path = self.files[int(rng.integers(len(self.files)))]
+        top, left = (int(rng.integers((n - patch - 2) // 2 + 1)) * 2 for n in self._sizes[path])
+        part = self._decoded.patch(path, top, left, patch + 2)
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        sensor, capture = rotate(sensor, capture, turns)
-        target = torch.rot90(target, turns, (2, 3))
+        sensor, capture = rotate(part.sensor, part.capture, turns)
+        target = torch.rot90(part.target, turns, (2, 3))
         if mirrored:
             sensor, capture = flip(sensor, capture, horizontal=True)
             target = target.flip(3)
-        return _phased(sensor, capture, target, patch, patch)
+        return phased(sensor, capture, target, patch, patch)
 
-    def _pair(self, path: Path) -> _Pair:
-        kept = None if self.cache is None else self.cache / f"{_fingerprint(path)}.safetensors"
-        if kept is not None and kept.is_file():
-            return _load(kept)
-        sensor, capture = read_raw(path)
-        target = render_by_libraw(path)
-        if target.shape[2:] != sensor.shape[2:]:
-            raise UnreadableFile(f"{path}: LibRaw renders {list(target.shape[2:])} of {list(sensor.shape[2:])} pixels")
-        height, width = (n - 1 for n in sensor.shape[2:])
-        made = _Pair(*_phased(sensor, capture, target, height, width))
-        if kept is not None:
-            self._keep(kept, made)
-        return made
+    def _describe(self, path: Path) -> tuple[Capture, tuple[int, int]] | str:
+        try:
+            return self._decoded.describe(path)
+        except UnreadableFile as error:
+            return str(error)
 
-    def _keep(self, path: Path, pair: _Pair) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        others = sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
-        room = self.cache_bytes - pair.sensor.nbytes - pair.target.nbytes
-        for file in others:
-            room -= file.stat().st_size
-            if room < 0:
-                file.unlink(missing_ok=True)
-        _save(path, pair)
+
+def fivek(root: str | Path, camera: str, part: str, **how: object) -> RawFolder:
+    """A split of MIT-Adobe FiveK as InvISP lays it out: `CAMERA/DNG/*.dng`, `CAMERA_train.txt`, `CAMERA_test.txt`.
+
+    Black and white come from the files. (The published script means to subtract Canon's black and, by a misspelt name,
+    never does; `invisp.Config(black=0, white=4095)` goes with weights of such data.)
+
+    Args:
+        root: folder of the lists.
+        camera: `NIKON_D700` or `Canon_EOS_5D` there.
+        part: `train` or `test`.
+        how: as `RawFolder` has it.
+
+    Raises:
+        InvalidArgument: when a list or one of its files is missing.
+    """
+    listed = Path(root) / f"{camera}_{part}.txt"
+    return RawFolder(Path(root) / camera / "DNG", names=names_of(listed), **how)  # type: ignore[arg-type]
+
+
+def names_of(path: Path) -> list[str]:
+    """The lines of a list of files.
+
+    Raises:
+        InvalidArgument: when it cannot be read, or is empty.
+    """
+    try:
+        names = path.read_text().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path} is no list of files that can be read ({error})") from None
+    found = [name.strip() for name in names if name.strip()]
+    if not found:
+        raise InvalidArgument(f"{path} lists no file")
+    return found
+
+
+def _named(found: Sequence[Path], names: Sequence[str], folder: Path) -> list[Path]:
+    by_name = {path.stem: path for path in found}
+    if missing := [name for name in names if name not in by_name]:
+        raise InvalidArgument(
+            f"{len(missing)} of {len(names)} files of the list are not in {folder}, such as {missing[0]}"
+        )
+    return [by_name[name] for name in names]
 
 
 _SUFFIXES = {
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"),
     *(".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".srf", ".sr2", ".srw", ".x3f"),
 }
-
-
-def _phased(
-    sensor: Tensor, capture: Capture, target: Tensor, height: int, width: int
-) -> tuple[Tensor, Capture, Tensor]:
-    """The first `height` x `width` pixels that begin with the wanted phase, of both."""
-    for top in (0, 1):
-        for left in (0, 1):
-            part, described = crop(sensor, capture, top, left, height, width)
-            if described.cfa == PHASE:
-                return part, described, target[..., top : top + height, left : left + width]
-    raise InvalidArgument(f"a mosaic {capture.cfa} has no cell {PHASE}")
-
-
-def _fingerprint(path: Path) -> str:
-    found = path.stat()
-    return hashlib.sha256(f"{path.resolve()}\0{found.st_size}\0{found.st_mtime_ns}".encode()).hexdigest()[:32]
-
-
-def _save(path: Path, pair: _Pair) -> None:
-    from safetensors.torch import save_file
-
-    capture = pair.capture
-    tensors = {name: getattr(capture, name) for name in ("black", "white", "gains", "srgb_to_camera")}
-    words = {"cfa": capture.cfa, "camera": list(capture.camera), "orientation": list(capture.orientation)}
-    with replacing(path) as temporary:
-        content = {"sensor": pair.sensor.contiguous(), "target": pair.target.contiguous(), **tensors}
-        save_file(content, temporary, metadata={"capture": json.dumps(words)})
-
-
-def _load(path: Path) -> _Pair:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            words = json.loads(file.metadata()["capture"])
-        described = {name: tensors[name] for name in ("black", "white", "gains", "srgb_to_camera")}
-        camera, orientation = tuple(words["camera"]), tuple(words["orientation"])
-        capture = Capture(words["cfa"], **described, noise=None, camera=camera, orientation=orientation)
-        return _Pair(tensors["sensor"], capture, tensors["target"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, IspError) as error:
-        raise InvalidArgument(f"{path} is no decoded file of this version ({error}): delete it") from None

@@ -20,9 +20,10 @@ class WhiteBalance(Stage):
     Args:
         gains: `[3]` or `[B,3]`, positive multipliers of R, G, B; None reads the capture.
         space: MOSAIC or CAMERA.
+        peak: the largest gain, to which all are scaled alike (1 keeps every value at or below white); None leaves them.
 
     Raises:
-        InvalidArgument: for gains that are not positive or another space.
+        InvalidArgument: for gains or a peak that are not positive, or another space.
 
     Source: the coefficient law of von Kries (1902), in camera primaries; tag AsShotNeutral of the DNG 1.6
     specification, whose values are the reciprocals of the gains.
@@ -35,10 +36,13 @@ class WhiteBalance(Stage):
 
     gains: Tensor | None
 
-    def __init__(self, gains: Quantity | None = None, space: Space = MOSAIC) -> None:
+    def __init__(self, gains: Quantity | None = None, space: Space = MOSAIC, peak: float | None = None) -> None:
         super().__init__()
         if space not in (MOSAIC, CAMERA):
             raise InvalidArgument(f"WhiteBalance: space must be MOSAIC or CAMERA, got {space!r}")
+        if peak is not None and not 0 < peak < float("inf"):
+            raise InvalidArgument(f"WhiteBalance: peak must be positive, got {peak!r}")
+        self.peak = peak
         self.takes = self.gives = self.space = space
         self.hold("gains", gains, (3,))
         if self.gains is not None and not (self.gains > 0).all():
@@ -64,6 +68,8 @@ class WhiteBalance(Stage):
     def _gains(self, capture: Capture, like: Tensor | None = None) -> Tensor:
         """`[B,3]` of the channels, or `[B,4]` of the sites of a mosaic."""
         gains = self.quantity("gains", capture, like).reshape(-1, 3)
+        if self.peak is not None:
+            gains = gains * (self.peak / gains.amax(1, keepdim=True))
         if self.space == CAMERA:
             return gains
         return torch.stack([gains[:, channel] for channel in site_channels(capture.cfa)], 1)

@@ -6,20 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from ..command_input import recipe_module, setting
-from ..console import progress, working
+from ..console import complain, progress
 from ..data import RawFolder
+from ..data.raw_folder import names_of
 from ..errors import InvalidArgument
 from .loop import Training, train
 
 
-def run(recipe: str, data: Path, out: Path, settings: list[str] | None, mixed: bool, cache: Path | None) -> None:
-    """Train a recipe on a folder of RAW files, with a bar for the terminal."""
+def run(
+    recipe: str,
+    data: Path,
+    out: Path,
+    settings: list[str] | None,
+    *,
+    mixed: bool,
+    cache: Path | None,
+    target: str,
+    listed: Path | None,
+) -> None:
+    """Train a recipe on a folder of RAW files, with bars for the terminal."""
     module = recipe_module(recipe)
     if out.exists() and not out.is_dir():
         raise InvalidArgument(f"{out} is not a folder")
     training, config = _configured(dict(setting(text) for text in settings or ()), module.Config())
-    with working("decoding RAW files"):
-        source = RawFolder(data, mixed=mixed, cache=cache)
+    names = None if listed is None else names_of(listed)
+    with progress() as shown:
+        task = shown.add_task("decoding", total=None)
+
+        def on_file(done: int, total: int) -> None:
+            shown.update(task, completed=done, total=total)
+
+        source = RawFolder(data, names=names, target=target, mixed=mixed, cache=cache, on_file=on_file)
+    for path, why in source.skipped.items():
+        complain(f"{path} is passed over: {why}")
     with progress() as shown:
         task = shown.add_task("training", total=training.steps)
 

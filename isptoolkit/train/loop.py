@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..atomic import replacing
 from ..data import Batch
 from ..errors import InvalidArgument, TrainingFailed
 from .checkpoint import Checkpoint, optimizer_state, restore_optimizer
+from .log import Log
 
 
 class Source(Protocol):
@@ -40,6 +42,8 @@ class Training:
         average: decay of the exponential moving average of the weights, 0 for none.
         seed: of weights and data.
         keep_every: steps between checkpoints.
+        draw_every: steps between sheets of sample pictures, 0 for none; for objectives that have `pictures`.
+        events: write for TensorBoard as well.
         precision: `no`, or `bf16` for mixed precision.
     """
 
@@ -54,6 +58,8 @@ class Training:
     average: float = 0.0
     seed: int = 0
     keep_every: int = 100
+    draw_every: int = 0
+    events: bool = False
     precision: str = "no"
 
     def __post_init__(self) -> None:
@@ -63,6 +69,8 @@ class Training:
                 raise InvalidArgument(f"training: {name} is a whole number of at least 1, got {value!r}")
         if self.schedule not in ("step", "cosine"):
             raise InvalidArgument(f"training: schedule is step or cosine, got {self.schedule!r}")
+        if not isinstance(self.draw_every, int) or self.draw_every < 0:
+            raise InvalidArgument(f"training: draw_every is a whole number of at least 0, got {self.draw_every!r}")
         if not (math.isfinite(self.rate) and self.rate > 0) or not 0 <= self.average < 1:
             raise InvalidArgument(
                 f"training: rate {self.rate} must be positive, average {self.average} from 0 to below 1"
@@ -107,10 +115,11 @@ def train(
     `accelerate launch`) share the batch.
 
     Args:
-        objective: makes the module that is trained; it takes a `Batch` and gives the loss and other figures by name.
+        objective: makes the module that is trained; it takes a `Batch` and gives the loss and other figures by name;
+            with a method `pictures`, from a `Batch` to `[B,3,H,W]` by name, samples are drawn.
         source: of batches.
         training: how.
-        out: folder of `checkpoint.safetensors`, `weights.safetensors` and `log.jsonl`.
+        out: folder of `checkpoint.safetensors`, `weights.safetensors`, `log.jsonl` and `pictures`.
         on_step: called after each step, in the first process.
         about: kept in the weights' file, to tell what they are of.
 
@@ -123,7 +132,7 @@ def train(
     out = Path(out)
     accelerator = Accelerator(mixed_precision=training.precision, cpu=not torch.cuda.is_available())
     torch.manual_seed(training.seed)
-    plain = objective()
+    plain: Any = objective()
     optimizer = torch.optim.Adam(plain.parameters(), training.rate)
     settings = json.loads(json.dumps(asdict(training)))
     kept = out / "checkpoint.safetensors"
@@ -140,71 +149,74 @@ def train(
         raise InvalidArgument(
             f"a batch of {training.batch} does not divide among {accelerator.num_processes} processes"
         )
-    source.batch(0, training.batch, training.patch_at(0), **share)  # wrong data fails before the first step
+    sample = source.batch(0, training.batch, training.patch_at(0), **share)  # wrong data fails before the first step
+    log = None
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
-        _cut_log(out / "log.jsonl", start)
+        log = Log(out, start, training.events)
     model, optimizer = accelerator.prepare(plain, optimizer)
     average = {name: value.to(accelerator.device) for name, value in average.items()}
+    every = training.accumulate
+    numbers = range(start * every, training.steps * every)
+    batches = _ahead(lambda n: source.batch(n, training.batch, training.patch_at(n // every), **share), numbers)
     for step in range(start, training.steps):
         for group in optimizer.param_groups:
             group["lr"] = training.rate_at(step)
         figures: dict[str, float] = {}
-        for part in range(training.accumulate):
-            number = step * training.accumulate + part
-            batch = source.batch(number, training.batch, training.patch_at(step), **share).to(accelerator.device)
-            last = part == training.accumulate - 1
+        for part in range(every):
+            batch = next(batches).to(accelerator.device)
+            last = part == every - 1
             with nullcontext() if last else accelerator.no_sync(model), accelerator.autocast():
                 loss, others = model(batch)
                 for name, value in {"loss": loss, **others}.items():
-                    figures[name] = figures.get(name, 0.0) + float(value.detach()) / training.accumulate
+                    figures[name] = figures.get(name, 0.0) + float(value.detach()) / every
                 if not math.isfinite(figures["loss"]):
                     _give_up(out, batch, step, figures["loss"])
-                accelerator.backward(loss / training.accumulate)
+                accelerator.backward(loss / every)
         optimizer.step()
         optimizer.zero_grad()
         with torch.no_grad():
             for name, value in plain.named_parameters():
                 if name in average:
                     average[name].lerp_(value, 1 - training.average)
-        if accelerator.is_main_process:
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps({"step": step, "rate": training.rate_at(step), **figures}) + "\n")
+        if log is not None:
+            log.step(step, {"rate": training.rate_at(step), **figures})
             done = step + 1
             if done % training.keep_every == 0 or done == training.steps:
                 state = {name: value.detach() for name, value in plain.state_dict().items()}
                 Checkpoint(done, state, average, optimizer_state(optimizer.optimizer, plain), settings).save(kept)
+            if training.draw_every and hasattr(plain, "pictures") and done % training.draw_every == 0:
+                with torch.no_grad():
+                    log.pictures(done, plain.pictures(sample.to(accelerator.device)))
             if on_step is not None:
                 on_step(step, figures)
     accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
+    if log is not None:
+        log.close()
         _write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
-    return plain
+    made: nn.Module = plain
+    return made
+
+
+def _ahead(make: Callable[[int], Batch], numbers: Iterable[int]) -> Iterator[Batch]:
+    """Each batch, the next one being made in a thread meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = None
+        for number in numbers:
+            before, waiting = waiting, pool.submit(make, number)
+            if before is not None:
+                yield before.result()
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _check_same_run(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
     """A run may be made longer; a cosine knows its end from the beginning."""
-    free = {"keep_every"} | ({"steps"} if now["schedule"] == "step" else set())
+    free = {"keep_every", "draw_every", "events"} | ({"steps"} if now["schedule"] == "step" else set())
     changed = sorted(name for name in now if name not in free and before.get(name) != now[name])
     if changed:
         told = ", ".join(f"{name} {before.get(name)!r}, now {now[name]!r}" for name in changed)
         raise InvalidArgument(f"{out} holds a run with other settings ({told}): take another folder")
-
-
-def _cut_log(path: Path, steps: int) -> None:
-    """Drop what a killed run wrote after its last checkpoint."""
-    if not path.is_file():
-        return
-    lines = [line for line in path.read_text().splitlines() if _step_of(line) < steps]
-    with replacing(path) as temporary:
-        temporary.write_text("".join(line + "\n" for line in lines))
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
 
 
 def _give_up(out: Path, batch: Batch, step: int, loss: float) -> None:
@@ -221,9 +233,3 @@ def _write_weights(path: Path, tensors: dict[str, Tensor], about: dict[str, str]
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
         save_file(plain, temporary, metadata=about)
-
-
-def steps_of(path: str | Path) -> Iterator[dict[str, float]]:
-    """The lines of a run's `log.jsonl`."""
-    for line in Path(path).read_text().splitlines():
-        yield json.loads(line)

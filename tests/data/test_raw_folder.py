@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from isptoolkit import errors, presets
-from isptoolkit.data import RawFolder
+from isptoolkit.data import RawFolder, fivek
+from isptoolkit.data.decoded import TARGETS
+from isptoolkit.round_trip import psnr
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,7 @@ def source(folder, tmp_path_factory):
 
 def test_files_that_are_no_mosaic_are_passed_over(source):
     assert [path.name for path in source.files] == ["CRW_0117.CRW", "CRW_0118.CRW"]
+    assert [path.name for path in source.skipped] == ["broken.nef"]
 
 
 def test_patches_are_aligned_however_they_are_turned(source):
@@ -59,24 +62,94 @@ def test_processes_share_a_batch(source):
 
 
 def test_the_cache_is_used_and_bounded(folder, tmp_path, monkeypatch):
-    first = RawFolder(folder, cache=tmp_path).batch(0, 2, 32)
-    assert len(list(tmp_path.iterdir())) == 2
-
-    monkeypatch.setattr("isptoolkit.data.raw_folder.read_raw", lambda path: pytest.fail(f"{path} is decoded again"))
-    (folder / "broken.nef").rename(folder / "broken.txt")
-    try:
-        again = RawFolder(folder, cache=tmp_path).batch(0, 2, 32)
-    finally:
-        (folder / "broken.txt").rename(folder / "broken.nef")
+    first = RawFolder(folder, cache=tmp_path / "a").batch(0, 2, 32)
+    assert len(list((tmp_path / "a").iterdir())) == 2
+    with monkeypatch.context() as patched:
+        for name in TARGETS:
+            patched.setitem(TARGETS, name, lambda path: pytest.fail(f"{path} is decoded again"))
+        (folder / "broken.nef").rename(folder / "broken.txt")
+        try:
+            again = RawFolder(folder, cache=tmp_path / "a").batch(0, 2, 32)
+        finally:
+            (folder / "broken.txt").rename(folder / "broken.nef")
     assert torch.equal(first.sensor, again.sensor)
-    monkeypatch.undo()
-    small = tmp_path / "small"
-    RawFolder(folder, cache=small, cache_bytes=40_000_000)
-    assert len(list(small.iterdir())) == 1
-    (file,) = small.iterdir()
-    file.write_bytes(b"half")
-    with pytest.raises(errors.InvalidArgument, match="delete it"):
-        RawFolder(folder, cache=small)
+
+
+def test_files_that_were_given_up_are_decoded_again(folder, tmp_path):
+    whole, small = RawFolder(folder).batch(1, 6, 32), RawFolder(folder, cache=tmp_path, cache_bytes=30_000_000)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert torch.equal(small.batch(1, 6, 32).sensor, whole.sensor)
+    assert len(list(tmp_path.iterdir())) == 1
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(b"half a file")
+    assert torch.equal(small.batch(1, 6, 32).target, whole.target)
+
+
+def test_decoded_files_go_with_their_folder(folder):
+    source = RawFolder(folder)
+    kept = source._decoded.folder
+    assert kept.is_dir()
+    del source
+    assert not kept.exists()
+
+
+def test_forked_workers_do_not_lock(source):
+    """LibRaw in forked workers does, after threads have run in the parent."""
+    batches = [source.batch(number, 2, 32) for number in range(6)]
+    loader = torch.utils.data.DataLoader(
+        Numbered(source), num_workers=2, batch_size=None, multiprocessing_context="fork", timeout=60
+    )
+    for sensor, batch in zip(loader, batches, strict=True):
+        assert torch.equal(sensor, batch.sensor)
+    assert source.batch(0, 2, 32).sensor.shape == (2, 1, 32, 32)
+
+
+class Numbered(torch.utils.data.Dataset):
+    def __init__(self, source):
+        self.source = source
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, number):
+        return self.source.batch(number, 2, 32).sensor
+
+
+def test_targets_as_the_published_program_has_them(folder, source):
+    plain, compressed = source.batch(0, 4, 64), RawFolder(folder, target="libraw-jpeg").batch(0, 4, 64)
+    assert torch.equal(plain.sensor, compressed.sensor)
+    assert 25 < psnr(plain.target, compressed.target) < 50
+
+
+def test_the_cameras_own_pictures_are_aligned(folder):
+    """Against LibRaw's rendering, blurred as much, no shift fits better than none."""
+    batch = RawFolder(folder, target="camera").batch(1, 16, 256)
+    picture = presets.libraw()(batch.sensor, batch.capture)
+    mine, target = (torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 9, 1) for x in (picture, batch.target))
+
+    def likeness(down, across):
+        moved = target.roll((down, across), (2, 3))[..., 8:-8, 8:-8].flatten(1)
+        fixed = mine[..., 8:-8, 8:-8].flatten(1)
+        detailed = fixed.std(1) > 0.02
+        pairs = zip(fixed[detailed], moved[detailed], strict=True)
+        return sum(float(torch.corrcoef(torch.stack(pair))[0, 1]) for pair in pairs) / int(detailed.sum())
+
+    found = {(d, a): likeness(d, a) for d in (-4, 0, 4) for a in (-4, 0, 4)}
+    assert max(found, key=found.get) == (0, 0)
+    assert found[0, 0] > 0.9
+
+
+def test_the_layout_of_fivek(folder, tmp_path):
+    (tmp_path / "PowerShot" / "DNG").mkdir(parents=True)
+    for path in folder.glob("*.CRW"):
+        (tmp_path / "PowerShot" / "DNG" / path.name).symlink_to(path)
+    (tmp_path / "PowerShot_train.txt").write_text("CRW_0118\n")
+    assert [path.stem for path in fivek(tmp_path, "PowerShot", "train").files] == ["CRW_0118"]
+    (tmp_path / "PowerShot_test.txt").write_text("CRW_0117\na0002-dgw_005\n")
+    with pytest.raises(errors.InvalidArgument, match=r"1 of 2 files of the list are not in .*a0002-dgw_005"):
+        fivek(tmp_path, "PowerShot", "test")
+    with pytest.raises(errors.InvalidArgument, match="no list of files"):
+        fivek(tmp_path, "NIKON_D700", "test")
 
 
 def test_folders_that_are_none(tmp_path, data):
@@ -89,6 +162,8 @@ def test_folders_that_are_none(tmp_path, data):
     with pytest.raises(errors.InvalidArgument, match=r"several cameras \(.*G2.*S40.*\)"):
         RawFolder(tmp_path)
     assert len(RawFolder(tmp_path, mixed=True).files) == 2
+    with pytest.raises(errors.InvalidArgument, match="the target is libraw"):
+        RawFolder(tmp_path, target="adobe")
 
 
 @pytest.mark.parametrize("patch", [31, 0, 5000])

@@ -71,3 +71,13 @@ def test_compiles(capture, space, compiler):
     x = torch.rand(1, space.channels, 4, 6)
     compiled = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
     assert torch.allclose(compiled(x), x)
+
+
+def test_a_peak_scales_all_gains_alike():
+    capture = Capture.of("RGGB", gains=(2.0, 1.0, 1.6))
+    x = torch.rand(1, 1, 4, 6)
+    stage = WhiteBalance(peak=1.0)
+    torch.testing.assert_close(stage(x, capture), WhiteBalance()(x, capture) / 2)
+    torch.testing.assert_close(stage.inverse(stage(x, capture), capture), x)
+    with pytest.raises(InvalidArgument, match=r"peak must be positive, got 0"):
+        WhiteBalance(peak=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from isptoolkit import read_image
-from isptoolkit.train.loop import steps_of
+from isptoolkit.train.log import steps_of
 
 SMALL = ["--set", "blocks=1", "--set", "growth=4", "--set", "patch=32", "--set", "batch=2"]
 
@@ -61,3 +61,29 @@ def test_bad_input_is_one_line(run, tmp_path, monkeypatch, arguments, said):
     assert said in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cameras_own_pictures_as_targets_and_a_list(run, folder, tmp_path):
+    (tmp_path / "train.txt").write_text("CRW_0117\n")
+    how = [
+        "train",
+        "invisp",
+        "--data",
+        folder,
+        *SMALL,
+        "--set",
+        "steps=1",
+        "--set",
+        "draw_every=1",
+        "--target",
+        "camera",
+    ]
+    code, said, _ = run(*how, "-o", tmp_path / "run", "--list", tmp_path / "train.txt", "--cache", tmp_path / "cache")
+    assert code == 0
+    assert "1 steps on 1 files" in said
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert (tmp_path / "run" / "pictures" / "0000001.png").is_file()
+    (tmp_path / "train.txt").write_text("CRW_0001\n")
+    code, _, said = run(*how, "-o", tmp_path / "other", "--list", tmp_path / "train.txt")
+    assert code == 2
+    assert "1 of 1 files of the list are not in" in said

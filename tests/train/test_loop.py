@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from isptoolkit import Capture, errors
+from isptoolkit import Capture, errors, read_image
 from isptoolkit.data import Batch
 from isptoolkit.train import Checkpoint, Training, train
-from isptoolkit.train.loop import steps_of
+from isptoolkit.train.log import steps_of
 
 
 class Noise:
@@ -162,6 +162,37 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     assert Checkpoint.load(tmp_path / "checkpoint.safetensors").step == 2
 
 
+class Drawn(Toy):
+    def pictures(self, batch):
+        return {"made": self.net(batch.sensor), "target": batch.target}
+
+
+def test_events_and_pictures(tmp_path):
+    """In two parts, so that no step stands twice in what TensorBoard reads."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for steps in (4, 8):
+        how = Training(steps=steps, patch=16, batch=3, keep_every=3, draw_every=4, events=True)
+        train(Drawn, Noise(), how, tmp_path)
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert {"loss", "again", "rate"} <= set(read.Tags()["scalars"])
+    assert [event.step for event in read.Scalars("loss")] == list(range(8))
+    logged = [line["loss"] for line in steps_of(tmp_path / "log.jsonl")]
+    assert [event.value for event in read.Scalars("loss")] == pytest.approx(logged)
+    assert [event.step for event in read.Images("made / target")] == [3, 7]
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["0000004.png", "0000008.png"]
+    sheet = read_image(tmp_path / "pictures" / "0000008.png")
+    assert sheet.shape == (1, 3, 32, 48)
+    target = Noise().batch(0, 3, 16, seed=0, rank=0, world=1).target
+    torch.testing.assert_close(sheet[0, :, 16:, :16], target[0], rtol=0, atol=0.6 / 255)
+
+
+def test_events_without_tensorboard(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(errors.MissingPackage, match=r"isptoolkit\[tensorboard\]"):
+        train(Toy, Noise(), Training(steps=1, patch=8, events=True), tmp_path)
+
+
 def test_schedules():
     cosine = Training(steps=100, rate=2.0, schedule="cosine")
     assert [cosine.rate_at(step) for step in (0, 50)] == [2.0, pytest.approx(1.0)]
@@ -171,7 +202,15 @@ def test_schedules():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"batch": 1.5}, {"schedule": "x"}, {"rate": -1.0}, {"average": 1.0}, {"precision": "fp8"}],
+    [
+        {"steps": 0},
+        {"batch": 1.5},
+        {"schedule": "x"},
+        {"rate": -1.0},
+        {"average": 1.0},
+        {"precision": "fp8"},
+        {"draw_every": -1},
+    ],
     ids=str,
 )
 def test_wrong_settings(wrong):

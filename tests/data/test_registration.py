@@ -1,0 +1,51 @@
+"""Finding a camera's own picture in the frame of its sensor."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from isptoolkit import errors
+from isptoolkit.data.registration import place, register
+from isptoolkit.io.embedded import read_embedded
+from isptoolkit.io.raw import render_by_libraw
+
+
+def frame(height, width):
+    torch.manual_seed(3)
+    coarse = torch.rand(1, 3, height // 8, width // 8)
+    return F.interpolate(coarse, (height, width), mode="bicubic") + 0.02 * torch.randn(1, 3, height, width)
+
+
+@pytest.mark.parametrize("box", [(6, 18, 420, 560), (0, 0, 432, 576), (11, 3, 405, 540)], ids=str)
+def test_a_known_box_is_found(box):
+    top, left, height, width = box
+    seen = frame(432, 576)
+    part = F.interpolate(
+        seen[..., top : top + height, left : left + width], (150, 200), mode="bilinear", antialias=True
+    )
+    found = register(0.4 * part.clamp_min(0) ** 1.5 + 0.1, seen)
+    assert (found.top, found.left, found.height, found.width) == pytest.approx(box, abs=1.5)
+    assert found.correlation > 0.9
+
+
+def test_what_is_placed_lies_where_it_was_taken():
+    seen = frame(200, 300)
+    found = register(F.interpolate(seen, (100, 150), mode="area"), seen)
+    again = place(F.interpolate(seen, (100, 150), mode="area"), found, 20, 30, 100, 120)
+    wanted = seen[..., 20:120, 30:150]
+    assert float((again - wanted).abs().mean()) < 0.03
+
+
+@pytest.mark.parametrize("name", ["canon-powershot-s40/CRW_0101.CRW", "canon-powershot-g2/CRW_0305.CRW"])
+def test_the_box_of_the_cameras_own_pictures(name, data):
+    """Found by search, and described, independently: x 18, y 6, 2276 x 1707."""
+    path = data / "digicam_corpus" / name
+    found = register(read_embedded(path), render_by_libraw(path))
+    assert (found.top, found.left, found.height, found.width) == pytest.approx((6, 18, 1707, 2276), abs=2.5)
+
+
+def test_pictures_that_do_not_fit():
+    with pytest.raises(errors.InvalidArgument, match=r"\[200, 300\] pixels is not registered in 100 x 150"):
+        register(torch.rand(1, 3, 200, 300), torch.rand(1, 3, 100, 150))
+    with pytest.raises(errors.InvalidArgument, match="not registered"):
+        register(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 100, 150))
