@@ -20,6 +20,9 @@ from .limits import Clip as Clip
 from .limits import Quantize as Quantize
 from .menon import DemosaicMenon as DemosaicMenon
 from .monotone_curve import MonotoneCurve as MonotoneCurve
+from .noise import PoissonGaussianNoise as PoissonGaussianNoise
+from .noise import RowNoise as RowNoise
+from .noise import ShotReadNoise as ShotReadNoise
 from .tone import ExtendedReinhard as ExtendedReinhard
 from .tone import Filmic as Filmic
 from .tone import Smoothstep as Smoothstep

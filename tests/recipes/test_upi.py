@@ -1,0 +1,109 @@
+"""UPI against the numbers of its paper and program, and the two directions against each other."""
+
+import pytest
+import torch
+from isptoolkit.recipes import upi
+
+from isptoolkit import Capture, read_image
+from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
+from isptoolkit.round_trip import psnr
+
+GAINS = tuple(1.25 * gain for gain in (2.0, 1.0, 1.7))
+GOLDEN = {
+    (0.25, 0.5, 0.75): (0.059477, 0.191447, 0.173686),
+    (0.1, 0.1, 0.1): (0.011067, 0.022135, 0.013021),
+    (0.99, 0.99, 0.99): (0.349990, 0.699980, 0.411753),
+    (1.0, 0.9, 0.3): (0.329185, 0.454330, 0.110971),
+    (1.0, 1.0, 1.0): (1.0, 1.0, 1.0),
+}
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def capture(**more):
+    return Capture.of("RGGB", gains=GAINS, srgb_to_camera=matrix_of(torch.ones(1, 4))[0].tolist(), **more)
+
+
+def test_the_matrix_is_that_of_the_program():
+    expected = [[0.646005, 0.271431, 0.082563], [0.082558, 0.755754, 0.161688], [0.014544, 0.225019, 0.760436]]
+    torch.testing.assert_close(matrix_of(torch.ones(1, 4))[0], torch.tensor(expected).double(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("srgb", GOLDEN, ids=str)
+def test_golden_values(srgb):
+    picture = torch.tensor(srgb, dtype=torch.float64).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    clean, _, noisy = upi.unprocess(picture, generator(), capture())
+    assert torch.equal(clean, noisy)
+    red, green, blue = GOLDEN[srgb]
+    expected = torch.tensor([[red, green], [green, blue]], dtype=torch.float64)
+    torch.testing.assert_close(clean[0, 0, :2, :2], expected, rtol=0, atol=1e-6)
+
+
+def test_photographs_come_back(data):
+    """Without mosaicing and 8-bit steps, where no color leaves the sensor's range; the published pair reaches 22 dB."""
+    chain = upi.build().span("balance", "tone")
+    found = []
+    for path in sorted((data / "kodak24").glob("*.png"))[::3]:
+        picture = read_image(path).float()
+        drawn = random_captures(1, generator(len(found)))
+        raw = chain.inverse(picture, drawn).clamp(0, 1)
+        found.append(psnr(chain(raw, drawn), picture))
+    assert sum(found) / len(found) > 65
+
+
+@pytest.mark.parametrize("cfa", ["RGGB", "BGGR", "GRBG", "GBRG"])
+def test_smooth_pictures_come_back_through_the_mosaic(cfa):
+    small = 0.2 + 0.5 * torch.rand(2, 3, 4, 6, generator=generator())
+    picture = torch.nn.functional.interpolate(small, (64, 96), mode="bicubic")
+    clean, drawn, _ = upi.unprocess(picture, generator(), cfa=cfa)
+    assert drawn.cfa == cfa
+    assert psnr(upi.process(clean, drawn), picture) > 38
+
+
+def test_levels_of_a_given_camera_are_followed():
+    given = capture(black=64, white=1023, noise=(1e-3, 1e-6))
+    clean, _, noisy = upi.unprocess(torch.rand(1, 3, 64, 64), generator(), given)
+    assert 64 <= float(clean.min()) < float(clean.max()) <= 1023
+    share = (clean - 64) / 959
+    expected = float((1e-3 * share + 1e-6).mean().sqrt())
+    assert float(((noisy - clean) / 959).std()) == pytest.approx(expected, rel=0.05)
+
+
+def test_it_is_seeded_batched_and_differentiable():
+    picture = torch.rand(3, 3, 8, 8, requires_grad=True)
+    a, b, c = (upi.unprocess(picture, generator(seed)) for seed in (1, 1, 2))
+    assert torch.equal(a[2], b[2])
+    assert not torch.equal(a[2], c[2])
+    assert len(a[1]) == 3
+    assert len(a[1].gains.unique(dim=0)) == 3
+    (gradient,) = torch.autograd.grad(upi.process(a[2], a[1]).sum(), picture)
+    assert bool(gradient.isfinite().all())
+    assert float(gradient.abs().sum()) > 0
+
+
+def test_random_captures_have_the_papers_distributions():
+    drawn = random_captures(20_000, generator())
+    brightness = drawn.gains[:, 1]
+    assert float((1 / brightness).mean()) == pytest.approx(0.8, abs=0.005)
+    assert float((1 / brightness).std()) == pytest.approx(0.1, abs=0.005)
+    for channel, (low, high) in ((0, (1.9, 2.4)), (2, (1.5, 1.9))):
+        ratio = drawn.gains[:, channel] / brightness
+        assert low <= float(ratio.min()) < float(ratio.max()) <= high
+        assert float(ratio.mean()) == pytest.approx((low + high) / 2, abs=0.005)
+    shot, read = drawn.noise.log().unbind(1)
+    assert float(shot.exp().min()) >= 1e-4
+    assert float(shot.exp().max()) <= 0.012
+    off = read - (2.18 * shot + 1.20)
+    assert float(off.mean()) == pytest.approx(0, abs=0.01)
+    assert float(off.std()) == pytest.approx(0.26, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("line", "shot", "read"),
+    [(UPI, 1e-4, 6.33e-9), (UPI, 1e-3, 9.58e-7), (UPI, 0.012, 2.16e-4), (NoiseLine(base=10.0), 1e-3, 4.57e-6)]
+    + [(SIDD, 1e-3, 5.6e-6), (SIDD, 0.012, 5.6e-4)],
+)
+def test_the_lines_of_read_noise(line, shot, read):
+    assert float(line.read_of(torch.tensor(shot, dtype=torch.float64))) == pytest.approx(read, rel=0.01)
