@@ -14,6 +14,7 @@ from .geometry import rotate as rotate
 from .io import read_image as read_image
 from .io import read_mosaic as read_mosaic
 from .io import read_raw as read_raw
+from .io import write_dng as write_dng
 from .io import write_image as write_image
 from .parallel import ChannelSplit as ChannelSplit
 from .parallel import Parallel as Parallel

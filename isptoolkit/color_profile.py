@@ -24,10 +24,12 @@ _D50 = torch.tensor([0.9642, 1.0, 0.8249], dtype=torch.float64)
 """The profile connection space white; ICC.1:2022, 7.2.16."""
 _D50_XY = (0.3457, 0.3585)
 _PASSES = 30
+_RAW = (32803, 34892)
+"""PhotometricInterpretation of a mosaic and of linear samples."""
 
 # Correlated color temperatures of EXIF LightSource codes (Exif 2.32, tag 37384): CIE 15:2004 for the named
 # illuminants, the middle of the range that Exif states for fluorescent lamps.
-_TEMPERATURES = {
+TEMPERATURES = {
     1: 5500.0, 2: 4150.0, 3: 2856.0, 4: 5500.0, 9: 5500.0, 10: 6500.0, 11: 7500.0, 12: 6400.0, 13: 5050.0, 14: 4150.0,
     15: 3525.0, 16: 2925.0, 17: 2856.0, 18: 4874.0, 19: 6774.0, 20: 5503.0, 21: 6504.0, 22: 7504.0, 23: 5003.0,
     24: 3200.0,
@@ -56,12 +58,18 @@ def normalized_rows(matrix: Tensor) -> Tensor:
 
 
 def tiff_tags(path: str | Path) -> dict[int, Any]:
-    """The tags of the first directory of a TIFF-like file by code; empty where the file is no TIFF."""
+    """The tags of a TIFF-like file by code; empty where it is none.
+
+    They are those of its first directory, and over them those of the one that holds the RAW samples.
+    """
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as tiff:
-            return {tag.code: tag.value for tag in tiff.pages[0].tags}  # type: ignore[union-attr]
+            first: Any = tiff.pages[0]
+            others = [] if first.subifds is None else list(first.pages)
+            raw = [page for page in (first, *others) if page.photometric in _RAW]
+            return {tag.code: tag.value for page in (first, *raw[:1]) for tag in page.tags}
     except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, struct.error):
         return {}
 
@@ -142,7 +150,7 @@ class ColorProfile:
         `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse of the correlated color temperature and clamped, in
         whichever order the two illuminants are.
         """
-        first, second = (_TEMPERATURES.get(code) for code in (self.illuminant1, self.illuminant2))
+        first, second = (TEMPERATURES.get(code) for code in (self.illuminant1, self.illuminant2))
         if first is None or second is None or first == second:
             return 1.0
         share = (1 / _temperature_of(xy) - 1 / second) / (1 / first - 1 / second)

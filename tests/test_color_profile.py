@@ -6,7 +6,7 @@ import pytest
 import torch
 from colour_hdri.models import dng
 
-from isptoolkit.color_profile import _TEMPERATURES, XYZ_FROM_SRGB, ColorProfile, normalized_rows, tiff_tags
+from isptoolkit.color_profile import TEMPERATURES, XYZ_FROM_SRGB, ColorProfile, normalized_rows, tiff_tags
 from isptoolkit.errors import InvalidArgument
 
 # Canon EOS 5D Mark II, as in colour-hdri's documentation.
@@ -129,7 +129,7 @@ def test_rows_sum_to_one_and_the_scale_of_the_neutral_does_not_matter(neutral):
 def test_temperatures_of_named_illuminants_are_those_of_colour(code, name):
     x, y = colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"][name]
     uv = colour.UCS_to_uv(colour.XYZ_to_UCS(colour.xy_to_XYZ([x, y])))
-    assert _TEMPERATURES[code] == pytest.approx(colour.temperature.uv_to_CCT_Ohno2013(uv)[0], rel=3e-3)
+    assert TEMPERATURES[code] == pytest.approx(colour.temperature.uv_to_CCT_Ohno2013(uv)[0], rel=3e-3)
 
 
 def test_tags_are_read_as_fractions_or_as_numbers():

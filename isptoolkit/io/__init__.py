@@ -1,5 +1,7 @@
-"""RAW files in, pictures in and out."""
+"""RAW files and pictures, in and out."""
 
+from .dng import write_dng as write_dng
+from .gain_map import read_gain_map as read_gain_map
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .jpeg_levels import read_jpeg_levels as read_jpeg_levels

@@ -14,11 +14,12 @@ from torch import Tensor
 from ..capture import BAYER, Capture
 from ..color_profile import ColorProfile, tiff_tags
 from ..errors import MissingMetadata, NotAMosaic, UnreadableFile
+from .dng_tags import NEUTRAL, neutral_of, noise_of, problems_of
 from .metadata import green_normalized, srgb_to_camera_of
 
 # LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
 _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
-_MAKE, _MODEL, _BLACK_LEVEL, _NEUTRAL, _WHITE_XY, _ACTIVE_AREA = 271, 272, 50714, 50728, 50729, 50829
+_MAKE, _MODEL, _BLACK_LEVEL, _WHITE_XY, _ACTIVE_AREA = 271, 272, 50714, 50729, 50829
 """TIFF and DNG tags (DNG 1.6 specification, chapter 4)."""
 _QUICKTAKE = {b"qktk": "Apple QuickTake 100", b"qktn": "Apple QuickTake 150"}
 _SAMPLE_BITS = (8, 10, 12, 14, 16)
@@ -38,6 +39,8 @@ class _Decoded:
     profile: ColorProfile | None
     orientation: int
     camera: str
+    noise: tuple[float, float] | None
+    problems: list[str]
 
 
 def read_raw(
@@ -96,6 +99,7 @@ def read_raw(
         srgb_to_camera=srgb_to_camera,
         camera=decoded.camera,
         orientation=decoded.orientation,
+        noise=decoded.noise,
     )
     return torch.from_numpy(decoded.pixels.astype(np.float32))[None, None], capture
 
@@ -142,6 +146,8 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
         "gains": None if decoded.gains is None else [round(gain, 6) for gain in decoded.gains],
         "matrix": None if matrix is None else [[round(value, 6) for value in row] for row in matrix],
         "orientation": decoded.orientation,
+        "noise": None if decoded.noise is None else list(decoded.noise),
+        "problems": decoded.problems,
         "missing": [name for name, value in said.items() if value is None],
     }
 
@@ -228,6 +234,7 @@ def _facts(path: Path, raw: Any) -> _Decoded:
         )
     profile = ColorProfile.from_tags(tags)
     black, white = _black(raw, sites, tags), float(raw.white_level)
+    inverted = [] if white > max(black) else [f"white {white:g} is not above black {max(black):g}"]
     return _Decoded(
         pixels=pixels.copy(),
         cfa=cfa,
@@ -238,6 +245,8 @@ def _facts(path: Path, raw: Any) -> _Decoded:
         profile=profile,
         orientation=_ORIENTATIONS.get(raw.sizes.flip, 1),
         camera=camera,
+        noise=noise_of(tags),
+        problems=problems_of(tags) + inverted,
     )
 
 
@@ -254,14 +263,16 @@ def _black(raw: Any, sites: Any, tags: dict[int, Any]) -> tuple[float, ...]:
 
 def _gains(raw: Any, tags: dict[int, Any], profile: ColorProfile | None) -> list[float] | None:
     """As-shot multipliers; LibRaw fills in equal ones for a file that has none, so those count only with their tag."""
+    if (neutral := neutral_of(tags)) is not None:
+        return green_normalized([1 / value for value in neutral])
     balance = np.asarray(raw.camera_whitebalance[:3], float)
-    if np.isfinite(balance).all() and balance.min() > 0 and (np.ptp(balance) > 0 or _NEUTRAL in tags):
+    if np.isfinite(balance).all() and balance.min() > 0 and (np.ptp(balance) > 0 or NEUTRAL in tags):
         return green_normalized(balance.tolist())
     white = tags.get(_WHITE_XY, ())
     if profile is None or np.size(white) != 4 or min(white) <= 0:
         return None
-    neutral = profile.neutral((white[0] / white[1], white[2] / white[3]))
-    return green_normalized(1 / neutral) if (neutral > 0).all() else None
+    seen = profile.neutral((white[0] / white[1], white[2] / white[3]))
+    return green_normalized(1 / seen) if (seen > 0).all() else None
 
 
 def _libraw_matrix(raw: Any) -> list[list[float]] | None:

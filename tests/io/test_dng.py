@@ -1,0 +1,199 @@
+"""DNG files that we write, read back by ourselves, by LibRaw, and by exiftool where it is installed."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import rawpy
+import tifffile
+import torch
+
+from isptoolkit import Capture, errors, read_raw, stages, write_dng
+from isptoolkit.color_profile import ColorProfile, tiff_tags
+from isptoolkit.io import describe_raw, read_gain_map
+from isptoolkit.io.gain_map import gain_map_opcodes
+from isptoolkit.priors import random_captures
+
+MATRIX = ((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76))
+
+
+def capture(cfa="RGGB", **more):
+    how = {"black": (60, 62.5, 61, 64), "white": 4095, "gains": (2.1, 1.0, 1.6), "noise": (1.5e-3, 2.5e-6)} | more
+    return Capture.of(cfa, srgb_to_camera=MATRIX, **how)
+
+
+def samples(height, width, channels=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 65536, (1, channels, height, width), generator=generator).float()
+
+
+@pytest.mark.parametrize("cfa", ["RGGB", "BGGR", "GRBG", "GBRG"])
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("size", [(64, 96), (63, 101)], ids=str)
+def test_everything_comes_back(cfa, compress, preview, size, tmp_path):
+    path, x, given = tmp_path / "a.dng", samples(*size), capture(cfa, camera="Maker Model X", orientation=6)
+    small = torch.rand(1, 3, 30, 40) if preview else None
+    write_dng(path, x, given, compress=compress, preview=small)
+    again, found = read_raw(path)
+    assert torch.equal(again, x)
+    assert (found.cfa, found.camera, found.orientation) == (cfa, ("Maker Model X",), (6,))
+    torch.testing.assert_close(found.gains, given.gains, rtol=1e-7, atol=0)
+    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-6)
+    assert torch.equal(found.noise, given.noise)
+    assert torch.equal(found.white, given.white)
+    assert float((found.black - given.black).abs().max()) <= 0.5
+    assert describe_raw(path)["problems"] == []
+    with tifffile.TiffFile(path) as file:
+        held = file.pages[0].pages[0] if preview else file.pages[0]
+        assert np.array_equal(held.asarray(), x[0, 0].numpy().astype(np.uint16))
+    with rawpy.imread(str(path)) as raw:
+        assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy().astype(np.uint16))
+        assert raw.white_level == 4095
+        assert raw.camera_whitebalance[:3] == pytest.approx([2.1, 1.0, 1.6], rel=1e-6)
+
+
+def test_linear_files(tmp_path):
+    x = samples(40, 50, 3)
+    write_dng(tmp_path / "a.dng", x, capture())
+    with tifffile.TiffFile(tmp_path / "a.dng") as file:
+        assert np.array_equal(file.pages[0].asarray(), x[0].permute(1, 2, 0).numpy().astype(np.uint16))
+        assert file.pages[0].photometric == 34892
+    with rawpy.imread(str(tmp_path / "a.dng")) as raw:
+        assert raw.raw_pattern is None
+        assert np.array_equal(raw.raw_image_visible[..., :3], x[0].permute(1, 2, 0).numpy().astype(np.uint16))
+    with pytest.raises(errors.NotAMosaic):
+        read_raw(tmp_path / "a.dng")
+    with pytest.raises(errors.InvalidArgument, match="without compression"):
+        write_dng(tmp_path / "b.dng", x, capture(), compress=True)
+
+
+def test_the_preview_is_there(tmp_path):
+    write_dng(tmp_path / "a.dng", samples(64, 64), capture(), preview=torch.full((1, 3, 20, 30), 0.5))
+    with tifffile.TiffFile(tmp_path / "a.dng") as file:
+        shown = file.pages[0].asarray()
+    assert shown.shape == (20, 30, 3)
+    assert int(shown.min()) == int(shown.max()) == 128
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"compress": True}, {"preview": torch.rand(1, 3, 20, 30)}], ids=["", "jpeg", "preview"]
+)
+@pytest.mark.parametrize("shaded", [False, True])
+def test_exiftool_finds_nothing_wrong(how, shaded, tmp_path):
+    tool = shutil.which("exiftool")
+    if tool is None:
+        pytest.skip("exiftool is not installed (Debian package libimage-exiftool-perl)")
+    shading = stages.LensShadingMesh(1 + torch.rand(4, 5, 7).double()) if shaded else None
+    write_dng(tmp_path / "a.dng", samples(64, 96), capture(camera="Maker Model X"), shading=shading, **how)
+    done = subprocess.run(
+        [tool, "-validate", "-warning", "-error", "-a", tmp_path / "a.dng"], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["Validate", ":", "OK"]
+
+
+def test_colors_under_another_light_and_brightness(tmp_path):
+    """What UPI draws: the gain of green is a brightness, and becomes BaselineExposure."""
+    given = random_captures(1, torch.Generator().manual_seed(3)).replace(
+        black=torch.full((1, 4), 512.0), white=torch.tensor([16383.0])
+    )
+    write_dng(tmp_path / "a.dng", samples(32, 32), given)
+    _, found = read_raw(tmp_path / "a.dng")
+    torch.testing.assert_close(found.gains, given.gains / given.gains[:, 1:2], rtol=1e-7, atol=0)
+    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-6)
+    numerator, denominator = tiff_tags(tmp_path / "a.dng")[50730]
+    assert 2 ** (numerator / denominator) == pytest.approx(float(given.gains[0, 1]))
+
+
+def test_a_sources_profile_goes_through(data, tmp_path):
+    source = data / "tinydng" / "colorchart.dng"
+    x, given = read_raw(source)
+    write_dng(tmp_path / "a.dng", x, given, source=source)
+    again, found = read_raw(tmp_path / "a.dng")
+    assert torch.equal(again, x)
+    mine, theirs = ColorProfile.from_dng(tmp_path / "a.dng"), ColorProfile.from_dng(source)
+    assert torch.equal(mine.color_matrix1, theirs.color_matrix1)
+    assert (mine.illuminant1, mine.illuminant2) == (theirs.illuminant1, theirs.illuminant2)
+    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.gains, given.gains, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("planes", [1, 4])
+@pytest.mark.parametrize("preview", [False, True])
+def test_lens_shading_goes_out_and_in(planes, preview, tmp_path):
+    shading = stages.LensShadingMesh((1 + torch.rand(planes, 5, 7)).double())
+    small = torch.rand(1, 3, 16, 24) if preview else None
+    write_dng(tmp_path / "a.dng", samples(48, 64), capture(), shading=shading, preview=small)
+    found = read_gain_map(tmp_path / "a.dng")
+    assert torch.equal(found.mesh, shading.mesh)
+    write_dng(tmp_path / "b.dng", samples(48, 64), capture())
+    assert read_gain_map(tmp_path / "b.dng") is None
+
+
+def test_the_bytes_of_a_gain_map():
+    """Written out from the specification: numbers are big-endian, and count what follows."""
+    found = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))
+    words = np.frombuffer(found, ">u4")
+    assert words[:4].tolist() == [1, 9, 0x01030000, 1]
+    assert words[4] == len(found) - 20 == 76 + 16
+    assert words[5:15].tolist() == [0, 0, 10, 20, 0, 1, 1, 1, 2, 2]
+    assert np.frombuffer(found, ">f8", 4, 60).tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert words[23] == 1
+    assert np.frombuffer(found, ">f4", 4, 96).tolist() == [1.0, 2.0, 1.5, 3.0]
+
+
+@pytest.mark.parametrize("cut", [2, 30, 70, 100])
+def test_opcodes_that_are_cut_short(cut, tmp_path, monkeypatch):
+    content = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))[:cut]
+    monkeypatch.setattr("isptoolkit.color_profile.tiff_tags", lambda path: {51009: content})
+    with pytest.raises(errors.UnreadableFile, match="GainMap opcodes cannot be read"):
+        read_gain_map(tmp_path / "a.dng")
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_lost(tmp_path):
+    path = tmp_path / "a.dng"
+    write_dng(path, samples(16, 16), capture())
+    before = path.read_bytes()
+    for x, what in (
+        (torch.full((1, 1, 8, 8), -1.0), "values from -1 to -1 do not fit"),
+        (torch.full((1, 1, 8, 8), 70000.0), "to 70000 do not fit"),
+        (torch.full((1, 1, 8, 8), torch.nan), "values from nan"),
+        (torch.zeros(1, 2, 8, 8), r"takes \[1,1,H,W\]"),
+        (torch.zeros(8, 8), r"takes \[1,1,H,W\]"),
+    ):
+        with pytest.raises(errors.IspError, match=what):
+            write_dng(path, x, capture())
+    with pytest.raises(errors.InvalidArgument, match="the capture describes 2"):
+        write_dng(path, samples(8, 8), Capture.collate([capture()] * 2))
+    with pytest.raises(errors.UnreadableFile, match="is no DNG"):
+        write_dng(path, samples(8, 8), capture(), source=tmp_path / "none.dng")
+    with pytest.raises(errors.InvalidArgument, match=r"suffix must be one of .dng"):
+        write_dng(tmp_path / "a.tif", samples(8, 8), capture())
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.dng"]
+
+
+def test_what_is_wrong_with_a_file_is_named(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        tags = [
+            (50706, 1, 4, b"\1\4\0\0", True),
+            (33421, 3, 2, (2, 2), True),
+            (33422, 1, 4, b"\0\1\1\2", True),
+            (50714, 3, 1, 900, True),
+            (50717, 4, 1, 700, True),
+            (50721, 10, 9, (0, 1) * 9, True),
+            (50778, 3, 1, 21, True),
+            (50779, 3, 1, 17, True),
+            (51041, 12, 2, (-1.0, 0.0), True),
+        ]
+        file.write(np.full((32, 32), 500, np.uint16), photometric=32803, extratags=tags, metadata=None)
+    found = "; ".join(describe_raw(tmp_path / "a.dng")["problems"])
+    for what in (
+        "ColorMatrix1 is all zeros",
+        "no usable",
+        "illuminants are swapped",
+        "NoiseProfile",
+        "white 700 is not",
+    ):
+        assert what in found
