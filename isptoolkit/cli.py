@@ -9,13 +9,13 @@ from typing import Annotated
 
 import torch
 import typer
-from torch import Tensor
 
 from .atomic import check_target
 from .command_input import chain_of, read_input
 from .console import complain, print_facts, print_round_trip, progress, working
 from .errors import InvalidArgument, IspError
 from .fusion import fuse, fuse_each
+from .geometry import upright
 from .io import describe_raw, write_image
 from .kernels import describe_kernels, reference
 from .round_trip import measure
@@ -113,7 +113,7 @@ def render(
             shown.update(task, description=name)
             x = stage.forward(x, capture)
             shown.advance(task)
-    write_image(out, _upright(x, capture.orientation[0]) if rotate else x, bits=bits)
+    write_image(out, upright(x, capture.orientation[0]) if rotate else x, bits=bits)
 
 
 @app.command()
@@ -239,6 +239,26 @@ def train(
 
 
 @app.command()
+def unprocess(
+    photos: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="a .dng file for one photograph, or a folder")],
+    like: Annotated[Path | None, typer.Option(metavar="RAW", help="take levels, gains and color of this file")] = None,
+    camera: Annotated[str | None, typer.Option(metavar="NAME", help="a camera of the priors; else a mixture")] = None,
+    noise: Annotated[str, typer.Option(metavar="X", help="line, none, an ISO number, or SHOT,READ")] = "line",
+    seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,
+    compress: Annotated[bool, typer.Option("--compress", help="lossless JPEG")] = False,
+) -> None:
+    """Make RAW of photographs, as DNG files.
+
+    A run that was stopped, or killed, goes on where it was. Exit status 1 if some could not be made.
+    """
+    from .unprocess_command import run
+
+    if not run(photos, out, None if like is None else str(like), camera, noise, seed, compress):
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("-o", "--output", help="folder for the pictures")] = Path("isptoolkit-demo"),
 ) -> None:
@@ -289,14 +309,6 @@ def _mendable(error: Exception) -> str | None:
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
     return "not enough memory for a picture of this size" if short else None
-
-
-def _upright(x: Tensor, orientation: int) -> Tensor:
-    """Undo an EXIF orientation (Exif 2.32, tag 274): mirror first, then quarter turns."""
-    mirrored, turns = {1: (0, 0), 2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}[
-        orientation
-    ]
-    return torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))
 
 
 if __name__ == "__main__":

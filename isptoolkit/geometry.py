@@ -81,6 +81,25 @@ def align(mosaic: Tensor, capture: Capture, cfa: str = "RGGB") -> tuple[Tensor, 
     raise InvalidArgument(f"no crop turns {capture.cfa} into {cfa}")
 
 
+def upright(picture: Tensor, orientation: int) -> Tensor:
+    """Undo an EXIF orientation: mirror first, then quarter turns.
+
+    Args:
+        picture: `[...,H,W]`, not a mosaic.
+        orientation: 1 to 8.
+
+    Source: Exif 2.32, tag 274.
+
+    >>> upright(torch.tensor([[1, 2], [3, 4]]), 6)
+    tensor([[3, 1],
+            [4, 2]])
+    """
+    mirrored, turns = {1: (0, 0), 2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}[
+        orientation
+    ]
+    return torch.rot90(picture.flip(-1) if mirrored else picture, turns, (-2, -1))
+
+
 def _sites(*positions: tuple[int, int]) -> list[int]:
     return [row % 2 * 2 + column % 2 for row, column in positions]
 

@@ -15,6 +15,8 @@ XYZ_TO_CAMERA = (
     ((0.6596, -0.2079, -0.0562), (-0.4782, 1.3016, 0.1933), (-0.0970, 0.1581, 0.5181)),
 )
 """XYZ to camera RGB of the four cameras of the Darmstadt Noise Dataset, as the code of UPI has them."""
+CAMERAS = ("Huawei Nexus 6P", "Sony ILCE-7R", "Olympus E-M10", "Sony DSC-RX100")
+"""The cameras of `XYZ_TO_CAMERA`, in their order."""
 SRGB_TO_XYZ = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),
@@ -78,6 +80,17 @@ def matrix_of(weights: Tensor) -> Tensor:
     mixed = torch.einsum("bk,kij->bij", weights.double() / weights.double().sum(1, keepdim=True), cameras)
     matrix = mixed @ torch.tensor(SRGB_TO_XYZ, dtype=torch.float64)
     return matrix / matrix.sum(2, keepdim=True)
+
+
+def matrix_of_camera(name: str) -> Tensor:
+    """The same of one of `CAMERAS`, `[1,3,3]`.
+
+    Raises:
+        InvalidArgument: for another name.
+    """
+    if name not in CAMERAS:
+        raise InvalidArgument(f"no camera {name!r}: choose one of {', '.join(CAMERAS)}")
+    return matrix_of(torch.eye(len(CAMERAS))[[CAMERAS.index(name)]])
 
 
 def random_captures(
