@@ -1,5 +1,6 @@
 """Crops, flips and rotations of a mosaic together with its capture: the CFA phase follows the top-left pixel."""
 
+import torch
 from torch import Tensor
 
 from .capture import BAYER, Capture

@@ -80,10 +80,10 @@ def _bits(path: Path, image: "Image.Image") -> int:
     """Of a sample, at least 8: Pillow shows 16 bits of color as 8."""
     if image.format == "TIFF":
         depths: Any = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
-        return max(8, *depths)
+        return int(max(8, *depths))
     if image.format == "PNG":
         with path.open("rb") as stream:
-            return max(8, stream.read(25)[24])
+            return max(8, *stream.read(25)[24:])
     return 8
 
 
