@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from .round_trip import measure
 from .spaces import SRGB
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+calibrate = typer.Typer(rich_markup_mode=None, help="Measure what a camera does.")
+app.add_typer(calibrate, name="calibrate")
 
 Raw = Annotated[Path, typer.Argument(help="a RAW file, or a headerless dump with --size")]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="classic or libraw")]
@@ -256,6 +259,38 @@ def unprocess(
 
     if not run(photos, out, None if like is None else str(like), camera, noise, seed, compress):
         raise typer.Exit(1)
+
+
+@calibrate.command("noise")
+def calibrate_noise(
+    frames: Annotated[list[Path], typer.Argument(help="one RAW file, or pairs of equal exposures in turn")],
+    gains: Gains = None,
+    matrix: Matrix = None,
+    size: Size = None,
+    cfa: Cfa = "RGGB",
+    dtype: Dtype = "uint16",
+    black: Black = None,
+    white: White = None,
+    as_json: Json = False,
+) -> None:
+    """Measure shot and read noise: from pairs of frames, such as flat fields and darkness, or from one picture.
+
+    What it prints is a NoiseProfile: variance = shot x + read, x from 0 at black to 1 at white.
+    """
+    from .noise_calibration import noise_of_pairs, noise_of_picture
+
+    read = [read_input(frame, gains, matrix, size, cfa, dtype, black, white) for frame in frames]
+    if len(read) > 1 and len(read) % 2:
+        raise InvalidArgument(f"calibrate noise takes one file, or pairs, got {len(read)}")
+    capture, frame = read[0][1], [x for x, _ in read]
+    pairs = list(zip(frame[::2], frame[1::2], strict=True)) if len(frame) > 1 else []
+    with working("measuring noise"):
+        found = noise_of_pairs(pairs, capture) if pairs else noise_of_picture(frame[0], capture)
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    print(f"shot {found.shot:.4g} +- {found.shot_error:.2g}, read {found.read:.4g} +- {found.read_error:.2g}")
+    print(f"through {found.points} points; unprocess takes it as --noise {found.shot:.6g},{found.read:.6g}")
 
 
 @app.command()

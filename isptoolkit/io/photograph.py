@@ -83,7 +83,8 @@ def _bits(path: Path, image: "Image.Image") -> int:
         return int(max(8, *depths))
     if image.format == "PNG":
         with path.open("rb") as stream:
-            return max(8, *stream.read(25)[24:])
+            head = stream.read(25)
+        return int(max(8, *head[24:]))
     return 8
 
 

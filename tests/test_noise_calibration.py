@@ -1,0 +1,104 @@
+"""Calibration of noise on simulated sensors of known truth, and on a real dark frame."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from isptoolkit import Capture, errors, read_image, read_mosaic, stages, write_dng
+from isptoolkit.noise_calibration import noise_of_pairs, noise_of_picture
+from isptoolkit.stages.noise import poisson_gaussian_noise
+
+SENSORS = [(1e-3, 4e-6), (5e-3, 1e-4), (2e-4, 1e-6)]
+
+
+def capture(noise):
+    return Capture.of("GRBG", black=(256, 250, 260, 255), white=16383, noise=noise)
+
+
+def frame(signal, noise, seed):
+    """A sensor: photons, read noise, whole digital numbers."""
+    described = capture(noise)
+    seen = poisson_gaussian_noise(signal, described.noise, torch.Generator().manual_seed(seed))
+    return stages.Levels().inverse(seen, described).round()
+
+
+@pytest.mark.parametrize("noise", SENSORS, ids=str)
+def test_pairs_of_flat_frames_tell_the_truth(noise):
+    """Unevenly lit, on a fixed pattern: both cancel."""
+    generator = torch.Generator().manual_seed(9)
+    pattern = 1 + 0.02 * torch.randn(1, 1, 256, 384, generator=generator, dtype=torch.float64)
+    light = torch.linspace(0.8, 1.0, 384, dtype=torch.float64)
+    pairs = []
+    for index, level in enumerate((0.0, 0.01, 0.05, 0.2, 0.5)):
+        signal = level * light * pattern
+        pairs.append((frame(signal, noise, 2 * index), frame(signal, noise, 2 * index + 1)))
+    found = noise_of_pairs(pairs, capture(noise))
+    assert found.shot == pytest.approx(noise[0], rel=0.02)
+    read = noise[1] + 1 / 12 / 16127**2  # rounding to digital numbers is noise, too
+    assert found.read == pytest.approx(read, rel=0.05)
+    assert abs(found.shot - noise[0]) < 4 * found.shot_error
+    assert found.shot_error < 0.02 * found.shot
+
+
+@pytest.mark.parametrize("noise", SENSORS[:2], ids=str)
+def test_one_picture_with_flat_parts(noise):
+    steps = torch.linspace(0.005, 0.8, 24, dtype=torch.float64).view(1, 1, 4, 6)
+    signal = steps.repeat_interleave(128, 2).repeat_interleave(128, 3)
+    texture = torch.rand(1, 1, 512, 768, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    signal[..., ::256, :] *= 1 + 0.5 * texture[..., ::256, :]
+    found = noise_of_picture(frame(signal, noise, 0), capture(noise))
+    assert found.shot == pytest.approx(noise[0], rel=0.1)
+    assert found.read == pytest.approx(noise[1], rel=0.35)
+
+
+def test_a_photograph_of_known_noise(data):
+    """Texture biases it upwards, within reason."""
+    picture = read_image(data / "kodak24" / sorted(p.name for p in (data / "kodak24").glob("*.png"))[22]).double()
+    noise = (2e-3, 2e-5)
+    signal = stages.Mosaic()(stages.PowerCurve(gamma=2.2).inverse(picture, capture(noise)), capture(noise))
+    found = noise_of_picture(frame(signal, noise, 3), capture(noise))
+    assert 0.8 * noise[0] < found.shot < 1.6 * noise[0]
+
+
+def test_a_real_dark_frame(data):
+    """Beside a bright pair of known noise, the line meets black at its own variance, hot pixels apart."""
+    path = data / "infinite-isp" / "BlackImage_1920x1080_12bits_BGGR.raw"
+    eye = torch.eye(3).tolist()
+    dark, described = read_mosaic(
+        path, width=1920, height=1080, cfa="BGGR", black=0, white=4095, gains=(1, 1, 1), matrix=eye
+    )
+    halves = dark[..., :540, :], dark[..., 540:, :]
+    generator = torch.Generator().manual_seed(1)
+    bright = [2000 + 30 * torch.randn(1, 1, 540, 1920, generator=generator) for _ in range(2)]
+    found = noise_of_pairs([halves, (bright[0], bright[1])], described)
+    # But for hot pixels; its samples are clipped at 0 and most are 0 or 4, which no Gaussian is.
+    samples = np.sort(dark.flatten().numpy())[: int(0.9995 * dark.numel())]
+    assert (found.read * 4095**2) ** 0.5 == pytest.approx(samples.std(), rel=0.2)
+
+
+def test_what_cannot_be_measured():
+    flat = torch.full((1, 1, 64, 64), 1000.0)
+    with pytest.raises(errors.InvalidArgument, match="at least one pair"):
+        noise_of_pairs([], capture(None))
+    with pytest.raises(errors.InvalidArgument, match="differ in size"):
+        noise_of_pairs([(flat, flat[..., :32])], capture(None))
+    with pytest.raises(errors.InvalidArgument, match="at least two brightnesses"):
+        even = Capture.of("RGGB", black=256, white=16383)
+        noise_of_pairs([(flat + torch.randn(flat.shape), flat + torch.randn(flat.shape))], even)
+    with pytest.raises(errors.InvalidArgument, match="at least 16 x 16"):
+        noise_of_picture(flat[..., :8, :8], capture(None))
+    with pytest.raises(errors.InvalidArgument, match="needs 160 blocks"):
+        noise_of_picture(flat, capture(None))
+
+
+def test_the_command(run, tmp_path):
+    for name, seed in (("a", 0), ("b", 1), ("c", 2), ("d", 3)):
+        signal = torch.full((1, 1, 128, 128), 0.0 if name < "c" else 0.4, dtype=torch.float64)
+        write_dng(tmp_path / f"{name}.dng", frame(signal, SENSORS[0], seed), capture(SENSORS[0]))
+    code, said, _ = run("calibrate", "noise", *(tmp_path / f"{name}.dng" for name in "abcd"), "--json")
+    assert code == 0
+    assert json.loads(said)["shot"] == pytest.approx(1e-3, rel=0.05)
+    code, _, told = run("calibrate", "noise", *(tmp_path / f"{name}.dng" for name in "abc"))
+    assert (code, "one file, or pairs, got 3" in told) == (2, True)
