@@ -220,8 +220,8 @@ def check(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="invisp")],
-    data: Annotated[Path, typer.Option(help="a folder of RAW files")],
+    recipe: Annotated[str, typer.Argument(help="invisp or upi")],
+    data: Annotated[Path, typer.Option(help="a folder of RAW files, for upi of photographs")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; a run that is there goes on")],
     settings: Annotated[
         list[str] | None,
@@ -232,7 +232,7 @@ def train(
     target: Annotated[str, typer.Option(help="libraw, libraw-jpeg, or camera: the picture in the RAW file")] = "libraw",
     listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
 ) -> None:
-    """Train a recipe on a folder of RAW files.
+    """Train a recipe on a folder of files.
 
     A run that was stopped, or killed, goes on where it was.
     """

@@ -17,7 +17,7 @@ from .pipeline import Pipeline
 from .pipeline_file import with_values
 from .public import public_classes
 
-RECIPES = {"invisp": "isptoolkit.recipes.invisp"}
+RECIPES = {"invisp": "isptoolkit.recipes.invisp", "upi": "isptoolkit.recipes.upi"}
 """By the name on the command line."""
 
 
@@ -39,7 +39,10 @@ def chain_of(
     if (recipe is None) != (weights is None):
         raise InvalidArgument("--recipe and --weights go together")
     if recipe is not None:
-        chain: Pipeline = recipe_module(recipe).load(weights)
+        module = recipe_module(recipe)
+        if not hasattr(module, "load"):
+            raise InvalidArgument(f"the recipe {recipe} is no rendering of RAW files")
+        chain: Pipeline = module.load(weights)
     elif file is not None:
         chain = Pipeline.load(file)
     elif preset in makers:

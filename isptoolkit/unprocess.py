@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from .capture import Capture
+from .data.photo_folder import SUFFIXES
 from .errors import InvalidArgument, IspError
 from .io import read_raw, write_dng
 from .io.photograph import read_photograph
 from .priors import CAMERAS, UPI, matrix_of_camera, random_captures
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _HALF = re.compile(r"\..{1,16}\.[0-9a-f]{12}\.dng")
 """What a killed run may leave: see `atomic.replacing`."""
 _BLACK, _WHITE, _SHOT_AT_100 = 512.0, 16383.0, 1e-4

@@ -6,12 +6,19 @@ leaves out the tone curve and the brightness.
 """
 
 import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from isptoolkit import LINEAR, Capture, Pipeline, fuse, stages
-from isptoolkit.priors import UPI, NoiseLine, random_captures
+from isptoolkit import LINEAR, PACKED, Capture, Contract, Pipeline, Stage, fuse, stages
+from isptoolkit.data import Batch, PhotoFolder
+from isptoolkit.errors import InvalidArgument, MissingMetadata
+from isptoolkit.learned import UNet
+from isptoolkit.priors import SIDD, UPI, NoiseLine, random_captures
+from isptoolkit.stages.cfa import pack, unpack
 from isptoolkit.stages.noise import shot_read_noise
 
 
@@ -88,6 +95,121 @@ def process(mosaic: Tensor, capture: Capture) -> Tensor:
     1.0
     """
     return _fused(mosaic.device, "levels").forward(mosaic, capture)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Of the denoiser.
+
+    Args:
+        widths: of its U-Net; the paper's have 11,776,708 parameters.
+        domain: of the loss: `srgb`, after `process`, or `raw`.
+        line: of the noise while training: `upi`, or `sidd` for smartphones.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    domain: str = "srgb"
+    line: str = "upi"
+
+    def __post_init__(self) -> None:
+        if self.domain not in ("srgb", "raw") or self.line not in _LINES:
+            raise InvalidArgument(f"upi: domain is srgb or raw, line upi or sidd, got {self.domain!r}, {self.line!r}")
+
+
+class Denoiser(Stage):
+    """A U-Net that sees four noisy planes and the variance of each sample, and adds what it takes off; one-way.
+
+    Args:
+        widths: see `Config`.
+
+    Raises:
+        MissingMetadata: in `forward`, when the capture does not state its noise.
+
+    Source: section 4 of the paper.
+
+    >>> capture = Capture.of("RGGB", noise=(1e-3, 1e-6))
+    >>> Denoiser((4, 8))(torch.rand(1, 4, 6, 6), capture).shape
+    torch.Size([1, 4, 6, 6])
+    """
+
+    takes = gives = PACKED
+
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256, 512)) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.net = UNet(8, 4, self.widths)
+        self.contract = Contract(None, None, reach=None)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        if capture.noise is None:
+            raise MissingMetadata("Denoiser: the capture does not state its noise: capture.replace(noise=...)")
+        shot, read = capture.noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
+        made: Tensor = x + self.net(torch.cat((x, (shot * x + read).expand_as(x)), 1))
+        return made
+
+
+class Objective(nn.Module):
+    """Mean absolute error of what is denoised, in RAW or, both processed, in sRGB.
+
+    Args:
+        config: of the recipe.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        self.config = config or Config()
+        self.denoiser = Denoiser(self.config.widths)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss; sensor is noisy, target the photograph that it was made of."""
+        clean, denoised = self._pair(batch)
+        if self.config.domain == "raw":
+            return (denoised - clean).abs().mean(), {}
+        made, wanted = (process(x.clamp(0, 1), batch.capture) for x in (denoised, clean))
+        return (made - wanted).abs().mean(), {"raw": (denoised - clean).detach().abs().mean()}
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """Noisy, denoised and clean, processed."""
+        clean, denoised = self._pair(batch)
+        shown = {"noisy": batch.sensor, "denoised": denoised, "clean": clean}
+        return {name: process(x.clamp(0, 1), batch.capture) for name, x in shown.items()}
+
+    def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        silent = batch.capture.replace(noise=None)
+        clean = unprocess(batch.target, torch.Generator(), silent)[0]
+        return clean, unpack(self.denoiser(pack(batch.sensor), batch.capture))
+
+
+class Unprocessed:
+    """Photographs as noisy RAW, drawn anew for every sample.
+
+    Args:
+        photographs: where patches come from.
+        config: of the recipe.
+    """
+
+    def __init__(self, photographs: PhotoFolder, config: Config | None = None) -> None:
+        self.photographs, self.files, self.skipped = photographs, photographs.files, photographs.skipped
+        self.line = _LINES[(config or Config()).line]
+
+    def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
+        """See `isptoolkit.data.RawFolder.batch`."""
+        if patch % 2:
+            raise InvalidArgument(f"a patch of a mosaic is even, got {patch}")
+        target, seeds = self.photographs.patches(number, size, patch, seed=seed, rank=rank, world=world)
+        parts = [
+            unprocess(sample, torch.Generator().manual_seed(start), line=self.line)
+            for sample, start in zip(torch.split(target, 1), seeds, strict=True)
+        ]
+        return Batch(torch.cat([noisy for *_, noisy in parts]), Capture.collate([c for _, c, _ in parts]), target)
+
+
+def source(data: Path, config: Config, on_file: Callable[[int, int], None] | None = None) -> Unprocessed:
+    """What `isptoolkit train upi` trains on: a folder of photographs."""
+    return Unprocessed(PhotoFolder(data, on_file=on_file), config)
+
+
+_LINES = {"upi": UPI, "sidd": SIDD}
 
 
 @functools.cache

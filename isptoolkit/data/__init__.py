@@ -1,5 +1,6 @@
 """Pairs of RAW and picture for training."""
 
 from .batch import Batch as Batch
+from .photo_folder import PhotoFolder as PhotoFolder
 from .raw_folder import RawFolder as RawFolder
 from .raw_folder import fivek as fivek

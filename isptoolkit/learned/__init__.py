@@ -10,3 +10,4 @@ from .flow import Flow as Flow
 from .flow import Haar as Haar
 from .flow import InvertibleConv as InvertibleConv
 from .flow_step import FlowStep as FlowStep
+from .unet import UNet as UNet

@@ -36,7 +36,11 @@ def run(
         def on_file(done: int, total: int) -> None:
             shown.update(task, completed=done, total=total)
 
-        source = RawFolder(data, names=names, target=target, mixed=mixed, cache=cache, on_file=on_file)
+        source: Any
+        if hasattr(module, "source"):  # trained on something else than RAW files
+            source = module.source(data, config, on_file)
+        else:
+            source = RawFolder(data, names=names, target=target, mixed=mixed, cache=cache, on_file=on_file)
     for path, why in source.skipped.items():
         complain(f"{path} is passed over: {why}")
     with progress() as shown:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from isptoolkit.recipes import upi
 
-from isptoolkit import Capture, read_image
+from isptoolkit import Capture, errors, read_image
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
 from isptoolkit.round_trip import psnr
 
@@ -107,3 +107,53 @@ def test_random_captures_have_the_papers_distributions():
 )
 def test_the_lines_of_read_noise(line, shot, read):
     assert float(line.read_of(torch.tensor(shot, dtype=torch.float64))) == pytest.approx(read, rel=0.01)
+
+
+def test_the_denoiser_has_the_published_size():
+    assert sum(value.numel() for value in upi.Denoiser().parameters()) == 11_776_708
+
+
+@pytest.mark.parametrize("domain", ["srgb", "raw"])
+def test_the_denoiser_learns(domain, data):
+    source = upi.source(data / "kodak24", upi.Config())
+    torch.manual_seed(0)
+    objective = upi.Objective(upi.Config(widths=(8, 16), domain=domain))
+    batch = source.batch(0, 4, 64)
+    optimizer = torch.optim.Adam(objective.parameters(), 3e-3)
+    losses = []
+    for _ in range(40):
+        loss, _ = objective(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+    shapes = {picture.shape for picture in objective.pictures(batch).values()}
+    assert shapes == {(4, 3, 64, 64)}
+
+
+def test_batches_are_functions_of_their_number(data):
+    source = upi.source(data / "kodak24", upi.Config())
+    a, b, c = (source.batch(number, 4, 32, seed=5) for number in (1, 1, 2))
+    assert torch.equal(a.sensor, b.sensor)
+    assert not torch.equal(a.sensor, c.sensor)
+    half = source.batch(1, 4, 32, seed=5, rank=1, world=2)
+    assert torch.equal(half.sensor, a.sensor[1::2])
+    assert torch.equal(half.capture.noise, a.capture.noise[1::2])
+
+
+def test_training_by_command(run, data, tmp_path):
+    how = ["train", "upi", "--data", data / "kodak24", "-o", tmp_path / "run", "--set", "widths=[4,8]"]
+    code, said, _ = run(*how, "--set", "steps=2", "--set", "patch=32", "--set", "batch=2", "--set", "draw_every=2")
+    assert code == 0
+    assert "2 steps on 24 files" in said
+    assert (tmp_path / "run" / "pictures" / "0000002.png").is_file()
+    (tmp_path / "none").mkdir()
+    assert "no photograph" in run("train", "upi", "--data", tmp_path / "none", "-o", tmp_path / "b")[2]
+
+
+def test_wrong_configurations():
+    with pytest.raises(errors.InvalidArgument, match="domain is srgb or raw"):
+        upi.Config(domain="lab")
+    with pytest.raises(errors.MissingMetadata, match="does not state its noise"):
+        upi.Denoiser((4, 8))(torch.rand(1, 4, 4, 4), capture())

@@ -1,0 +1,59 @@
+"""A U-Net: features at several scales, each passed across to where the picture is put together again."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import InvalidArgument
+
+
+class UNet(nn.Module):
+    """Three 3x3 convolutions with leaky ReLU (0.2) at each width, max-pooling down, bilinear up; any size.
+
+    Borders are repeated up to whole cells of the coarsest scale and cut off again.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        widths: of the scales, finest first.
+
+    Raises:
+        InvalidArgument: for fewer than two widths.
+
+    Source: Ronneberger et al., "U-Net", MICCAI 2015; in this form Brooks et al., CVPR 2019.
+
+    >>> UNet(8, 4, (4, 8))(torch.zeros(1, 8, 5, 7)).shape
+    torch.Size([1, 4, 5, 7])
+    """
+
+    def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...] = (32, 64, 128, 256, 512)) -> None:
+        super().__init__()
+        if len(widths) < 2:
+            raise InvalidArgument(f"UNet: at least two widths, got {widths}")
+        self.widths = tuple(widths)
+        down = zip((inputs, *widths), widths, strict=False)
+        self.down = nn.ModuleList(_convolutions(before, width) for before, width in down)
+        up = zip(reversed(widths), reversed(widths[:-1]), strict=False)
+        self.up = nn.ModuleList(_convolutions(below + width, width) for below, width in up)
+        self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        cell = 2 ** (len(self.widths) - 1)
+        x = F.pad(x, (0, -width % cell, 0, -height % cell), mode="replicate")
+        kept = []
+        for scale, convolutions in enumerate(self.down):
+            x = convolutions(x if not scale else F.max_pool2d(x, 2))
+            kept.append(x)
+        for convolutions, across in zip(self.up, reversed(kept[:-1]), strict=True):
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = convolutions(torch.cat((x, across), 1))
+        made: Tensor = self.last(x)
+        return made[..., :height, :width]
+
+
+def _convolutions(inputs: int, width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, width, width):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers)
