@@ -1,10 +1,9 @@
-"""The `isptoolkit` command: render, roundtrip, show, check, info and demo."""
+"""The `isptoolkit` command: what it shows of RAW files; `cli_making` has the rest."""
 
 import json
 import os
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,24 @@ import torch
 import typer
 
 from .atomic import check_target
+from .cli_making import calibrate_noise, demo, train, unprocess
+from .cli_options import (
+    Black,
+    Cfa,
+    Dtype,
+    File,
+    Fuse,
+    Gains,
+    Json,
+    Matrix,
+    Preset,
+    Raw,
+    Recipe,
+    Sets,
+    Size,
+    Weights,
+    White,
+)
 from .command_input import chain_of, read_input
 from .console import complain, print_facts, print_round_trip, progress, working
 from .errors import InvalidArgument, IspError
@@ -25,43 +42,7 @@ from .spaces import SRGB
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 calibrate = typer.Typer(rich_markup_mode=None, help="Measure what a camera does.")
 app.add_typer(calibrate, name="calibrate")
-
-Raw = Annotated[Path, typer.Argument(help="a RAW file, or a headerless dump with --size")]
-Preset = Annotated[str, typer.Option(metavar="NAME", help="classic or libraw")]
-File = Annotated[
-    Path | None, typer.Option("--pipeline", metavar="FILE", help="a pipeline saved as TOML, instead of a preset")
-]
-Recipe = Annotated[str | None, typer.Option(metavar="NAME", help="invisp, with --weights, instead of a preset")]
-Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="of the recipe: what train wrote, or a published .pth")
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="STAGE.VALUE=X",
-        help="change a value of a stage, as in tone.amount=0.8; X as in TOML; repeatable",
-    ),
-]
-Gains = Annotated[
-    str | None, typer.Option(metavar="R,G,B", help="white-balance multipliers, instead of the file's as-shot ones")
-]
-Matrix = Annotated[
-    str | None,
-    typer.Option(metavar="9 NUMBERS", help="XYZ (D65) to camera, row by row with commas, instead of the file's"),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(metavar="WIDTHxHEIGHT", help="of a headerless dump, which needs --black and --white as well"),
-]
-Cfa = Annotated[str, typer.Option(metavar="LETTERS", help="of a headerless dump: RGGB, BGGR, GRBG or GBRG")]
-Dtype = Annotated[str, typer.Option(metavar="TYPE", help="of a headerless dump: uint8, uint16, >u2, float32 or >f4")]
-Black = Annotated[float | None, typer.Option(metavar="DN", help="black level, instead of the file's")]
-White = Annotated[float | None, typer.Option(metavar="DN", help="white level, instead of the file's")]
-Fuse = Annotated[
-    bool, typer.Option("--fuse/--no-fuse", help="run point-wise stages by native kernels, or each by torch")
-]
-Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+calibrate.command("noise")(calibrate_noise)
 
 
 @app.callback(invoke_without_command=True)
@@ -218,94 +199,8 @@ def check(
     print(f"{stage}: lawful in {examples} examples ({loaded.contract})")
 
 
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="invisp or upi")],
-    data: Annotated[Path, typer.Option(help="a folder of RAW files, for upi of photographs")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; a run that is there goes on")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=X", help="of the training or the recipe, as in steps=500; repeatable"),
-    ] = None,
-    mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
-    cache: Annotated[Path | None, typer.Option(help="folder where decoded files stay for other runs")] = None,
-    target: Annotated[str, typer.Option(help="libraw, libraw-jpeg, or camera: the picture in the RAW file")] = "libraw",
-    listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
-) -> None:
-    """Train a recipe on a folder of files.
-
-    A run that was stopped, or killed, goes on where it was.
-    """
-    from .train.command import run
-
-    run(recipe, data, out, settings, mixed=mixed, cache=cache, target=target, listed=listed)
-
-
-@app.command()
-def unprocess(
-    photos: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
-    out: Annotated[Path, typer.Option("-o", "--output", help="a .dng file for one photograph, or a folder")],
-    like: Annotated[Path | None, typer.Option(metavar="RAW", help="take levels, gains and color of this file")] = None,
-    camera: Annotated[str | None, typer.Option(metavar="NAME", help="a camera of the priors; else a mixture")] = None,
-    noise: Annotated[str, typer.Option(metavar="X", help="line, none, an ISO number, or SHOT,READ")] = "line",
-    seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,
-    compress: Annotated[bool, typer.Option("--compress", help="lossless JPEG")] = False,
-) -> None:
-    """Make RAW of photographs, as DNG files.
-
-    A run that was stopped, or killed, goes on where it was. Exit status 1 if some could not be made.
-    """
-    from .unprocess_command import run
-
-    if not run(photos, out, None if like is None else str(like), camera, noise, seed, compress):
-        raise typer.Exit(1)
-
-
-@calibrate.command("noise")
-def calibrate_noise(
-    frames: Annotated[list[Path], typer.Argument(help="one RAW file, or pairs of equal exposures in turn")],
-    gains: Gains = None,
-    matrix: Matrix = None,
-    size: Size = None,
-    cfa: Cfa = "RGGB",
-    dtype: Dtype = "uint16",
-    black: Black = None,
-    white: White = None,
-    as_json: Json = False,
-) -> None:
-    """Measure shot and read noise: from pairs of frames, such as flat fields and darkness, or from one picture.
-
-    What it prints is a NoiseProfile: variance = shot x + read, x from 0 at black to 1 at white.
-    """
-    from .noise_calibration import noise_of_pairs, noise_of_picture
-
-    read = [read_input(frame, gains, matrix, size, cfa, dtype, black, white) for frame in frames]
-    if len(read) > 1 and len(read) % 2:
-        raise InvalidArgument(f"calibrate noise takes one file, or pairs, got {len(read)}")
-    capture, frame = read[0][1], [x for x, _ in read]
-    pairs = list(zip(frame[::2], frame[1::2], strict=True)) if len(frame) > 1 else []
-    with working("measuring noise"):
-        found = noise_of_pairs(pairs, capture) if pairs else noise_of_picture(frame[0], capture)
-    if as_json:
-        print(json.dumps(asdict(found)))
-        return
-    print(f"shot {found.shot:.4g} +- {found.shot_error:.2g}, read {found.read:.4g} +- {found.read_error:.2g}")
-    print(f"through {found.points} points; unprocess takes it as --noise {found.shot:.6g},{found.read:.6g}")
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option("-o", "--output", help="folder for the pictures")] = Path("isptoolkit-demo"),
-) -> None:
-    """Turn a photograph into RAW and back; needs no file."""
-    from .demo import CAPTURE, run
-
-    with working("photograph -> RAW -> photograph"):
-        done = run(out)
-    print_round_trip(done.trip)
-    print(f"capture: {CAPTURE.cfa}, black {CAPTURE.black[0].tolist()}, white {CAPTURE.white.item():g}")
-    print(f"photograph -> RAW mosaic -> photograph: {done.photograph_psnr:.2f} dB (the demosaic's guess at two thirds)")
-    print("wrote " + ", ".join(str(file) for file in done.files))
+for command in (train, unprocess, demo):
+    app.command()(command)
 
 
 def main() -> None:

@@ -5,11 +5,11 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -114,10 +114,18 @@ def unprocess_file(photo: Path, out: Path, job: Job) -> dict[str, Any]:
     return made | {"job": asdict(job), "cfa": capture.cfa, **numbers}
 
 
+Engine: TypeAlias = Callable[[Mapping[Path, Path], Job], Iterator[tuple[Path, dict[str, Any] | Exception]]]
+"""Makes files of photographs and gives, as each is done, the line of the manifest or what went wrong."""
+
+
 def unprocess_all(
-    photos: Sequence[Path], out: Path, job: Job, on_file: Callable[[int, int], None] | None = None
+    photos: Sequence[Path],
+    out: Path,
+    job: Job,
+    on_file: Callable[[int, int], None] | None = None,
+    engine: Engine | None = None,
 ) -> tuple[int, dict[Path, str]]:
-    """Make a DNG file of every photograph that has none yet, in threads.
+    """Make a DNG file of every photograph that has none yet.
 
     Files appear whole; `manifest.jsonl` gets a line for each when it is there. A run that was stopped goes on: what the
     manifest tells of is not made again.
@@ -127,6 +135,7 @@ def unprocess_all(
         out: folder.
         job: what to make.
         on_file: called with how many are done, and of how many.
+        engine: what does the work: threads, or `isptoolkit.unprocess_ray.by_ray`.
 
     Returns:
         How many were made now, and the reason for those that could not be.
@@ -147,44 +156,41 @@ def unprocess_all(
             path.unlink(missing_ok=True)
     done = _manifest(out / "manifest.jsonl", job)
     todo = {photo: target for photo, target in targets.items() if not _is_done(photo, target, out, done)}
+    for target in todo.values():
+        target.parent.mkdir(parents=True, exist_ok=True)
     failed: dict[Path, str] = {}
-    workers = max(1, min(len(todo), os.cpu_count() or 1))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // workers))
-    try:
-        with ThreadPoolExecutor(workers) as pool, (out / "manifest.jsonl").open("a") as manifest:
-            for photo, future in _completed(pool, todo, job):
-                try:
-                    line = future.result()
-                except (IspError, OSError) as error:
-                    failed[photo] = str(error)
-                else:
-                    line["output"] = str(todo[photo].relative_to(out))
-                    manifest.write(json.dumps(line) + "\n")
-                    manifest.flush()
-                if on_file is not None:
-                    waiting = len(todo) - len(failed)
-                    on_file(len(targets) - waiting, len(targets))
-    finally:
-        torch.set_num_threads(threads)
+    with (out / "manifest.jsonl").open("a") as manifest:
+        for count, (photo, made) in enumerate((engine or by_threads)(todo, job), len(targets) - len(todo) + 1):
+            if isinstance(made, Exception):
+                failed[photo] = str(made)
+            else:
+                manifest.write(json.dumps(made | {"output": str(todo[photo].relative_to(out))}) + "\n")
+                manifest.flush()
+            if on_file is not None:
+                on_file(count, len(targets))
     return len(todo) - len(failed), failed
 
 
-def _completed(
-    pool: ThreadPoolExecutor, todo: dict[Path, Path], job: Job
-) -> Iterator[tuple[Path, "Future[dict[str, Any]]"]]:
-    """As they are finished, with a few in flight: an interrupt does not wait for all."""
+def by_threads(todo: Mapping[Path, Path], job: Job) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
+    """One thread for each processor, with a few photographs in flight, so that an interrupt does not wait for all."""
+    workers = max(1, min(len(todo), os.cpu_count() or 1))
+    threads, queue = torch.get_num_threads(), iter(todo.items())
+    torch.set_num_threads(max(1, threads // workers))
     waiting: dict[Future[dict[str, Any]], Path] = {}
-    queue = iter(todo.items())
-    while True:
-        while len(waiting) < 2 * (os.cpu_count() or 1) and (entry := next(queue, None)) is not None:
-            photo, target = entry
-            target.parent.mkdir(parents=True, exist_ok=True)
-            waiting[pool.submit(unprocess_file, photo, target, job)] = photo
-        if not waiting:
-            return
-        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-            yield waiting.pop(future), future
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            while True:
+                while len(waiting) < 2 * workers and (entry := next(queue, None)) is not None:
+                    waiting[pool.submit(unprocess_file, *entry, job)] = entry[0]
+                if not waiting:
+                    return
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    photo, error = waiting.pop(future), future.exception()
+                    if error is not None and not isinstance(error, IspError | OSError):
+                        raise error
+                    yield photo, future.result() if error is None else error
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _targets(photos: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
