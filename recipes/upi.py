@@ -73,7 +73,7 @@ def unprocess(
     """
     if capture is None:
         capture = random_captures(len(srgb), generator, cfa=cfa, line=line).to(srgb.device)
-    back = _fused(srgb.device, "demosaic").inverse(srgb.clamp(0, 1), capture).clamp(0, 1)
+    back = _unprocessed(srgb.clamp(0, 1), capture).clamp(0, 1)
     levels = stages.Levels()
     clean = levels.inverse(back, capture)
     noisy = back if capture.noise is None else shot_read_noise(back, capture.noise, generator)
@@ -209,7 +209,17 @@ def source(data: Path, config: Config, on_file: Callable[[int, int], None] | Non
     return Unprocessed(PhotoFolder(data, on_file=on_file), config)
 
 
+_STRIP = 256
+"""Rows; even, so that every strip begins with the same site."""
 _LINES = {"upi": UPI, "sidd": SIDD}
+
+
+def _unprocessed(srgb: Tensor, capture: Capture) -> Tensor:
+    """Every step backwards looks at one pixel, so that strips do as well, and what lies between them stays in cache."""
+    chain = _fused(srgb.device, "demosaic")
+    if srgb.requires_grad and torch.is_grad_enabled():
+        return chain.inverse(srgb, capture)
+    return torch.cat([chain.inverse(strip, capture) for strip in torch.split(srgb, _STRIP, 2)], 2)
 
 
 @functools.cache

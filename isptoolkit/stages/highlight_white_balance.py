@@ -22,7 +22,7 @@ def highlight_gains(height: Tensor, gains: Tensor) -> Tensor:
     >>> highlight_gains(torch.full((1, 1, 1, 1), 0.5), g).flatten()
     tensor([0.5500, 0.8500, 0.6250])
     """
-    return gains + height**2 * (1 - gains).clamp(min=0)
+    return torch.addcmul(gains, height.square(), (1 - gains).clamp(min=0))
 
 
 class HighlightWhiteBalance(Stage):
