@@ -73,11 +73,15 @@ def unprocess(
     """
     if capture is None:
         capture = random_captures(len(srgb), generator, cfa=cfa, line=line).to(srgb.device)
-    back = _unprocessed(srgb.clamp(0, 1), capture).clamp(0, 1)
-    levels = stages.Levels()
-    clean = levels.inverse(back, capture)
-    noisy = back if capture.noise is None else shot_read_noise(back, capture.noise, generator)
-    return clean, capture, levels.inverse(noisy, capture)
+    strips = (srgb,) if srgb.requires_grad and torch.is_grad_enabled() else torch.split(srgb, _STRIP, 2)
+    camera, levels = _fused(srgb.device, "demosaic", "tone"), _fused(srgb.device, "levels", "levels")
+    # Every step backwards looks at one pixel, so that strips do as well, and what lies between them stays in cache.
+    seen = [camera.inverse(strip.clamp(0, 1), capture).clamp(0, 1) for strip in strips]
+    clean = torch.cat([levels.inverse(strip, capture) for strip in seen], 2)
+    if capture.noise is None:
+        return clean, capture, clean
+    noisy = [shot_read_noise(strip, capture.noise, generator) for strip in seen]
+    return clean, capture, torch.cat([levels.inverse(strip, capture) for strip in noisy], 2)
 
 
 def process(mosaic: Tensor, capture: Capture) -> Tensor:
@@ -94,7 +98,7 @@ def process(mosaic: Tensor, capture: Capture) -> Tensor:
     >>> round(float(process(torch.full((1, 1, 4, 4), 1.0), capture).min()), 6)
     1.0
     """
-    return _fused(mosaic.device, "levels").forward(mosaic, capture)
+    return _fused(mosaic.device, "levels", "tone").forward(mosaic, capture)
 
 
 @dataclass(frozen=True)
@@ -214,19 +218,6 @@ _STRIP = 256
 _LINES = {"upi": UPI, "sidd": SIDD}
 
 
-def _unprocessed(srgb: Tensor, capture: Capture) -> Tensor:
-    """Every step backwards looks at one pixel, so that strips do as well, and what lies between them stays in cache."""
-    chain = _fused(srgb.device, "demosaic")
-    if srgb.requires_grad and torch.is_grad_enabled():
-        return chain.inverse(srgb, capture)
-    return torch.cat([chain.inverse(strip, capture) for strip in torch.split(srgb, _STRIP, 2)], 2)
-
-
 @functools.cache
-def _camera(device: torch.device) -> Pipeline:
-    return build().to(device)
-
-
-@functools.cache
-def _fused(device: torch.device, first: str) -> Pipeline:
-    return fuse(_camera(device).span(first, "tone"))
+def _fused(device: torch.device, first: str, last: str) -> Pipeline:
+    return fuse(build().to(device).span(first, last))
