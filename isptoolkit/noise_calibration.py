@@ -13,7 +13,7 @@ from .errors import InvalidArgument
 from .stages import Levels, Pack
 
 _BLOCK = 8
-_BINS, _QUIETEST = 40, 0.1
+_BINS, _QUIETEST, _FREEDOM_OF_BINS = 40, 0.1, 30
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def noise_of_picture(mosaic: Tensor, capture: Capture) -> NoiseProfile:
         kept = inside[np.argsort(variances[inside])[: max(1, int(_QUIETEST * len(inside)))]]
         centers.append(means[kept].mean())
         lowest.append(variances[kept].mean() / quiet)
-    return _line(np.array(centers), np.array(lowest), freedom * max(1, int(len(means) * _QUIETEST / _BINS)))
+    # Texture, not chance, scatters what is left: as if each bin were one variance of few samples.
+    return _line(np.array(centers), np.array(lowest), _FREEDOM_OF_BINS)
 
 
 def _blocks(frame: Tensor, capture: Capture) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
