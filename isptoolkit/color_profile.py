@@ -34,7 +34,7 @@ TEMPERATURES = {
     15: 3525.0, 16: 2925.0, 17: 2856.0, 18: 4874.0, 19: 6774.0, 20: 5503.0, 21: 6504.0, 22: 7504.0, 23: 5003.0,
     24: 3200.0,
 }  # fmt: skip
-_TAGS = {
+PROFILE_TAGS = {
     "color_matrix1": 50721, "color_matrix2": 50722, "camera_calibration1": 50723, "camera_calibration2": 50724,
     "analog_balance": 50727, "illuminant1": 50778, "illuminant2": 50779, "forward_matrix1": 50964,
     "forward_matrix2": 50965,
@@ -129,7 +129,7 @@ class ColorProfile:
     def from_tags(cls, tags: Mapping[int, Any]) -> "ColorProfile | None":
         """The profile that the tags of a DNG file state; None without a usable 3x3 ColorMatrix1."""
         values: dict[str, Any] = {}
-        for name, code in _TAGS.items():
+        for name, code in PROFILE_TAGS.items():
             if code in tags:
                 values[name] = int(tags[code]) if name.startswith("illuminant") else _matrix(tags[code])
         if values.get("color_matrix1") is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..atomic import check_target, replacing
 from ..capture import Capture
-from ..color_profile import XYZ_FROM_SRGB
+from ..color_profile import PROFILE_TAGS, XYZ_FROM_SRGB, ColorProfile
 from ..errors import InvalidArgument, InvalidTensor, UnreadableFile
 from ..spaces import SRGB
 from ..stages import LensShadingMesh
@@ -42,6 +42,7 @@ def write_dng(
     capture: Capture,
     *,
     compress: bool = False,
+    profile: ColorProfile | None = None,
     source: str | Path | None = None,
     shading: LensShadingMesh | None = None,
     preview: Tensor | None = None,
@@ -57,7 +58,8 @@ def write_dng(
         mosaic: `[1,1,H,W]` in digital numbers, or `[1,3,H,W]` for a LinearRaw file; values are rounded.
         capture: of it.
         compress: with lossless JPEG; mosaics only.
-        source: a DNG of the same camera: its color profile and names go through, instead of the capture's matrix.
+        profile: color matrices, forward matrices and illuminants to state instead of the capture's matrix.
+        source: a DNG of the same camera: its color profile and names go through, instead of these.
         shading: written as GainMap opcodes, for converters to apply after the levels.
         preview: `[1,3,h,w]` sRGB, 0 to 1.
 
@@ -88,6 +90,8 @@ def write_dng(
         SRGB.check(preview)
         shown = (preview[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     own = _camera_tags(capture)
+    if profile is not None:
+        own = [tag for tag in own if tag[0] not in _PROFILE] + _profile_tags(profile)
     if source is not None:
         copied = _source_tags(Path(source))
         named = {code for code, *_ in copied}
@@ -153,6 +157,17 @@ def _camera_tags(capture: Capture) -> list[Tag]:
         tags += [_text(271, make), _text(272, model or make)]
     if float(gains[1]) != 1:
         tags.append(_tag(50730, _SRATIONAL, [float(gains[1].log2())]))
+    return tags
+
+
+def _profile_tags(profile: ColorProfile) -> list[Tag]:
+    tags = []
+    for name, code in PROFILE_TAGS.items():
+        value = getattr(profile, name)
+        if name.startswith("illuminant"):
+            tags += [_tag(code, _SHORT, [value])] if value else []
+        elif value is not None:
+            tags.append(_tag(code, _RATIONAL if name == "analog_balance" else _SRATIONAL, value.flatten().tolist()))
     return tags
 
 

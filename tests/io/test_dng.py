@@ -106,6 +106,19 @@ def test_colors_under_another_light_and_brightness(tmp_path):
     assert 2 ** (numerator / denominator) == pytest.approx(float(given.gains[0, 1]))
 
 
+def test_a_profile_of_two_illuminants(tmp_path):
+    generator = torch.Generator().manual_seed(1)
+    near = [torch.eye(3).double() + 0.1 * torch.rand(3, 3, generator=generator).double() for _ in range(6)]
+    given = ColorProfile(*near, analog_balance=torch.tensor([1.0, 1.1, 0.9]).double(), illuminant1=17, illuminant2=21)
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(), profile=given, preview=torch.rand(1, 3, 8, 8))
+    found = ColorProfile.from_dng(tmp_path / "a.dng")
+    assert (found.illuminant1, found.illuminant2) == (17, 21)
+    for name in ("color_matrix1", "color_matrix2", "forward_matrix1", "forward_matrix2", "camera_calibration1"):
+        torch.testing.assert_close(getattr(found, name), getattr(given, name), rtol=0, atol=1e-8)
+    wanted = given.srgb_to_camera([1 / gain for gain in (2.1, 1.0, 1.6)])
+    torch.testing.assert_close(read_raw(tmp_path / "a.dng")[1].srgb_to_camera[0], wanted, rtol=0, atol=1e-6)
+
+
 def test_a_sources_profile_goes_through(data, tmp_path):
     source = data / "tinydng" / "colorchart.dng"
     x, given = read_raw(source)
