@@ -14,7 +14,7 @@ from .errors import InvalidArgument
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="invisp or upi")],
+    recipe: Annotated[str, typer.Argument(help="invisp, upi, ssdnet or rst_isp_net")],
     data: Annotated[Path, typer.Option(help="a folder of RAW files, for upi of photographs")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; a run that is there goes on")],
     settings: Annotated[

@@ -3,6 +3,10 @@
 from .adain import adain as adain
 from .affine_coupling import AffineCoupling as AffineCoupling
 from .affine_coupling import DenseBlock as DenseBlock
+from .context_fusion import ChannelNorm as ChannelNorm
+from .context_fusion import ContextAttention as ContextAttention
+from .context_fusion import ContextFusion as ContextFusion
+from .context_fusion import GatedFeedForward as GatedFeedForward
 from .coupling import couple as couple
 from .coupling import uncouple as uncouple
 from .flow import ActNorm as ActNorm
@@ -10,4 +14,9 @@ from .flow import Flow as Flow
 from .flow import Haar as Haar
 from .flow import InvertibleConv as InvertibleConv
 from .flow_step import FlowStep as FlowStep
+from .style_removal import EqualConv as EqualConv
+from .style_removal import StyleExtractor as StyleExtractor
+from .style_removal import StyleRemoval as StyleRemoval
+from .style_removal import WeighedFeatures as WeighedFeatures
+from .style_removal import gram as gram
 from .unet import UNet as UNet

@@ -134,6 +134,7 @@ class Flow(FlowStep):
         recompute: keep no activations while training; the backward pass gets them back by inverting step by step.
             Memory then does not grow with depth, and the gradients equal those of plain autograd to rounding.
 
+    >>> from isptoolkit.learned import AffineCoupling
     >>> flow = Flow([InvertibleConv(3), AffineCoupling(3, 1, growth=4)])
     >>> x = torch.rand(1, 3, 4, 4)
     >>> bool((flow.inverse(flow(x)) - x).abs().max() < 1e-5)

@@ -1,0 +1,182 @@
+"""Removing a picture's style: features normalized, and given statistics that a network reads off their Gram matrix."""
+
+import itertools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import InvalidArgument
+from .adain import adain
+
+
+def gram(x: Tensor) -> Tensor:
+    """What channels have in common, wherever it is: `G = X X^T / (H W)`, `[B,C,H,W]` to `[B,C,C]`.
+
+    Source: Gatys et al., "Image style transfer using convolutional neural networks", CVPR 2016, equation 3.
+
+    >>> gram(torch.ones(1, 2, 3, 4))[0].tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+    flat = x.flatten(2)
+    made: Tensor = flat @ flat.transpose(1, 2) / flat.shape[2]
+    return made
+
+
+class EqualConv(nn.Module):
+    """A convolution whose weights are drawn from N(0, 1) and scaled as it runs, by `1 / sqrt(inputs kernel^2)`.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        kernel: odd.
+        stride: of the convolution.
+
+    Source: Karras et al., "Progressive growing of GANs", ICLR 2018, section 4.1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.stride, self.scale = stride, (inputs * kernel**2) ** -0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight * self.scale, stride=self.stride, padding=self.weight.shape[2] // 2)
+
+
+class BiasedLeaky(nn.Module):
+    """`sqrt(2) leaky_relu(x + b, 0.2)`, which keeps the variance.
+
+    Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2**0.5 * F.leaky_relu(x + self.bias[:, None, None], 0.2)
+
+
+class StyleExtractor(nn.Module):
+    """Fully connected layers from the Gram matrix of features to deviations and means of the next ones.
+
+    With `reduced`, features are first mixed down to so many channels, and of the matrix, which is symmetric, one
+    triangle is read: most parameters of the published network are in layers that see every entry twice.
+
+    Args:
+        inputs: channels of the features.
+        outputs: channels that get statistics.
+        layers: how many; the paper has five, the submitted program two, and neither has anything between them.
+        reduced: channels after mixing; 0 takes the full matrix.
+
+    Raises:
+        InvalidArgument: for no layer.
+
+    Source: Zhou et al. (OzU VGL), RST-ISP-Net, AIM 2022 challenge on reversed ISP.
+
+    >>> [tuple(part.shape) for part in StyleExtractor(4, 6)(torch.rand(2, 4, 5, 5))]
+    [(2, 6), (2, 6)]
+    """
+
+    def __init__(self, inputs: int, outputs: int, layers: int = 2, reduced: int = 0) -> None:
+        super().__init__()
+        if layers < 1:
+            raise InvalidArgument(f"StyleExtractor: at least one layer, got {layers}")
+        self.mix = nn.Conv2d(inputs, reduced, 1, bias=False) if reduced else None
+        entries = reduced * (reduced + 1) // 2 if reduced else inputs**2
+        sizes = [entries, *[2 * outputs] * layers]
+        self.layers = nn.Sequential(*(nn.Linear(a, b) for a, b in itertools.pairwise(sizes)))
+        last: Any = self.layers[-1]
+        with torch.no_grad():  # begins as: deviation 1, mean 0
+            last.weight.mul_(0.1)
+            last.bias.zero_()
+            last.bias[:outputs] = 1
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.mix is None:
+            seen = gram(x).flatten(1)
+        else:
+            matrix = gram(self.mix(x))
+            rows, columns = torch.triu_indices(*matrix.shape[1:], device=x.device)
+            seen = matrix[:, rows, columns]
+        scale, shift = self.layers(seen).chunk(2, 1)
+        return scale, shift
+
+
+class WeighedFeatures(nn.Module):
+    """Features weighed by channel, then by pixel, each from its means and maxima.
+
+    Source: Woo et al., "CBAM: convolutional block attention module", ECCV 2018.
+
+    >>> WeighedFeatures(16)(torch.rand(1, 16, 5, 5)).shape
+    torch.Size([1, 16, 5, 5])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        narrow = max(1, channels // 16)
+        first, second = (nn.Conv2d(*pair, 1, bias=False) for pair in ((channels, narrow), (narrow, channels)))
+        self.channels = nn.Sequential(first, nn.ReLU(), second)
+        self.pixels = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, most = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        x = x * torch.sigmoid(self.channels(mean) + self.channels(most))
+        seen = torch.cat((x.mean(1, keepdim=True), x.amax(1, keepdim=True)), 1)
+        made: Tensor = x * torch.sigmoid(self.pixels(seen))
+        return made
+
+
+class StyleRemoval(nn.Module):
+    """A residual block whose features lose their statistics and get those of the style extractor (AdaIN).
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        kernel: of both convolutions.
+        down: halve height and width (rounded up), blurred first.
+        attention: weigh the features.
+        layers: of the style extractor.
+        reduced: see `StyleExtractor`.
+
+    Source: as `StyleExtractor`; blur by `(1, 3, 3, 1) / 8` as StyleGAN2 has it.
+
+    >>> StyleRemoval(3, 8, down=True)(torch.zeros(1, 3, 9, 8)).shape
+    torch.Size([1, 8, 5, 4])
+    """
+
+    blur: Tensor
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        down: bool = False,
+        attention: bool = False,
+        layers: int = 2,
+        reduced: int = 0,
+    ) -> None:
+        super().__init__()
+        self.down = down
+        self.style = StyleExtractor(inputs, outputs, layers, reduced)
+        self.first, self.second = EqualConv(inputs, outputs, kernel), EqualConv(outputs, outputs, kernel, 1 + down)
+        self.leaky = nn.ModuleList(BiasedLeaky(outputs) for _ in range(3))
+        self.attention = WeighedFeatures(outputs) if attention else None
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=1 + down) if inputs != outputs or down else None
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("blur", torch.outer(taps, taps)[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.leaky[0](self.first(x))
+        if self.down:
+            y = F.conv2d(
+                F.pad(y, (1, 2, 1, 2), mode="replicate"), self.blur.expand(y.shape[1], -1, -1, -1), groups=y.shape[1]
+            )
+        y = adain(self.leaky[1](self.second(y)), *self.style(x))
+        if self.attention is not None:
+            y = self.attention(y)
+        made: Tensor = self.leaky[2](y + (x if self.shortcut is None else self.shortcut(x)))
+        return made

@@ -1,0 +1,161 @@
+"""RST-ISP-Net: sRGB to RAW by removing style, block by block, with adaptive instance normalization.
+
+Kinli et al. (team OzU VGL), "Reversing image signal processors by reverse style transferring", AIM 2022 challenge on
+reversed ISP (Conde et al., ECCV workshops 2022).
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from isptoolkit import PACKED, SRGB, Capture, Contract, Stage
+from isptoolkit.data import Batch
+from isptoolkit.errors import InvalidArgument
+from isptoolkit.learned import EqualConv, StyleRemoval, WeighedFeatures
+from isptoolkit.stages import Levels
+from isptoolkit.stages.cfa import pack
+
+_ATTENTIVE = 2
+"""How many of the coarsest blocks weigh their features."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the paper and its program leave to choose.
+
+    Args:
+        widths: of the six blocks; those that are wider than the one before, but for the first, halve the size.
+        layers: of each style extractor: 2 in the program, 5 in the paper.
+        reduced: channels that a Gram matrix is taken of; 0 takes all.
+        tail: convolutions at the end: 2 for the Samsung S7, 1 for the Huawei P20.
+        detail: add a path past all normalization, a few convolutions of the picture's own 2x2 cells.
+        unused: hold the numbers that the program allocates and never uses (attention of the first four blocks, batch
+            norms of the decoder); they count among its published parameters.
+    """
+
+    widths: tuple[int, int, int, int, int, int] = (32, 64, 64, 128, 256, 512)
+    layers: int = 2
+    reduced: int = 0
+    tail: int = 2
+    detail: bool = False
+    unused: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 6 or self.tail not in (1, 2):
+            raise InvalidArgument(f"rst_isp_net: six widths and a tail of 1 or 2, got {self.widths}, {self.tail}")
+
+
+LEAN = Config(widths=(24, 32, 32, 48, 64, 96), reduced=16, detail=True)
+"""Few parameters, and detail past the normalization, which the paper says costs it high frequencies."""
+SMALL = Config(widths=(8, 16, 16, 32, 64, 128))
+"""The published one, an eighth to a quarter as wide, for two cores."""
+
+
+class Upward(nn.Module):
+    """Two 1x1 convolutions beside a straight way, and every four channels spread over a 2x2 cell.
+
+    Args:
+        inputs: channels.
+        outputs: channels before they are spread.
+        unused: see `Config`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, unused: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(inputs, outputs, 1), nn.Conv2d(outputs, outputs, 1)
+        self.straight = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
+        self.unused = nn.BatchNorm2d(outputs) if unused else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        straight = x if self.straight is None else self.straight(x)
+        return F.pixel_shuffle(F.leaky_relu(self.second(self.first(x)) + straight, 0.2), 2)
+
+
+class RSTISPNet(nn.Module):
+    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; any even size, borders repeated up to cells of 16.
+
+    Args:
+        config: of the recipe.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        config = config or Config()
+        pairs = list(zip((3, *config.widths), config.widths, strict=False))
+        down = [number > 0 and after > before for number, (before, after) in enumerate(pairs)]
+        if sum(down) != 4:
+            raise InvalidArgument(f"rst_isp_net: four blocks widen and so halve the size, got widths {config.widths}")
+        blocks = []
+        for number, pair in enumerate(pairs):
+            attentive, kernel = number >= 6 - _ATTENTIVE, 3 if number else 5
+            blocks.append(StyleRemoval(*pair, kernel, down[number], attentive, config.layers, config.reduced))
+        self.blocks = nn.Sequential(*blocks)
+        top = config.widths[-1]
+        self.up = nn.Sequential(
+            Upward(top, 2 * top, config.unused),
+            Upward(top // 2, top, config.unused),
+            Upward(top // 4, top // 4, config.unused),
+        )
+        last = top // 16
+        self.tail = nn.Sequential(*(EqualConv(last, last, 3) for _ in range(config.tail - 1)), EqualConv(last, 4, 3))
+        self.detail = (
+            nn.Sequential(nn.Conv2d(12, 32, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(32, 4, 3, padding=1))
+            if config.detail
+            else None
+        )
+        early = config.widths[: 6 - _ATTENTIVE]
+        self.unused = nn.ModuleList(WeighedFeatures(width) for width in early) if config.unused else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        if height % 2 or width % 2:
+            raise InvalidArgument(f"rst_isp_net takes even sizes, got {height} x {width}")
+        padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
+        made: Tensor = self.tail(self.up(self.blocks(padded)))
+        if self.detail is not None:
+            made = made + self.detail(F.pixel_unshuffle(padded, 2))
+        return made[..., : height // 2, : width // 2]
+
+
+class RawOf(Stage):
+    """The network as a stage, one-way: sRGB to packed RAW.
+
+    Args:
+        config: of the recipe.
+
+    >>> import torch
+    >>> RawOf(SMALL)(torch.zeros(1, 3, 18, 22), Capture.of("RGGB")).isfinite().all()
+    tensor(True)
+    """
+
+    takes, gives = SRGB, PACKED
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        self.net = RSTISPNet(config)
+        self.contract = Contract(None, None, reach=None)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        if capture.cfa != "RGGB":
+            raise InvalidArgument(f"rst_isp_net gives planes of RGGB, the capture is {capture.cfa}: align() it first")
+        made: Tensor = self.net(x)
+        return made if self.training else made.clamp(0, 1)
+
+
+class Objective(nn.Module):
+    """Mean absolute error of the planes, most of the paper's loss; its MS-SSIM, adversary and variation are left out.
+
+    Args:
+        config: of the recipe.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        self.config = config or Config()
+        self.stage = RawOf(self.config)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss."""
+        wanted = pack(Levels()(batch.sensor, batch.capture))
+        return (self.stage.net(batch.target) - wanted).abs().mean(), {}

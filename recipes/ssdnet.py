@@ -1,0 +1,216 @@
+"""SSDNet: sRGB to RAW by a U of context fusion modules, with soft supervision by a variance branch.
+
+Choi et al. (team CS2U), "SSDNet", AIM 2022 challenge on reversed ISP (Conde et al., ECCV workshops 2022). Where the
+paper and the published program differ, `Config` chooses.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from isptoolkit import PACKED, SRGB, Capture, Contract, Stage
+from isptoolkit.data import Batch
+from isptoolkit.errors import InvalidArgument
+from isptoolkit.learned import ContextFusion
+from isptoolkit.stages import Levels
+from isptoolkit.stages.cfa import pack
+
+_SUPERVISIONS = ("hard", "branch", "testing", "training", "training-detached")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the paper and its program leave to choose.
+
+    Args:
+        width: channels of the finest scale.
+        blocks: modules of the three scales, on either side.
+        middle: modules of the coarsest scale.
+        last: modules of the finest scale before its refinement.
+        refinement: modules after them; the paper's figure has none, the program 4.
+        heads: of the attention, by scale.
+        kernel: of the context branch; 0 for none.
+        channel_interaction: see `isptoolkit.learned.ContextAttention`.
+        spatial_interaction: see there.
+        expansion: of the feed-forward parts.
+        supervision: `hard`, plain mean absolute error; `branch`, the variance branch beside it, unused in the target;
+            `testing`, the same, draws averaged when it is used; `training`, the target moved by the error times a
+            normal number, as the program does; `training-detached`, the same, the error held fixed, as the paper reads.
+        weight: of the branch's error, alpha in the paper.
+        draws: averaged under `testing`.
+    """
+
+    width: int = 48
+    blocks: tuple[int, int, int] = (4, 6, 6)
+    middle: int = 8
+    last: int = 4
+    refinement: int = 4
+    heads: tuple[int, int, int, int] = (1, 2, 4, 8)
+    kernel: int = 7
+    channel_interaction: bool = True
+    spatial_interaction: bool = True
+    expansion: float = 2.66
+    supervision: str = "hard"
+    weight: float = 0.001
+    draws: int = 50
+
+    def __post_init__(self) -> None:
+        if self.supervision not in _SUPERVISIONS:
+            raise InvalidArgument(f"ssdnet: supervision is {', '.join(_SUPERVISIONS)}, got {self.supervision!r}")
+
+
+SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
+"""For two cores."""
+
+
+class SSDNet(nn.Module):
+    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`, and their deviations where there is a branch.
+
+    Any even size: borders are reflected up to whole cells of 16 and cut off again.
+
+    Args:
+        config: of the recipe.
+        branch: with the variance branch.
+    """
+
+    def __init__(self, config: Config | None = None, branch: bool | None = None) -> None:
+        super().__init__()
+        config = config or Config()
+        self.config, width = config, config.width
+        self.first = nn.Sequential(_conv(3, 3), _conv(3, width))
+        widths = [width * 2**scale for scale in range(4)]
+        counts = (*config.blocks, config.middle)
+        self.down = nn.ModuleList(
+            _modules(config, channels, heads, count)
+            for channels, heads, count in zip(widths, config.heads, counts, strict=True)
+        )
+        self.shrink = nn.ModuleList(
+            nn.Sequential(_conv(channels, channels // 2), nn.PixelUnshuffle(2)) for channels in widths[:3]
+        )
+        self.grow = nn.ModuleList(
+            nn.Sequential(_conv(channels, 2 * channels), nn.PixelShuffle(2)) for channels in reversed(widths[1:])
+        )
+        self.join = nn.ModuleList(nn.Conv2d(2 * c, c, 1, bias=False) for c in reversed(widths[1:3]))
+        self.up = nn.ModuleList(
+            _modules(config, channels, heads, count)
+            for channels, heads, count in zip(widths[2:0:-1], config.heads[2:0:-1], config.blocks[2:0:-1], strict=True)
+        )
+        self.last = _modules(config, 2 * width, config.heads[0], config.last)
+        self.refine = _modules(config, 2 * width, config.heads[0], config.refinement)
+        self.picture = nn.Sequential(_conv(2 * width, 3), nn.GELU())
+        self.out = nn.Sequential(_conv(3, 1), nn.PixelUnshuffle(2))
+        wanted = config.supervision != "hard" if branch is None else branch
+        self.branch = (
+            nn.Sequential(
+                _conv(3, 2 * width),
+                nn.GELU(),
+                _modules(config, 2 * width, config.heads[0], 4),
+                _conv(2 * width, 1),
+                nn.PixelUnshuffle(2),
+            )
+            if wanted
+            else None
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        height, width = x.shape[2:]
+        if height % 2 or width % 2 or min(height, width) < 16:
+            raise InvalidArgument(f"ssdnet takes even sizes from 16 pixels, got {height} x {width}")
+        padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="reflect")
+        y = self.first(padded)
+        kept = []
+        for scale, modules in enumerate(self.down):
+            y = modules(y)
+            if scale < 3:
+                kept.append(y)
+                y = self.shrink[scale](y)
+        for scale, modules in enumerate(self.up):
+            y = modules(self.join[scale](torch.cat((self.grow[scale](y), kept[2 - scale]), 1)))
+        y = self.refine(self.last(torch.cat((self.grow[2](y), kept[0]), 1)))
+        picture = self.picture(y) + padded
+        mean = self.out(picture)[..., : height // 2, : width // 2]
+        deviation = None if self.branch is None else self.branch(picture)[..., : height // 2, : width // 2]
+        return mean, deviation
+
+
+class RawOf(Stage):
+    """The network as a stage, one-way: sRGB to packed RAW.
+
+    Under `testing` it averages draws, as the paper does; under all others it gives the mean.
+
+    Args:
+        config: of the recipe.
+
+    >>> stage = RawOf(Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=0))
+    >>> stage(torch.rand(1, 3, 16, 18), Capture.of("RGGB")).shape
+    torch.Size([1, 4, 8, 9])
+    """
+
+    takes, gives = SRGB, PACKED
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        self.net = SSDNet(config)
+        self.contract = Contract(None, None, reach=None)
+
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        if capture.cfa != "RGGB":
+            raise InvalidArgument(f"ssdnet gives planes of RGGB, the capture is {capture.cfa}: align() it first")
+        found: tuple[Tensor, Tensor | None] = self.net(x)
+        mean, deviation = found
+        if deviation is None or self.net.config.supervision != "testing" or self.training:
+            return mean.clamp(0, 1) if not self.training else mean
+        draws = self.net.config.draws
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.stack([torch.randn(mean.shape, generator=generator) for _ in range(draws)]).mean(0)
+        averaged: Tensor = mean + deviation * noise.to(mean)
+        return averaged.clamp(0, 1)
+
+
+class Objective(nn.Module):
+    """Mean absolute error of the planes, hard or softened, and that of the branch.
+
+    With d the error, z normal and not detached, `|d + |d| z|` is `|d| |1 + sign(d) z|`: in expectation a scaled mean
+    absolute error whose gradient carries noise.
+
+    Args:
+        config: of the recipe.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__()
+        self.config = config or Config()
+        self.stage = RawOf(self.config)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and the plain error."""
+        wanted = pack(Levels()(batch.sensor, batch.capture))
+        mean, deviation = self.stage.net(batch.target)
+        error = (mean - wanted).abs()
+        plain = {"raw": error.detach().mean()}
+        if deviation is None:
+            return error.mean(), plain
+        beside = self.config.weight * (deviation - error.detach()).abs().mean()
+        if not self.config.supervision.startswith("training"):
+            return error.mean() + beside, plain
+        moved = error.detach() if self.config.supervision.endswith("detached") else error
+        return (mean + moved * torch.randn_like(mean) - wanted).abs().mean() + beside, plain
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """The picture, and green of RAW as it is found and as it is, brightened."""
+        wanted = pack(Levels()(batch.sensor, batch.capture))
+        made = self.stage.net(batch.target)[0]
+        shown = {"RAW found": made, "RAW": wanted}
+        planes = {name: F.interpolate(x[:, 1:2].clamp(0, 1) ** (1 / 2.2), scale_factor=2) for name, x in shown.items()}
+        return {"picture": batch.target, **{name: x.expand(-1, 3, -1, -1) for name, x in planes.items()}}
+
+
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+
+
+def _modules(config: Config, channels: int, heads: int, count: int) -> nn.Sequential:
+    how = (config.kernel, config.channel_interaction, config.spatial_interaction, config.expansion)
+    return nn.Sequential(*(ContextFusion(channels, heads, *how) for _ in range(count)))
