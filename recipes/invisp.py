@@ -4,7 +4,6 @@ Xing, Qian, Chen, "Invertible image signal processing", CVPR 2021. The flow take
 RGB, bilinearly demosaiced, and gives sRGB; the same network backwards takes a decoded JPEG to that camera RGB.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from torch import Tensor, nn
 
 from isptoolkit import CAMERA, MOSAIC, SRGB, Capture, Contract, Pipeline, Space, Stage, stages
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument, UnreadableFile
+from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
 from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
 from isptoolkit.tiles import Tiled
+from isptoolkit.train import read_weights
 
 ENCODED = Space("encoded camera", 3)
 """`[B,3,H,W]` camera RGB, white-balanced by gains up to 1, through a power curve: what the published network takes."""
@@ -187,20 +187,13 @@ def load(path: Path) -> Pipeline:
 
 
 def _trained(path: Path) -> tuple[Config, InvISP]:
-    from safetensors import SafetensorError, safe_open
-
+    values, own = read_weights(path, "invisp", "pipeline.stages.render")
     try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if about.get("recipe") != "invisp":
-            raise ValueError("it does not say that it is of the recipe invisp")
-        config = Config(**json.loads(about["config"]))
+        config = Config(**values)
         stage = InvISP(config.blocks, config.growth, config.limit)
-        own = {name.split(".render.", 1)[1]: value for name, value in tensors.items() if ".render." in name}
         stage.load_state_dict(own)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UnreadableFile(f"{path} holds no weights of InvISP: {str(error).splitlines()[0]}") from None
+    except (TypeError, RuntimeError, IspError) as error:
+        raise UnreadableFile(f"{path} holds no weights of invisp: {str(error).splitlines()[0]}") from None
     return config, stage.eval()
 
 

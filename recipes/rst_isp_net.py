@@ -5,16 +5,18 @@ reversed ISP (Conde et al., ECCV workshops 2022).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, SRGB, Capture, Contract, Stage
+from isptoolkit import PACKED, SRGB, Capture, Contract, Pair, Pipeline, Stage, presets
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument
+from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
 from isptoolkit.learned import EqualConv, StyleRemoval, WeighedFeatures
-from isptoolkit.stages import Levels
+from isptoolkit.stages import Levels, Pack
 from isptoolkit.stages.cfa import pack
+from isptoolkit.train import read_weights
 
 _ATTENTIVE = 2
 """How many of the coarsest blocks weigh their features."""
@@ -42,8 +44,9 @@ class Config:
     unused: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.widths) != 6 or self.tail not in (1, 2):
-            raise InvalidArgument(f"rst_isp_net: six widths and a tail of 1 or 2, got {self.widths}, {self.tail}")
+        if len(self.widths) != 6 or self.widths[-1] % 16 or self.tail not in (1, 2):
+            told = f"{self.widths}, {self.tail}"
+            raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {told}")
 
 
 LEAN = Config(widths=(24, 32, 32, 48, 64, 96), reduced=16, detail=True)
@@ -141,6 +144,25 @@ class RawOf(Stage):
             raise InvalidArgument(f"rst_isp_net gives planes of RGGB, the capture is {capture.cfa}: align() it first")
         made: Tensor = self.net(x)
         return made if self.training else made.clamp(0, 1)
+
+
+def load(path: Path) -> Pipeline:
+    """The classical camera forward, a trained network backward, as one two-way stage, for `isptoolkit roundtrip`.
+
+    Args:
+        path: `weights.safetensors` of a run of `isptoolkit train rst_isp_net`.
+
+    Raises:
+        UnreadableFile: for another file.
+    """
+    values, own = read_weights(path, "rst_isp_net", "stage.net")
+    try:
+        stage = RawOf(Config(**values))
+        stage.net.load_state_dict(own)
+    except (TypeError, RuntimeError, IspError) as error:
+        raise UnreadableFile(f"{path} holds no weights of rst_isp_net: {str(error).splitlines()[0]}") from None
+    back = Pipeline(network=stage.eval(), unpack=Pack().inv, levels=Levels().inv)
+    return Pipeline(camera=Pair(presets.classic(), back))
 
 
 class Objective(nn.Module):

@@ -5,17 +5,19 @@ paper and the published program differ, `Config` chooses.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, SRGB, Capture, Contract, Stage
+from isptoolkit import PACKED, SRGB, Capture, Contract, Pair, Pipeline, Stage, presets
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument
+from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
 from isptoolkit.learned import ContextFusion
-from isptoolkit.stages import Levels
+from isptoolkit.stages import Levels, Pack
 from isptoolkit.stages.cfa import pack
+from isptoolkit.train import read_weights
 
 _SUPERVISIONS = ("hard", "branch", "testing", "training", "training-detached")
 
@@ -167,6 +169,25 @@ class RawOf(Stage):
         noise = torch.stack([torch.randn(mean.shape, generator=generator) for _ in range(draws)]).mean(0)
         averaged: Tensor = mean + deviation * noise.to(mean)
         return averaged.clamp(0, 1)
+
+
+def load(path: Path) -> Pipeline:
+    """The classical camera forward, a trained network backward, as one two-way stage, for `isptoolkit roundtrip`.
+
+    Args:
+        path: `weights.safetensors` of a run of `isptoolkit train ssdnet`.
+
+    Raises:
+        UnreadableFile: for another file.
+    """
+    values, own = read_weights(path, "ssdnet", "stage.net")
+    try:
+        stage = RawOf(Config(**values))
+        stage.net.load_state_dict(own)
+    except (TypeError, RuntimeError, IspError) as error:
+        raise UnreadableFile(f"{path} holds no weights of ssdnet: {str(error).splitlines()[0]}") from None
+    back = Pipeline(network=stage.eval(), unpack=Pack().inv, levels=Levels().inv)
+    return Pipeline(camera=Pair(presets.classic(), back))
 
 
 class Objective(nn.Module):

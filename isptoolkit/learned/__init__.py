@@ -14,6 +14,7 @@ from .flow import Flow as Flow
 from .flow import Haar as Haar
 from .flow import InvertibleConv as InvertibleConv
 from .flow_step import FlowStep as FlowStep
+from .self_ensemble import SelfEnsemble as SelfEnsemble
 from .style_removal import EqualConv as EqualConv
 from .style_removal import StyleExtractor as StyleExtractor
 from .style_removal import StyleRemoval as StyleRemoval

@@ -3,3 +3,4 @@
 from .checkpoint import Checkpoint as Checkpoint
 from .loop import Training as Training
 from .loop import train as train
+from .weights import read_weights as read_weights

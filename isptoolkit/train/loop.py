@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..atomic import replacing
 from ..data import Batch
 from ..errors import InvalidArgument, TrainingFailed
 from .checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from .log import Log
+from .weights import write_weights
 
 
 class Source(Protocol):
@@ -193,7 +193,7 @@ def train(
     accelerator.wait_for_everyone()
     if log is not None:
         log.close()
-        _write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
+        write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
     made: nn.Module = plain
     return made
 
@@ -223,13 +223,5 @@ def _give_up(out: Path, batch: Batch, step: int, loss: float) -> None:
     path = out / "bad-batch.safetensors"
     capture = batch.capture
     tensors = {"sensor": batch.sensor, "target": batch.target, "black": capture.black, "white": capture.white}
-    _write_weights(path, tensors | {"gains": capture.gains, "srgb_to_camera": capture.srgb_to_camera})
+    write_weights(path, tensors | {"gains": capture.gains, "srgb_to_camera": capture.srgb_to_camera})
     raise TrainingFailed(f"the loss of step {step} is {loss}: its batch is in {path}")
-
-
-def _write_weights(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    from safetensors.torch import save_file
-
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(plain, temporary, metadata=about)

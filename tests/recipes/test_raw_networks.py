@@ -1,14 +1,15 @@
 """SSDNet and RST-ISP-Net: published sizes, any picture, and that they learn."""
 
 import dataclasses
+import shutil
 
 import pytest
 import torch
 from isptoolkit.recipes import rst_isp_net, ssdnet
 
-from isptoolkit import Capture, Pair, errors, presets, stages
+from isptoolkit import Capture, crop, errors, presets, read_raw, stages
 from isptoolkit.data import Batch
-from isptoolkit.stages.cfa import unpack
+from isptoolkit.learned import SelfEnsemble
 
 CAPTURE = Capture.of("RGGB")
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)
@@ -100,27 +101,40 @@ def test_averaged_draws_add_noise_to_the_mean():
     assert float(off.abs().mean()) < 0.3 * float(deviation.abs().mean())
 
 
-def test_a_pair_with_the_classical_camera():
-    """Rendered by `classic`, taken back by a network, as one stage."""
-    packed = presets.classic().span("levels", "tone")
-    there = stages.Pack().inv
-    chain = Pair(packed, ToSensor(NETWORKS["lean"].eval()))
-    x = torch.rand(1, 1, 32, 32)
-    picture = chain(x, CAPTURE)
-    assert chain.inverse(picture, CAPTURE).shape == x.shape
-    assert there.takes == NETWORKS["lean"].gives
+@pytest.mark.parametrize("recipe", ["ssdnet", "rst_isp_net"])
+def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
+    """The classical camera forward, the network backward."""
+    (tmp_path / "raw").mkdir()
+    path = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
+    shutil.copy(path, tmp_path / "raw")
+    small = {"ssdnet": ["width=8", "blocks=[1,1,1]", "middle=1", "last=1", "refinement=0"], "rst_isp_net": []}[recipe]
+    small = small or ["widths=[8,16,16,24,32,48]", "reduced=8", "detail=true"]
+    settings = [part for value in ("steps=1", "patch=32", "batch=2", *small) for part in ("--set", value)]
+    assert run("train", recipe, "--data", tmp_path / "raw", "-o", tmp_path / "run", *settings)[0] == 0
+    weights = tmp_path / "run" / "weights.safetensors"
+    chain = {"ssdnet": ssdnet, "rst_isp_net": rst_isp_net}[recipe].load(weights)
+    sensor, capture = read_raw(path)
+    part, described = crop(sensor, capture, 400, 400, 64, 96)
+    with torch.no_grad():
+        picture = chain(part, described)
+        assert torch.equal(picture, presets.classic()(part, described))
+        assert chain.inverse(picture, described).shape == part.shape
+    other = {"ssdnet": rst_isp_net, "rst_isp_net": ssdnet}[recipe]
+    with pytest.raises(errors.UnreadableFile, match=f"it is of the recipe '{recipe}'"):
+        other.load(weights)
 
 
-class ToSensor(stages.Mosaic.__mro__[1]):
-    """A network's planes as digital numbers."""
-
-    def __init__(self, stage):
-        super().__init__()
-        self.stage = stage
-        self.takes, self.gives, self.contract = stage.takes, presets.classic().takes, stage.contract
-
-    def forward(self, x, capture):
-        return stages.Levels().inverse(unpack(self.stage(x, capture)), capture)
+def test_the_ensemble_of_a_network(tmp_path):
+    """Of one that does not commute with turns the mean differs, and commutes."""
+    torch.manual_seed(0)
+    stage = SelfEnsemble(NETWORKS["lean"].eval())
+    x = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        whole = stages.Pack().inverse(stage(x, CAPTURE), CAPTURE)
+        turned = stages.Pack().inverse(stage(x.transpose(2, 3), CAPTURE), CAPTURE)
+    torch.testing.assert_close(whole.transpose(2, 3), turned)
+    with pytest.raises(errors.InvalidArgument, match="takes a stage srgb -> packed"):
+        SelfEnsemble(stages.SRGBCurve())
 
 
 def test_wrong_configurations():
@@ -129,4 +143,4 @@ def test_wrong_configurations():
     with pytest.raises(errors.InvalidArgument, match="six widths"):
         rst_isp_net.Config(widths=(8, 16))
     with pytest.raises(errors.InvalidArgument, match="four blocks widen"):
-        rst_isp_net.RSTISPNet(rst_isp_net.Config(widths=(8, 8, 8, 8, 8, 8)))
+        rst_isp_net.RSTISPNet(rst_isp_net.Config(widths=(16, 16, 16, 16, 16, 16)))
