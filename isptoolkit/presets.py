@@ -2,12 +2,14 @@
 
 from .pipeline import Pipeline
 from .spaces import LINEAR, MOSAIC
+from .stage import Pair, Stage
 from .stages import (
     Clip,
     ColorMatrix,
     DemosaicBilinear,
     DemosaicMalvar,
     Levels,
+    Pack,
     Quantize,
     Smoothstep,
     SRGBCurve,
@@ -64,3 +66,13 @@ def libraw(*, bits: int = 16) -> Pipeline:
         curve=SRGBCurve(),
         quantize=Quantize(bits=bits),
     )
+
+
+def classic_undone_by(network: Stage) -> Pipeline:
+    """`classic()` forward and a network backward, as one two-way stage: what `roundtrip` and `show` compare.
+
+    Args:
+        network: from SRGB to PACKED.
+    """
+    back = Pipeline(network=network, unpack=Pack().inv, levels=Levels().inv)
+    return Pipeline(camera=Pair(classic(), back))

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, SRGB, Capture, Contract, Pair, Pipeline, Stage, presets
+from isptoolkit import PACKED, SRGB, Capture, Contract, Pipeline, Stage, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
 from isptoolkit.learned import ContextFusion
-from isptoolkit.stages import Levels, Pack
+from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
 from isptoolkit.train import read_weights
 
@@ -186,8 +186,7 @@ def load(path: Path) -> Pipeline:
         stage.net.load_state_dict(own)
     except (TypeError, RuntimeError, IspError) as error:
         raise UnreadableFile(f"{path} holds no weights of ssdnet: {str(error).splitlines()[0]}") from None
-    back = Pipeline(network=stage.eval(), unpack=Pack().inv, levels=Levels().inv)
-    return Pipeline(camera=Pair(presets.classic(), back))
+    return presets.classic_undone_by(stage.eval())
 
 
 class Objective(nn.Module):
