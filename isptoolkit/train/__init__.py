@@ -1,6 +1,6 @@
 """Training: one loop for all recipes, that can be stopped at any moment and goes on as if it had not been."""
 
 from .checkpoint import Checkpoint as Checkpoint
-from .loop import Training as Training
 from .loop import train as train
+from .settings import Training as Training
 from .weights import read_weights as read_weights

@@ -10,7 +10,8 @@ from ..console import complain, progress
 from ..data import RawFolder
 from ..data.raw_folder import names_of
 from ..errors import InvalidArgument
-from .loop import Training, train
+from .loop import train
+from .settings import Training
 
 
 def run(

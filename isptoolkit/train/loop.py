@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from ..data import Batch
 from ..errors import InvalidArgument, TrainingFailed
 from .checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from .log import Log
+from .settings import Training
 from .weights import write_weights
 
 
@@ -24,79 +25,6 @@ class Source(Protocol):
 
     def batch(self, number: int, size: int, patch: int, *, seed: int, rank: int, world: int) -> Batch:
         """See `RawFolder.batch`."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """How to train.
-
-    Args:
-        steps: of the optimizer.
-        batch: samples of a step, over all processes.
-        patch: height and width of the samples, in pixels; or pairs (first step, patch) for patches that change.
-        rate: of Adam.
-        schedule: `step`: the rate falls by `factor` at every milestone; `cosine`: to 0 over all steps.
-        milestones: steps.
-        factor: see there.
-        accumulate: batches whose gradients are added up for a step.
-        average: decay of the exponential moving average of the weights, 0 for none.
-        seed: of weights and data.
-        keep_every: steps between checkpoints.
-        draw_every: steps between sheets of sample pictures, 0 for none; for objectives that have `pictures`.
-        events: write for TensorBoard as well.
-        precision: `no`, or `bf16` for mixed precision.
-    """
-
-    steps: int = 1000
-    batch: int = 4
-    patch: int | tuple[tuple[int, int], ...] = 128
-    rate: float = 1e-4
-    schedule: str = "step"
-    milestones: tuple[int, ...] = ()
-    factor: float = 0.5
-    accumulate: int = 1
-    average: float = 0.0
-    seed: int = 0
-    keep_every: int = 100
-    draw_every: int = 0
-    events: bool = False
-    precision: str = "no"
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "keep_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InvalidArgument(f"training: {name} is a whole number of at least 1, got {value!r}")
-        if self.schedule not in ("step", "cosine"):
-            raise InvalidArgument(f"training: schedule is step or cosine, got {self.schedule!r}")
-        if not isinstance(self.draw_every, int) or self.draw_every < 0:
-            raise InvalidArgument(f"training: draw_every is a whole number of at least 0, got {self.draw_every!r}")
-        if not (math.isfinite(self.rate) and self.rate > 0) or not 0 <= self.average < 1:
-            raise InvalidArgument(
-                f"training: rate {self.rate} must be positive, average {self.average} from 0 to below 1"
-            )
-        if self.precision not in ("no", "bf16"):
-            raise InvalidArgument(f"training: precision is no or bf16, got {self.precision!r}")
-
-    def rate_at(self, step: int) -> float:
-        """The rate of a step.
-
-        >>> Training(rate=1.0, milestones=(10,)).rate_at(10)
-        0.5
-        """
-        if self.schedule == "cosine":
-            return self.rate * (1 + math.cos(math.pi * step / self.steps)) / 2
-        return self.rate * self.factor ** sum(step >= milestone for milestone in self.milestones)
-
-    def patch_at(self, step: int) -> int:
-        """The patch of a step.
-
-        >>> Training(patch=((0, 64), (100, 128))).patch_at(100)
-        128
-        """
-        if isinstance(self.patch, int):
-            return self.patch
-        return [patch for first, patch in self.patch if first <= step][-1]
 
 
 def train(
@@ -133,7 +61,8 @@ def train(
     accelerator = Accelerator(mixed_precision=training.precision, cpu=not torch.cuda.is_available())
     torch.manual_seed(training.seed)
     plain: Any = objective()
-    optimizer = torch.optim.Adam(plain.parameters(), training.rate)
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    optimizer = kind(plain.parameters(), training.rate, weight_decay=training.decay)
     settings = json.loads(json.dumps(asdict(training)))
     kept = out / "checkpoint.safetensors"
     average = {name: value.detach().clone() for name, value in plain.named_parameters()} if training.average else {}
@@ -145,11 +74,13 @@ def train(
         restore_optimizer(optimizer, plain, checkpoint.optimizer)
         average, start = dict(checkpoint.average), checkpoint.step
     share = {"seed": training.seed, "rank": accelerator.process_index, "world": accelerator.num_processes}
-    if training.batch % accelerator.num_processes:
-        raise InvalidArgument(
-            f"a batch of {training.batch} does not divide among {accelerator.num_processes} processes"
-        )
-    sample = source.batch(0, training.batch, training.patch_at(0), **share)  # wrong data fails before the first step
+    world = accelerator.num_processes
+    sizes = {training.batch_at(step) for step in range(training.steps)}
+    if wrong := [size for size in sizes if size % world]:
+        raise InvalidArgument(f"a batch of {wrong[0]} does not divide among {world} processes")
+    sample = source.batch(
+        0, training.batch_at(0), training.patch_at(0), **share
+    )  # wrong data fails before the first step
     log = None
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
@@ -158,7 +89,12 @@ def train(
     average = {name: value.to(accelerator.device) for name, value in average.items()}
     every = training.accumulate
     numbers = range(start * every, training.steps * every)
-    batches = _ahead(lambda n: source.batch(n, training.batch, training.patch_at(n // every), **share), numbers)
+
+    def made(number: int) -> Batch:
+        step = number // every
+        return source.batch(number, training.batch_at(step), training.patch_at(step), **share)
+
+    batches = _ahead(made, numbers)
     for step in range(start, training.steps):
         for group in optimizer.param_groups:
             group["lr"] = training.rate_at(step)
@@ -173,6 +109,8 @@ def train(
                 if not math.isfinite(figures["loss"]):
                     _give_up(out, batch, step, figures["loss"])
                 accelerator.backward(loss / every)
+        if training.clip:
+            accelerator.clip_grad_norm_(plain.parameters(), training.clip)
         optimizer.step()
         optimizer.zero_grad()
         with torch.no_grad():
@@ -194,8 +132,8 @@ def train(
     if log is not None:
         log.close()
         write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
-    made: nn.Module = plain
-    return made
+    trained: nn.Module = plain
+    return trained
 
 
 def _ahead(make: Callable[[int], Batch], numbers: Iterable[int]) -> Iterator[Batch]:

@@ -198,6 +198,28 @@ def test_schedules():
     assert [cosine.rate_at(step) for step in (0, 50)] == [2.0, pytest.approx(1.0)]
     assert Training(rate=1.0, milestones=(2, 4)).rate_at(4) == 0.25
     assert [Training(patch=((0, 8), (3, 16))).patch_at(step) for step in (0, 2, 3)] == [8, 8, 16]
+    held = Training(steps=100, rate=3.0, schedule="cosine", hold=50, floor=1.0)
+    assert [held.rate_at(step) for step in (0, 49, 50, 75, 100)] == [3, 3, 3, pytest.approx(2), pytest.approx(1)]
+
+
+def test_patches_that_grow_and_batches_that_shrink(tmp_path):
+    """And stopped in between, as one run."""
+    seen = []
+
+    class Watched(Noise):
+        def batch(self, number, size, patch, **share):
+            seen.append((number, size, patch))
+            return super().batch(number, size, patch, **share)
+
+    how = {"patch": ((0, 8), (4, 16)), "batch": ((0, 4), (4, 2)), "optimizer": "adamw", "decay": 0.1, "clip": 0.01}
+    train(Toy, Watched(), Training(steps=6, **how), tmp_path / "one")
+    assert seen[1:] == [(n, 4, 8) for n in range(4)] + [(n, 2, 16) for n in (4, 5)]
+    for steps in (3, 6):
+        train(Toy, Noise(), Training(steps=steps, **how), tmp_path / "two")
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    plain = {**how, "clip": 0.0}
+    train(Toy, Noise(), Training(steps=6, **plain), tmp_path / "three")
+    assert not same(weights(tmp_path / "one"), weights(tmp_path / "three"))
 
 
 @pytest.mark.parametrize(
