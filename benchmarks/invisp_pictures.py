@@ -18,7 +18,7 @@ from benchmarks import invisp as benchmark
 from isptoolkit.train.log import steps_of
 
 SHOWN = ("least-squares", "classic", "without", "published", "hard", "hard-8-blocks")
-COLUMNS = ("rendered", "error x 4", "RAW back through a JPEG", "error x 16")
+COLUMNS = ("rendered", "error x 8", "RAW back through a JPEG", "error x 40")
 
 
 def smooth(values: list[float], width: int = 50) -> np.ndarray:
@@ -62,7 +62,7 @@ def shown(x: Tensor) -> np.ndarray:
 
 def sheet(runs: Path, data: Path, out: Path) -> None:
     """A row for each method on a test file."""
-    files = [path for path in benchmark.raw_files(data) if path.name == benchmark.HELD_OUT[0]]
+    files = [path for path in benchmark.raw_files(data) if path.name == benchmark.HELD_OUT[1]]
     (case,) = benchmark.cases(files)
     names = [name for name in SHOWN if (runs / name / "result.json").is_file()]
     figure, axes = plt.subplots(
@@ -80,7 +80,7 @@ def sheet(runs: Path, data: Path, out: Path) -> None:
         with torch.no_grad():
             made = render(case).clamp(0, 1)
             again = back(case, benchmark.through_jpeg(made)).clamp(0, 1)
-        maps = (made, 4 * (made - case.target).abs(), again, 16 * (again - case.raw).abs())
+        maps = (made, 8 * (made - case.target).abs(), again, 40 * (again - case.raw).abs())
         for axis, title, picture in zip(row, COLUMNS, maps, strict=True):
             axis.imshow(shown(picture))
             axis.set_title(f"{name}: {title}" if picture is made else title, fontsize=9)

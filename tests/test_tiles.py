@@ -13,7 +13,7 @@ CAPTURE = Capture.of("RGGB")
 @pytest.mark.parametrize("size", [(1, 1), (40, 40), (90, 131), (64, 200)])
 def test_a_flow_in_tiles_equals_the_whole_frame_both_ways(size):
     torch.manual_seed(0)
-    stage = invisp.InvISP(blocks=2, growth=4)
+    stage = invisp.InvISP(blocks=2, growth=4, start="published")
     tiled, x = Tiled(stage, tile=40), torch.rand(2, 3, *size)
     with torch.no_grad():
         y = stage(x, CAPTURE)
@@ -23,7 +23,7 @@ def test_a_flow_in_tiles_equals_the_whole_frame_both_ways(size):
 
 def test_the_stated_reach_of_a_flow_is_needed_and_enough():
     torch.manual_seed(1)
-    stage = invisp.InvISP(blocks=2, growth=4).double()
+    stage = invisp.InvISP(blocks=2, growth=4, start="published").double()
     capture = CAPTURE.to(torch.float64)
     x = torch.rand(1, 3, 9, 101, dtype=torch.float64)
     other = x.clone()
