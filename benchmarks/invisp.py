@@ -34,7 +34,7 @@ from isptoolkit.train import Training, train
 
 HELD_OUT = ("CRW_0118.CRW", "CRW_0305.CRW")
 CROP = 512
-SMALL = {"blocks": 3, "growth": 16}
+SMALL = {"blocks": 3, "growth": 16, "start": "identity"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ ENTRANTS = {
     "noise": Entrant(invisp.Config(**SMALL, rounding="noise")),
     "hard": _by_slope("straight-through"),
     "hard-fejer": _by_slope("fejer"),
-    "hard-8-blocks": Entrant(invisp.Config(blocks=8, growth=16, rounding="hard")),
-    "fourier-published-start": Entrant(invisp.Config(**SMALL, rounding="fourier", start="published")),
+    "hard-8-blocks": Entrant(invisp.Config(blocks=8, growth=16, rounding="hard", start="identity")),
+    "fourier-published-start": Entrant(invisp.Config(**{**SMALL, "start": "published"}, rounding="fourier")),
 }
 
 
