@@ -1,5 +1,6 @@
 """Photographs into DNG files: one at a time, and folders of them, in threads, that can be stopped and go on."""
 
+import functools
 import hashlib
 import importlib
 import json
@@ -78,7 +79,7 @@ class Job:
         """Of the file to make."""
         drawn = random_captures(1, generator)
         if self.like is not None:
-            given = read_raw(self.like)[1]
+            given = _capture_of(self.like)
             made = given if given.noise is not None else given.replace(noise=drawn.noise)
         else:
             one = torch.ones(1, dtype=torch.float64)
@@ -87,6 +88,12 @@ class Job:
                 made = made.replace(srgb_to_camera=matrix_of_camera(self.camera), camera=(self.camera,))
         variances = self.variances()
         return made if variances is None else made.replace(noise=torch.tensor([variances], dtype=torch.float64))
+
+
+@functools.lru_cache(maxsize=4)
+def _capture_of(path: str) -> Capture:
+    """Of a RAW file, which is decoded once for all photographs that are made like it."""
+    return read_raw(path)[1]
 
 
 @torch.no_grad()

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from isptoolkit import CAMERA, MOSAIC, SRGB, Capture, Contract, Pipeline, Space, Stage, stages
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
+from isptoolkit.errors import InvalidArgument, UnreadableFile
 from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
 from isptoolkit.tiles import Tiled
-from isptoolkit.train import read_weights
+from isptoolkit.train import load_trained
 
 ENCODED = Space("encoded camera", 3)
 """`[B,3,H,W]` camera RGB, white-balanced by gains up to 1, through a power curve: what the published network takes."""
@@ -179,22 +179,12 @@ def load(path: Path) -> Pipeline:
         UnreadableFile: for another file.
     """
     if path.suffix == ".pth":
-        config, stage = Config(), load_official(path)
+        made = build().swap("render", load_official(path))
     else:
-        config, stage = _trained(path)
-    made = build(config).swap("jpeg", stages.Jpeg(config.quality, config.subsampling))
-    return made.swap("render", Tiled(stage))
-
-
-def _trained(path: Path) -> tuple[Config, InvISP]:
-    values, own = read_weights(path, "invisp", "pipeline.stages.render")
-    try:
-        config = Config(**values)
-        stage = InvISP(config.blocks, config.growth, config.limit)
-        stage.load_state_dict(own)
-    except (TypeError, RuntimeError, IspError) as error:
-        raise UnreadableFile(f"{path} holds no weights of invisp: {str(error).splitlines()[0]}") from None
-    return config, stage.eval()
+        made = load_trained(path, "invisp", "pipeline", lambda values: build(Config(**values)))
+    jpeg: Any = made["jpeg"]
+    made = made.swap("jpeg", stages.Jpeg(jpeg.quality, jpeg.subsampling))
+    return made.swap("render", Tiled(made["render"]))
 
 
 _PARTS = {"F": "r", "H": "s", "G": "t"}

@@ -4,6 +4,7 @@ Kinli et al. (team OzU VGL), "Reversing image signal processors by reverse style
 reversed ISP (Conde et al., ECCV workshops 2022).
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from torch.nn import functional as F
 
 from isptoolkit import PACKED, SRGB, Capture, Contract, Pipeline, Stage, presets
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
+from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import EqualConv, StyleRemoval, WeighedFeatures
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
-from isptoolkit.train import read_weights
+from isptoolkit.train import load_trained
 
 _ATTENTIVE = 2
 """How many of the coarsest blocks weigh their features."""
@@ -85,7 +86,7 @@ class RSTISPNet(nn.Module):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         config = config or Config()
-        pairs = list(zip((3, *config.widths), config.widths, strict=False))
+        pairs = list(itertools.pairwise((3, *config.widths)))
         down = [number > 0 and after > before for number, (before, after) in enumerate(pairs)]
         if sum(down) != 4:
             raise InvalidArgument(f"rst_isp_net: four blocks widen and so halve the size, got widths {config.widths}")
@@ -155,13 +156,8 @@ def load(path: Path) -> Pipeline:
     Raises:
         UnreadableFile: for another file.
     """
-    values, own = read_weights(path, "rst_isp_net", "stage.net")
-    try:
-        stage = RawOf(Config(**values))
-        stage.net.load_state_dict(own)
-    except (TypeError, RuntimeError, IspError) as error:
-        raise UnreadableFile(f"{path} holds no weights of rst_isp_net: {str(error).splitlines()[0]}") from None
-    return presets.classic_undone_by(stage.eval())
+    stage = load_trained(path, "rst_isp_net", "stage", lambda values: RawOf(Config(**values)))
+    return presets.classic_undone_by(stage)
 
 
 class Objective(nn.Module):

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from isptoolkit import PACKED, SRGB, Capture, Contract, Pipeline, Stage, presets
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument, IspError, UnreadableFile
+from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import ContextFusion
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
-from isptoolkit.train import read_weights
+from isptoolkit.train import load_trained
 
 _SUPERVISIONS = ("hard", "branch", "testing", "training", "training-detached")
 
@@ -180,13 +180,8 @@ def load(path: Path) -> Pipeline:
     Raises:
         UnreadableFile: for another file.
     """
-    values, own = read_weights(path, "ssdnet", "stage.net")
-    try:
-        stage = RawOf(Config(**values))
-        stage.net.load_state_dict(own)
-    except (TypeError, RuntimeError, IspError) as error:
-        raise UnreadableFile(f"{path} holds no weights of ssdnet: {str(error).splitlines()[0]}") from None
-    return presets.classic_undone_by(stage.eval())
+    stage = load_trained(path, "ssdnet", "stage", lambda values: RawOf(Config(**values)))
+    return presets.classic_undone_by(stage)
 
 
 class Objective(nn.Module):

@@ -1,5 +1,7 @@
 """A U-Net: features at several scales, each passed across to where the picture is put together again."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,9 +33,9 @@ class UNet(nn.Module):
         if len(widths) < 2:
             raise InvalidArgument(f"UNet: at least two widths, got {widths}")
         self.widths = tuple(widths)
-        down = zip((inputs, *widths), widths, strict=False)
+        down = itertools.pairwise((inputs, *widths))
         self.down = nn.ModuleList(_convolutions(before, width) for before, width in down)
-        up = zip(reversed(widths), reversed(widths[:-1]), strict=False)
+        up = itertools.pairwise(reversed(widths))
         self.up = nn.ModuleList(_convolutions(below + width, width) for below, width in up)
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
 

@@ -78,7 +78,12 @@ def coefficients(x: Tensor) -> Tensor:
 
 def levels(x: Tensor, table: Tensor) -> Tensor:
     """`coefficients` in whole steps of a table `[N,8,8]`, halves rounded away from zero."""
-    eighths, whole = coefficients(x), 8 * table.round().long()[:, None, None]
+    return whole_steps(coefficients(x), table)
+
+
+def whole_steps(eighths: Tensor, table: Tensor) -> Tensor:
+    """What `coefficients` gives, in whole steps of a table."""
+    whole = 8 * table.round().long()[:, None, None]
     return eighths.sign() * ((eighths.abs() + whole // 2) // whole)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidArgument
-from .jpeg_blocks import coefficients, levels, real_coefficients
+from .jpeg_blocks import coefficients, levels, real_coefficients, whole_steps
 from .jpeg_planes import real_split, whole_split
 
 Levels: TypeAlias = tuple[Tensor, Tensor, Tensor]
@@ -165,7 +165,7 @@ def _excess(
         inside = (0.5 - margin) * step
         beyond = off - torch.maximum(torch.minimum(off, inside), -inside)
         # Halves go away from zero: just half a step from a level can be another one.
-        beyond = torch.where((levels(plane, table) != level) & (beyond == 0), 1e-3 * off.sign(), beyond)
+        beyond = torch.where((whole_steps(eighths, table) != level) & (beyond == 0), 1e-3 * off.sign(), beyond)
         parts.append(beyond)
         cost = cost + (beyond / step).square().sum((1, 2, 3, 4))
     return parts, cost

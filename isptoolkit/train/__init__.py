@@ -3,4 +3,4 @@
 from .checkpoint import Checkpoint as Checkpoint
 from .loop import train as train
 from .settings import Training as Training
-from .weights import read_weights as read_weights
+from .weights import load_trained as load_trained

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -78,9 +79,8 @@ def train(
     sizes = {training.batch_at(step) for step in range(training.steps)}
     if wrong := [size for size in sizes if size % world]:
         raise InvalidArgument(f"a batch of {wrong[0]} does not divide among {world} processes")
-    sample = source.batch(
-        0, training.batch_at(0), training.patch_at(0), **share
-    )  # wrong data fails before the first step
+    # Wrong data fails before the first step.
+    sample = source.batch(0, training.batch_at(0), training.patch_at(0), **share)
     log = None
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
@@ -102,6 +102,7 @@ def train(
         for part in range(every):
             batch = next(batches).to(accelerator.device)
             last = part == every - 1
+            torch.manual_seed(_seed_of(training.seed, step * every + part, accelerator.process_index))
             with nullcontext() if last else accelerator.no_sync(model), accelerator.autocast():
                 loss, others = model(batch)
                 for name, value in {"loss": loss, **others}.items():
@@ -134,6 +135,11 @@ def train(
         write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
     trained: nn.Module = plain
     return trained
+
+
+def _seed_of(*numbers: int) -> int:
+    """Of what an objective draws itself: a run that goes on draws what it would have drawn."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _ahead(make: Callable[[int], Batch], numbers: Iterable[int]) -> Iterator[Batch]:

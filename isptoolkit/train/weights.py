@@ -1,14 +1,16 @@
 """Trained weights as a file that says what they are of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..atomic import replacing
 from ..errors import UnreadableFile
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
@@ -20,13 +22,14 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], about: dict[str, st
         save_file(plain, temporary, metadata=about)
 
 
-def read_weights(path: Path, recipe: str, part: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The configuration, and the tensors of one part of the objective, of what a run of a recipe wrote.
+def load_trained(path: Path, recipe: str, part: str, build: Callable[[dict[str, Any]], Module]) -> Module:
+    """A part of the objective of a run, with its weights, for use.
 
     Args:
-        path: `weights.safetensors`.
+        path: `weights.safetensors` of the run.
         recipe: that the file has to be of.
-        part: as in `stage.net`; its tensors are given without it.
+        part: attribute of the objective.
+        build: makes that part of the configuration's values.
 
     Raises:
         UnreadableFile: for another file.
@@ -42,7 +45,10 @@ def read_weights(path: Path, recipe: str, part: str) -> tuple[dict[str, Any], di
         config = json.loads(about["config"])
         if not isinstance(config, dict):
             raise TypeError("its configuration is no table")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        made = build({name: tuple(value) if isinstance(value, list) else value for name, value in config.items()})
+        made.load_state_dict(
+            {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
+        )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UnreadableFile(f"{path} holds no weights of {recipe}: {str(error).splitlines()[0]}") from None
-    named = {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}, named
+    return made.eval()

@@ -202,6 +202,23 @@ def test_schedules():
     assert [held.rate_at(step) for step in (0, 49, 50, 75, 100)] == [3, 3, 3, pytest.approx(2), pytest.approx(1)]
 
 
+class Drawing(Toy):
+    """Its loss draws random numbers of its own."""
+
+    def forward(self, batch):
+        made = self.net(batch.sensor)
+        return (made + 0.1 * torch.randn_like(made) - batch.target).abs().mean(), {}
+
+
+def test_what_an_objective_draws_goes_on_as_well(tmp_path):
+    how = {"patch": 8, "keep_every": 2}
+    train(Drawing, Noise(), Training(steps=8, **how), tmp_path / "one")
+    for steps in (4, 8):
+        torch.manual_seed(steps)
+        train(Drawing, Noise(), Training(steps=steps, **how), tmp_path / "two")
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+
+
 def test_patches_that_grow_and_batches_that_shrink(tmp_path):
     """And stopped in between, as one run."""
     seen = []
