@@ -11,10 +11,11 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, SRGB, Capture, Contract, Pipeline, Stage, presets
+from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import EqualConv, StyleRemoval, WeighedFeatures
+from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, WeighedFeatures
+from isptoolkit.learned.raw_network import drawn
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
 from isptoolkit.train import load_trained
@@ -113,8 +114,6 @@ class RSTISPNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        if height % 2 or width % 2:
-            raise InvalidArgument(f"rst_isp_net takes even sizes, got {height} x {width}")
         padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
         made: Tensor = self.tail(self.up(self.blocks(padded)))
         if self.detail is not None:
@@ -122,29 +121,19 @@ class RSTISPNet(nn.Module):
         return made[..., : height // 2, : width // 2]
 
 
-class RawOf(Stage):
-    """The network as a stage, one-way: sRGB to packed RAW.
+def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
+    """The network as a stage, one-way: sRGB to RAW.
 
     Args:
         config: of the recipe.
+        gives: PACKED or MOSAIC.
 
     >>> import torch
-    >>> RawOf(SMALL)(torch.zeros(1, 3, 18, 22), Capture.of("RGGB")).isfinite().all()
+    >>> from isptoolkit import Capture
+    >>> build(SMALL)(torch.zeros(1, 3, 18, 22), Capture.of("RGGB")).isfinite().all()
     tensor(True)
     """
-
-    takes, gives = SRGB, PACKED
-
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.net = RSTISPNet(config)
-        self.contract = Contract(None, None, reach=None)
-
-    def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        if capture.cfa != "RGGB":
-            raise InvalidArgument(f"rst_isp_net gives planes of RGGB, the capture is {capture.cfa}: align() it first")
-        made: Tensor = self.net(x)
-        return made if self.training else made.clamp(0, 1)
+    return RawNetwork(RSTISPNet(config), gives)
 
 
 def load(path: Path) -> Pipeline:
@@ -156,8 +145,8 @@ def load(path: Path) -> Pipeline:
     Raises:
         UnreadableFile: for another file.
     """
-    stage = load_trained(path, "rst_isp_net", "stage", lambda values: RawOf(Config(**values)))
-    return presets.classic_undone_by(stage)
+    net = load_trained(path, "rst_isp_net", "net", lambda values: RSTISPNet(Config(**values)))
+    return presets.classic_undone_by(RawNetwork(net))
 
 
 class Objective(nn.Module):
@@ -170,9 +159,13 @@ class Objective(nn.Module):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         self.config = config or Config()
-        self.stage = RawOf(self.config)
+        self.net = RSTISPNet(self.config)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss."""
         wanted = pack(Levels()(batch.sensor, batch.capture))
-        return (self.stage.net(batch.target) - wanted).abs().mean(), {}
+        return (self.net(batch.target) - wanted).abs().mean(), {}
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """The picture, RAW found and RAW."""
+        return drawn(batch.target, self.net(batch.target), pack(Levels()(batch.sensor, batch.capture)))

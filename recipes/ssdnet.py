@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, SRGB, Capture, Contract, Pipeline, Stage, presets
+from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import ContextFusion
+from isptoolkit.learned import ContextFusion, RawNetwork
+from isptoolkit.learned.raw_network import drawn
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
 from isptoolkit.train import load_trained
@@ -36,11 +37,11 @@ class Config:
         kernel: of the context branch; 0 for none.
         channel_interaction: see `isptoolkit.learned.ContextAttention`.
         spatial_interaction: see there.
-        expansion: of the feed-forward parts.
+        expansion: of the feed-forward parts: the program has 2.66; 0 is the simplified part that the paper describes.
         supervision: `hard`, plain mean absolute error; `branch`, the variance branch beside it, unused in the target;
             `testing`, the same, draws averaged when it is used; `training`, the target moved by the error times a
             normal number, as the program does; `training-detached`, the same, the error held fixed, as the paper reads.
-        weight: of the branch's error, alpha in the paper.
+        weight: of the branch's error: alpha in the paper, 0.001; under `testing` the paper has 1.
         draws: averaged under `testing`.
     """
 
@@ -68,9 +69,10 @@ SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
 
 
 class SSDNet(nn.Module):
-    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`, and their deviations where there is a branch.
+    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`.
 
-    Any even size: borders are reflected up to whole cells of 16 and cut off again.
+    Any even size from 16: borders are reflected up to whole cells of 16 and cut off again. In `eval` under `testing` it
+    averages draws, as the paper does; under all other supervisions it gives the mean.
 
     Args:
         config: of the recipe.
@@ -116,10 +118,18 @@ class SSDNet(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor) -> Tensor:
+        mean, deviation = self.softened(x)
+        if deviation is None or self.config.supervision != "testing" or self.training:
+            return mean
+        # The mean of so many normal numbers is one normal number over the root of how many they are.
+        noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0)) / self.config.draws**0.5
+        averaged: Tensor = mean + deviation * noise.to(mean)
+        return averaged
+
+    def softened(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The planes, and their deviations where there is a branch."""
         height, width = x.shape[2:]
-        if height % 2 or width % 2 or min(height, width) < 16:
-            raise InvalidArgument(f"ssdnet takes even sizes from 16 pixels, got {height} x {width}")
         padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="reflect")
         y = self.first(padded)
         kept = []
@@ -137,38 +147,19 @@ class SSDNet(nn.Module):
         return mean, deviation
 
 
-class RawOf(Stage):
-    """The network as a stage, one-way: sRGB to packed RAW.
-
-    Under `testing` it averages draws, as the paper does; under all others it gives the mean.
+def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
+    """The network as a stage, one-way: sRGB to RAW.
 
     Args:
         config: of the recipe.
+        gives: PACKED or MOSAIC.
 
-    >>> stage = RawOf(Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=0))
+    >>> from isptoolkit import Capture
+    >>> stage = build(Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=0))
     >>> stage(torch.rand(1, 3, 16, 18), Capture.of("RGGB")).shape
     torch.Size([1, 4, 8, 9])
     """
-
-    takes, gives = SRGB, PACKED
-
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.net = SSDNet(config)
-        self.contract = Contract(None, None, reach=None)
-
-    def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        if capture.cfa != "RGGB":
-            raise InvalidArgument(f"ssdnet gives planes of RGGB, the capture is {capture.cfa}: align() it first")
-        found: tuple[Tensor, Tensor | None] = self.net(x)
-        mean, deviation = found
-        if deviation is None or self.net.config.supervision != "testing" or self.training:
-            return mean.clamp(0, 1) if not self.training else mean
-        draws = self.net.config.draws
-        generator = torch.Generator().manual_seed(0)
-        noise = torch.stack([torch.randn(mean.shape, generator=generator) for _ in range(draws)]).mean(0)
-        averaged: Tensor = mean + deviation * noise.to(mean)
-        return averaged.clamp(0, 1)
+    return RawNetwork(SSDNet(config), gives, cell=16)
 
 
 def load(path: Path) -> Pipeline:
@@ -180,8 +171,8 @@ def load(path: Path) -> Pipeline:
     Raises:
         UnreadableFile: for another file.
     """
-    stage = load_trained(path, "ssdnet", "stage", lambda values: RawOf(Config(**values)))
-    return presets.classic_undone_by(stage)
+    net = load_trained(path, "ssdnet", "net", lambda values: SSDNet(Config(**values)))
+    return presets.classic_undone_by(RawNetwork(net, cell=16))
 
 
 class Objective(nn.Module):
@@ -197,12 +188,12 @@ class Objective(nn.Module):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         self.config = config or Config()
-        self.stage = RawOf(self.config)
+        self.net = SSDNet(self.config)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the plain error."""
         wanted = pack(Levels()(batch.sensor, batch.capture))
-        mean, deviation = self.stage.net(batch.target)
+        mean, deviation = self.net.softened(batch.target)
         error = (mean - wanted).abs()
         plain = {"raw": error.detach().mean()}
         if deviation is None:
@@ -214,12 +205,8 @@ class Objective(nn.Module):
         return (mean + moved * torch.randn_like(mean) - wanted).abs().mean() + beside, plain
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """The picture, and green of RAW as it is found and as it is, brightened."""
-        wanted = pack(Levels()(batch.sensor, batch.capture))
-        made = self.stage.net(batch.target)[0]
-        shown = {"RAW found": made, "RAW": wanted}
-        planes = {name: F.interpolate(x[:, 1:2].clamp(0, 1) ** (1 / 2.2), scale_factor=2) for name, x in shown.items()}
-        return {"picture": batch.target, **{name: x.expand(-1, 3, -1, -1) for name, x in planes.items()}}
+        """The picture, RAW found and RAW."""
+        return drawn(batch.target, self.net(batch.target), pack(Levels()(batch.sensor, batch.capture)))
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

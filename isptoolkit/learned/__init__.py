@@ -7,6 +7,7 @@ from .context_fusion import ChannelNorm as ChannelNorm
 from .context_fusion import ContextAttention as ContextAttention
 from .context_fusion import ContextFusion as ContextFusion
 from .context_fusion import GatedFeedForward as GatedFeedForward
+from .context_fusion import SimplifiedFeedForward as SimplifiedFeedForward
 from .coupling import couple as couple
 from .coupling import uncouple as uncouple
 from .flow import ActNorm as ActNorm
@@ -14,6 +15,7 @@ from .flow import Flow as Flow
 from .flow import Haar as Haar
 from .flow import InvertibleConv as InvertibleConv
 from .flow_step import FlowStep as FlowStep
+from .raw_network import RawNetwork as RawNetwork
 from .self_ensemble import SelfEnsemble as SelfEnsemble
 from .style_removal import EqualConv as EqualConv
 from .style_removal import StyleExtractor as StyleExtractor

@@ -5,18 +5,20 @@ import shutil
 
 import pytest
 import torch
-from isptoolkit.recipes import rst_isp_net, ssdnet
+from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet
 
-from isptoolkit import Capture, crop, errors, presets, read_raw, stages
+from isptoolkit import MOSAIC, PACKED, SRGB, Capture, crop, errors, presets, read_raw, stages
 from isptoolkit.data import Batch
-from isptoolkit.learned import SelfEnsemble
+from isptoolkit.learned import RawNetwork, SelfEnsemble
 
 CAPTURE = Capture.of("RGGB")
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)
 NETWORKS = {
-    "ssdnet": ssdnet.RawOf(TINY),
-    "rst": rst_isp_net.RawOf(rst_isp_net.SMALL),
-    "lean": rst_isp_net.RawOf(rst_isp_net.LEAN),
+    "ssdnet": ssdnet.build(TINY),
+    "rst": rst_isp_net.build(rst_isp_net.SMALL),
+    "lean": rst_isp_net.build(rst_isp_net.LEAN),
+    "u-net": aim_unet.build(aim_unet.SMALL),
+    "u-net as published": aim_unet.build(aim_unet.Config(widths=(8, 16, 32), sites=False)),
 }
 
 
@@ -34,6 +36,7 @@ def test_published_sizes():
         assert count(rst_isp_net.RSTISPNet(dataclasses.replace(published, tail=1))) == 86_307_852
         assert count(rst_isp_net.RSTISPNet(dataclasses.replace(published, layers=5))) == 90_562_764
         assert count(rst_isp_net.RSTISPNet(rst_isp_net.LEAN)) < 600_000
+        assert count(aim_unet.BaselineUNet()) == 1_861_764
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -49,12 +52,53 @@ def test_any_even_size_and_black_pictures(name, size):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_does_not_fit_is_refused(name):
-    with pytest.raises(errors.InvalidArgument, match="even sizes"):
+    with pytest.raises(errors.InvalidSize, match="even sizes"):
         NETWORKS[name](torch.rand(1, 3, 33, 32), CAPTURE)
-    with pytest.raises(errors.InvalidArgument, match="the capture is BGGR"):
-        NETWORKS[name](torch.rand(1, 3, 32, 32), Capture.of("BGGR"))
     with pytest.raises(errors.InvalidTensor):
         NETWORKS[name](torch.rand(1, 4, 32, 32), CAPTURE)
+
+
+def test_too_small_a_picture():
+    with pytest.raises(errors.InvalidSize, match="SSDNet takes even sizes from 16 pixels, got 14 x 32"):
+        NETWORKS["ssdnet"](torch.rand(1, 3, 14, 32), CAPTURE)
+
+
+class Sampled(torch.nn.Module):
+    """A network without error: the mosaic of the picture itself."""
+
+    def forward(self, x):
+        return stages.Pack()(stages.Mosaic()(x, CAPTURE), CAPTURE)
+
+
+@pytest.mark.parametrize("gives", [PACKED, MOSAIC], ids=str)
+@pytest.mark.parametrize("cfa", ["RGGB", "GRBG", "GBRG", "BGGR"])
+def test_another_phase_than_the_trained_one(cfa, gives):
+    """Every site is where the capture has it."""
+    capture, x = Capture.of(cfa), torch.rand(2, 3, 6, 10)
+    made = RawNetwork(Sampled(), gives).eval()(x, capture)
+    wanted = stages.Mosaic()(x, capture)
+    assert torch.equal(made, wanted if gives == MOSAIC else stages.Pack()(wanted, capture))
+
+
+def test_the_mosaic_of_a_network_is_its_planes():
+    net = aim_unet.BaselineUNet(aim_unet.SMALL)
+    x = torch.rand(1, 3, 20, 12)
+    with torch.no_grad():
+        packed, mosaic = (RawNetwork(net, gives).eval()(x, CAPTURE) for gives in (PACKED, MOSAIC))
+    assert torch.equal(stages.Pack()(mosaic, CAPTURE), packed)
+    with pytest.raises(errors.InvalidArgument, match="packed or mosaic, got srgb"):
+        RawNetwork(net, SRGB)
+
+
+def test_the_published_u_net_sees_one_pixel_of_each_cell():
+    """Planes of the finest scale are kept where their sites lie, in the program at one pixel of the cell."""
+    torch.manual_seed(0)
+    whole, cells = (aim_unet.BaselineUNet(aim_unet.Config((4, 8), sites)).eval() for sites in (True, False))
+    cells.load_state_dict(whole.state_dict())
+    x = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        ours, theirs = whole(x), cells(x)
+    assert torch.equal(ours[:, 0], theirs[:, 0]) and not torch.equal(ours[:, 3], theirs[:, 3])
 
 
 def batch():
@@ -72,6 +116,7 @@ OBJECTIVES = {
     },
     "rst": lambda: rst_isp_net.Objective(rst_isp_net.SMALL),
     "lean": lambda: rst_isp_net.Objective(rst_isp_net.LEAN),
+    "u-net": lambda: aim_unet.Objective(aim_unet.SMALL),
 }
 
 
@@ -93,33 +138,36 @@ def test_they_learn(name):
 def test_averaged_draws_add_noise_to_the_mean():
     """What the paper's testing-resampling is: the mean, and the deviation over the root of the draws."""
     torch.manual_seed(0)
-    stage = ssdnet.RawOf(dataclasses.replace(TINY, supervision="testing", draws=50)).eval()
+    stage = ssdnet.build(dataclasses.replace(TINY, supervision="testing", draws=50)).eval()
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        mean, deviation = stage.net(x)
+        mean, deviation = stage.net.softened(x)
         off = (stage(x, CAPTURE) - mean.clamp(0, 1))[(mean > 0.05) & (mean < 0.95)]
     assert float(off.abs().mean()) < 0.3 * float(deviation.abs().mean())
 
 
-@pytest.mark.parametrize("recipe", ["ssdnet", "rst_isp_net"])
+@pytest.mark.parametrize("recipe", ["ssdnet", "rst_isp_net", "aim_unet"])
 def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     """The classical camera forward, the network backward."""
     (tmp_path / "raw").mkdir()
     path = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
     shutil.copy(path, tmp_path / "raw")
-    small = {"ssdnet": ["width=8", "blocks=[1,1,1]", "middle=1", "last=1", "refinement=0"], "rst_isp_net": []}[recipe]
-    small = small or ["widths=[8,16,16,24,32,48]", "reduced=8", "detail=true"]
+    small = {
+        "ssdnet": ["width=8", "blocks=[1,1,1]", "middle=1", "last=1", "refinement=0"],
+        "rst_isp_net": ["widths=[8,16,16,24,32,48]", "reduced=8", "detail=true"],
+        "aim_unet": ["widths=[4,8]"],
+    }[recipe]
     settings = [part for value in ("steps=1", "patch=32", "batch=2", *small) for part in ("--set", value)]
     assert run("train", recipe, "--data", tmp_path / "raw", "-o", tmp_path / "run", *settings)[0] == 0
     weights = tmp_path / "run" / "weights.safetensors"
-    chain = {"ssdnet": ssdnet, "rst_isp_net": rst_isp_net}[recipe].load(weights)
+    chain = {"ssdnet": ssdnet, "rst_isp_net": rst_isp_net, "aim_unet": aim_unet}[recipe].load(weights)
     sensor, capture = read_raw(path)
     part, described = crop(sensor, capture, 400, 400, 64, 96)
     with torch.no_grad():
         picture = chain(part, described)
         assert torch.equal(picture, presets.classic()(part, described))
         assert chain.inverse(picture, described).shape == part.shape
-    other = {"ssdnet": rst_isp_net, "rst_isp_net": ssdnet}[recipe]
+    other = rst_isp_net if recipe == "ssdnet" else ssdnet
     with pytest.raises(errors.UnreadableFile, match=f"it is of the recipe '{recipe}'"):
         other.load(weights)
 
