@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, WeighedFeatures
+from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, WaveletCritic, WeighedFeatures, criticized
 from isptoolkit.learned.raw_network import drawn
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
-from isptoolkit.train import load_trained
+from isptoolkit.train import load_trained, losses
 
 _ATTENTIVE = 2
 """How many of the coarsest blocks weigh their features."""
@@ -34,6 +34,11 @@ class Config:
         reduced: channels that a Gram matrix is taken of; 0 takes all.
         tail: convolutions at the end: 2 for the Samsung S7, 1 for the Huawei P20.
         detail: add a path past all normalization, a few convolutions of the picture's own 2x2 cells.
+        l1: weight of the mean absolute error in the loss.
+        ms_ssim: weight of `isptoolkit.train.losses.ms_ssim`, 1 in the program.
+        variation: weight of the total variation, 0.001 in the program.
+        adversarial: weight of what a critic says, 0.001 in the program.
+        critic: widths of the critic, see `isptoolkit.learned.WaveletCritic`.
         unused: hold the numbers that the program allocates and never uses (attention of the first four blocks, batch
             norms of the decoder); they count among its published parameters.
     """
@@ -43,13 +48,24 @@ class Config:
     reduced: int = 0
     tail: int = 2
     detail: bool = False
+    l1: float = 1.0
+    ms_ssim: float = 0.0
+    variation: float = 0.0
+    adversarial: float = 0.0
+    critic: tuple[int, ...] = (128, 512, 512, 512, 512, 512)
     unused: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) != 6 or self.widths[-1] % 16 or self.tail not in (1, 2):
             told = f"{self.widths}, {self.tail}"
             raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {told}")
+        weights = (self.l1, self.ms_ssim, self.variation, self.adversarial)
+        if min(weights) < 0 or self.l1 + self.ms_ssim == 0:
+            raise InvalidArgument(f"rst_isp_net: weights from 0, one of l1 and ms_ssim above it, got {weights}")
 
+
+PUBLISHED = Config(l1=0.0, ms_ssim=1.0, variation=0.001, adversarial=0.001)
+"""With the losses of the program; the default is plain mean absolute error (`docs/training.md` compares them)."""
 
 LEAN = Config(widths=(24, 32, 32, 48, 64, 96), reduced=16, detail=True)
 """Few parameters, and detail past the normalization, which the paper says costs it high frequencies."""
@@ -150,7 +166,7 @@ def load(path: Path) -> Pipeline:
 
 
 class Objective(nn.Module):
-    """Mean absolute error of the planes, most of the paper's loss; its MS-SSIM, adversary and variation are left out.
+    """Mean absolute error of the planes, MS-SSIM, variation and a critic's word, each by its weight.
 
     Args:
         config: of the recipe.
@@ -160,11 +176,25 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config or Config()
         self.net = RSTISPNet(self.config)
+        self.critic = WaveletCritic(4, self.config.critic) if self.config.adversarial else None
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss."""
+    def forward(self, batch: Batch, critic: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, of the network or of its critic, and its parts."""
         wanted = pack(Levels()(batch.sensor, batch.capture))
-        return (self.net(batch.target) - wanted).abs().mean(), {}
+        made = self.net(batch.target)
+        if critic and self.critic is not None:
+            return criticized(self.critic, wanted, made)
+        raw, config = (made - wanted).abs().mean(), self.config
+        loss, parts = config.l1 * raw, {"raw": raw}
+        if config.ms_ssim:
+            parts["ms-ssim"] = losses.ms_ssim(made, wanted)
+            loss = loss + config.ms_ssim * parts["ms-ssim"]
+        if config.variation:
+            loss = loss + config.variation * losses.total_variation(made)
+        if self.critic is not None:
+            parts["adversarial"] = -self.critic(made).mean()
+            loss = loss + config.adversarial * parts["adversarial"]
+        return loss, parts
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""

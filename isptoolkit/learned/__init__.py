@@ -23,3 +23,5 @@ from .style_removal import StyleRemoval as StyleRemoval
 from .style_removal import WeighedFeatures as WeighedFeatures
 from .style_removal import gram as gram
 from .unet import UNet as UNet
+from .wavelet_critic import WaveletCritic as WaveletCritic
+from .wavelet_critic import criticized as criticized

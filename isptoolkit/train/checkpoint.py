@@ -84,8 +84,9 @@ def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, kept: dict[str, dict[str, Tensor]]) -> None:
     """The opposite."""
+    own = {id(value) for group in optimizer.param_groups for value in group["params"]}
     for name, value in model.named_parameters():
-        if name in kept:
+        if name in kept and id(value) in own:
             optimizer.state[value] = {
                 slot: tensor if slot == "step" else tensor.to(value.device) for slot, tensor in kept[name].items()
             }

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,7 +45,9 @@ def train(
 
     Args:
         objective: makes the module that is trained; it takes a `Batch` and gives the loss and other figures by name;
-            with a method `pictures`, from a `Batch` to `[B,3,H,W]` by name, samples are drawn.
+            with a method `pictures`, from a `Batch` to `[B,3,H,W]` by name, samples are drawn. With a module `critic`
+            it is adversarial: called with `critic=True` as well it gives the loss of that, whose parameters have an
+            optimizer and a rate of their own, and which takes `training.critic_steps` steps before each of the others.
         source: of batches.
         training: how.
         out: folder of `checkpoint.safetensors`, `weights.safetensors`, `log.jsonl` and `pictures`.
@@ -56,14 +58,16 @@ def train(
         InvalidArgument: when `out` holds another run, or batches cannot be made.
         TrainingFailed: when the loss is no finite number; the batch is kept in `out/bad-batch.safetensors`.
     """
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
 
     out = Path(out)
-    accelerator = Accelerator(mixed_precision=training.precision, cpu=not torch.cuda.is_available())
     torch.manual_seed(training.seed)
     plain: Any = objective()
-    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-    optimizer = kind(plain.parameters(), training.rate, weight_decay=training.decay)
+    handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)] if _critic_of(plain) is not None else []
+    accelerator = Accelerator(
+        mixed_precision=training.precision, cpu=not torch.cuda.is_available(), kwargs_handlers=handlers
+    )
+    players = _players(plain, training)
     settings = json.loads(json.dumps(asdict(training)))
     kept = out / "checkpoint.safetensors"
     average = {name: value.detach().clone() for name, value in plain.named_parameters()} if training.average else {}
@@ -72,7 +76,8 @@ def train(
         checkpoint = Checkpoint.load(kept)
         _check_same_run(checkpoint.settings, settings, out)
         plain.load_state_dict(checkpoint.model)
-        restore_optimizer(optimizer, plain, checkpoint.optimizer)
+        for player in players:
+            restore_optimizer(player.optimizer, plain, checkpoint.optimizer)
         average, start = dict(checkpoint.average), checkpoint.step
     share = {"seed": training.seed, "rank": accelerator.process_index, "world": accelerator.num_processes}
     world = accelerator.num_processes
@@ -85,35 +90,40 @@ def train(
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
         log = Log(out, start, training.events)
-    model, optimizer = accelerator.prepare(plain, optimizer)
+    model = accelerator.prepare(plain)
+    for player in players:
+        player.optimizer = accelerator.prepare(player.optimizer)
     average = {name: value.to(accelerator.device) for name, value in average.items()}
-    every = training.accumulate
-    numbers = range(start * every, training.steps * every)
+    every, turns = training.accumulate, [player for player in players for _ in range(player.turns)]
+    in_step = every * len(turns)
 
     def made(number: int) -> Batch:
-        step = number // every
+        step = number // in_step
         return source.batch(number, training.batch_at(step), training.patch_at(step), **share)
 
-    batches = _ahead(made, numbers)
+    batches = _ahead(made, range(start * in_step, training.steps * in_step))
     for step in range(start, training.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = training.rate_at(step)
         figures: dict[str, float] = {}
-        for part in range(every):
-            batch = next(batches).to(accelerator.device)
-            last = part == every - 1
-            torch.manual_seed(_seed_of(training.seed, step * every + part, accelerator.process_index))
-            with nullcontext() if last else accelerator.no_sync(model), accelerator.autocast():
-                loss, others = model(batch)
-                for name, value in {"loss": loss, **others}.items():
-                    figures[name] = figures.get(name, 0.0) + float(value.detach()) / every
-                if not math.isfinite(figures["loss"]):
-                    _give_up(out, batch, step, figures["loss"])
-                accelerator.backward(loss / every)
-        if training.clip:
-            accelerator.clip_grad_norm_(plain.parameters(), training.clip)
-        optimizer.step()
-        optimizer.zero_grad()
+        for turn, player in enumerate(turns):
+            for group in player.optimizer.param_groups:
+                group["lr"] = training.rate_at(step) * player.rate / training.rate
+            for part in range(every):
+                batch = next(batches).to(accelerator.device)
+                last, number = part == every - 1, step * in_step + turn * every + part
+                torch.manual_seed(_seed_of(training.seed, number, accelerator.process_index))
+                with nullcontext() if last else accelerator.no_sync(model), accelerator.autocast():
+                    loss, others = model(batch, **player.asked)
+                    for name, value in {"loss": loss, **others}.items():
+                        name = player.prefix + name
+                        figures[name] = figures.get(name, 0.0) + float(value.detach()) / (every * player.turns)
+                    if not math.isfinite(figures[f"{player.prefix}loss"]):
+                        _give_up(out, batch, step, figures[f"{player.prefix}loss"])
+                    accelerator.backward(loss / every)
+            if training.clip:
+                accelerator.clip_grad_norm_(player.parameters, training.clip)
+            player.optimizer.step()
+            for other in players:
+                other.optimizer.zero_grad()
         with torch.no_grad():
             for name, value in plain.named_parameters():
                 if name in average:
@@ -123,7 +133,8 @@ def train(
             done = step + 1
             if done % training.keep_every == 0 or done == training.steps:
                 state = {name: value.detach() for name, value in plain.state_dict().items()}
-                Checkpoint(done, state, average, optimizer_state(optimizer.optimizer, plain), settings).save(kept)
+                moments = {k: v for p in players for k, v in optimizer_state(p.optimizer.optimizer, plain).items()}
+                Checkpoint(done, state, average, moments, settings).save(kept)
             if training.draw_every and hasattr(plain, "pictures") and done % training.draw_every == 0:
                 with torch.no_grad():
                     log.pictures(done, plain.pictures(sample.to(accelerator.device)))
@@ -132,9 +143,45 @@ def train(
     accelerator.wait_for_everyone()
     if log is not None:
         log.close()
-        write_weights(out / "weights.safetensors", {**plain.state_dict(), **average}, about)
+        result = {**plain.state_dict(), **average}
+        write_weights(out / "weights.safetensors", {k: v for k, v in result.items() if k[:7] != "critic."}, about)
     trained: nn.Module = plain
     return trained
+
+
+@dataclass
+class _Player:
+    """Parameters with an optimizer of their own, and how the model is asked for their loss."""
+
+    parameters: list[nn.Parameter]
+    optimizer: Any
+    rate: float
+    turns: int = 1
+    asked: dict[str, bool] = field(default_factory=dict)
+    prefix: str = ""
+
+
+def _critic_of(objective: Any) -> nn.Module | None:
+    critic: nn.Module | None = getattr(objective, "critic", None)
+    return critic
+
+
+def _players(objective: nn.Module, training: Training) -> list[_Player]:
+    """The critic first, where there is one, then all others."""
+    critic = _critic_of(objective)
+    theirs = [] if critic is None else list(critic.parameters())
+    known = {id(value) for value in theirs}
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+
+    def player(parameters: list[nn.Parameter], rate: float, **how: Any) -> _Player:
+        made = kind(parameters, rate, betas=training.betas, weight_decay=training.decay)
+        return _Player(parameters, made, rate, **how)
+
+    main = player([value for value in objective.parameters() if id(value) not in known], training.rate)
+    if not theirs:
+        return [main]
+    told = {"turns": training.critic_steps, "asked": {"critic": True}, "prefix": "critic "}
+    return [player(theirs, training.critic_rate, **told), main]
 
 
 def _seed_of(*numbers: int) -> int:

@@ -18,6 +18,7 @@ class Training:
         optimizer: `adam`, or `adamw`, whose weights decay beside the gradient.
         decay: of the weights.
         clip: of the gradients' norm, 0 for none.
+        betas: decays of the optimizer's means of gradients and of their squares.
         rate: of the optimizer.
         schedule: `step`: the rate falls by `factor` at every milestone; `cosine`: after `hold` steps down to `floor`.
         hold: see there.
@@ -30,6 +31,8 @@ class Training:
         keep_every: steps between checkpoints.
         draw_every: steps between sheets of sample pictures, 0 for none; for objectives that have `pictures`.
         events: write for TensorBoard as well.
+        critic_rate: of the critic's optimizer, for adversarial objectives; it follows the schedule.
+        critic_steps: of the critic before each of the others.
         precision: `no`, or `bf16` for mixed precision.
     """
 
@@ -39,6 +42,7 @@ class Training:
     optimizer: str = "adam"
     decay: float = 0.0
     clip: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
     rate: float = 1e-4
     schedule: str = "step"
     hold: int = 0
@@ -51,12 +55,14 @@ class Training:
     keep_every: int = 100
     draw_every: int = 0
     events: bool = False
+    critic_rate: float = 4e-4
+    critic_steps: int = 3
     precision: str = "no"
 
     def __post_init__(self) -> None:
         for name in ("batch", "patch"):
             _check_changes(name, getattr(self, name))
-        for name in ("steps", "accumulate", "keep_every"):
+        for name in ("steps", "accumulate", "keep_every", "critic_steps"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InvalidArgument(f"training: {name} is a whole number of at least 1, got {value!r}")
@@ -64,6 +70,10 @@ class Training:
             raise InvalidArgument(f"training: schedule is step or cosine, got {self.schedule!r}")
         if not isinstance(self.draw_every, int) or self.draw_every < 0:
             raise InvalidArgument(f"training: draw_every is a whole number of at least 0, got {self.draw_every!r}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise InvalidArgument(f"training: betas are two numbers from 0 to below 1, got {self.betas!r}")
+        if not (math.isfinite(self.critic_rate) and self.critic_rate > 0):
+            raise InvalidArgument(f"training: critic_rate must be positive, got {self.critic_rate}")
         if not (math.isfinite(self.rate) and self.rate > 0) or not 0 <= self.average < 1:
             raise InvalidArgument(
                 f"training: rate {self.rate} must be positive, average {self.average} from 0 to below 1"
