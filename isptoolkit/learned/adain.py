@@ -6,8 +6,11 @@ from torch import Tensor
 from ..errors import InvalidTensor
 from ..kernels import usable
 
+EPSILON = 1e-5
+"""Of the variance."""
 
-def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = 1e-5) -> Tensor:
+
+def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> Tensor:
     """`y = scale (x - mean) / sqrt(variance + epsilon) + shift`, mean and unbiased variance over the plane.
 
     Args:

@@ -1,10 +1,15 @@
 """The context fusion module: channel attention and a large-kernel convolution that weigh each other, then gates."""
 
+import functools
+import operator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InvalidArgument
+from .strips import in_strips, large, strips
 
 
 class ChannelNorm(nn.Module):
@@ -72,11 +77,43 @@ class ContextAttention(nn.Module):
         self.last = nn.Conv2d(2 * channels if kernel else channels, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        q, k, v, context = self._seen(x)
+        return self._mixed(v, context, *self._weights(_Found.of(self.heads, q, k, context)))
+
+    def added(self, x: Tensor, norm: nn.Module) -> Tensor:
+        """`x + forward(norm(x))` for large maps, in two passes over strips (see `isptoolkit.learned.strips`)."""
+        totals = []
+        for part, own in strips(x, self.reach):
+            q, k, _, context = self._seen(norm(part))
+            own_context = None if context is None else context[:, :, own]
+            totals.append(_Found.of(self.heads, q[:, :, own], k[:, :, own], own_context))
+        weights, of_channels = self._weights(functools.reduce(operator.add, totals))
+
+        def work(part: Tensor) -> Tensor:
+            _, _, v, context = self._seen(norm(part))
+            return part + self._mixed(v, context, weights, of_channels)
+
+        return in_strips(work, x, self.reach)
+
+    @property
+    def reach(self) -> int:
+        """How many rows the convolutions look far."""
+        return 1 if self.context is None else max(1, self.context.kernel_size[0] // 2)
+
+    def _seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         q, k, v = self.spread(self.projection(x)).chunk(3, 1)
-        context = None if self.context is None else self.context(x)
-        if self.of_channels is not None and context is not None:
-            v = v * self.of_channels(context.mean((2, 3), keepdim=True))
-        attended = self._attend(q, k, v)
+        return q, k, v, None if self.context is None else self.context(x)
+
+    def _weights(self, found: "_Found") -> tuple[Tensor, Tensor | None]:
+        of_channels = None
+        if self.of_channels is not None and found.context is not None:
+            of_channels = self.of_channels(found.context / found.pixels)
+        return (found.cosines() * self.temperature).softmax(-1), of_channels
+
+    def _mixed(self, v: Tensor, context: Tensor | None, weights: Tensor, of_channels: Tensor | None) -> Tensor:
+        if of_channels is not None:
+            v = v * of_channels
+        attended = (weights @ v.reshape(len(v), self.heads, -1, v.shape[2] * v.shape[3])).reshape(v.shape)
         if context is None:
             made: Tensor = self.last(attended)
             return made
@@ -85,11 +122,33 @@ class ContextAttention(nn.Module):
         made = self.last(torch.cat((context, attended), 1))
         return made
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        split = (len(q), self.heads, -1, q.shape[2] * q.shape[3])
-        q, k = (F.normalize(part.reshape(split), dim=-1) for part in (q, k))
-        weights = (q @ k.transpose(-2, -1) * self.temperature).softmax(-1)
-        return (weights @ v.reshape(split)).reshape(v.shape)
+
+@dataclass(frozen=True)
+class _Found:
+    """Sums over the pixels: what attention knows of a map."""
+
+    product: Tensor
+    energies: tuple[Tensor, Tensor]
+    context: Tensor | None
+    pixels: int
+
+    @staticmethod
+    def of(heads: int, q: Tensor, k: Tensor, context: Tensor | None) -> "_Found":
+        split = (len(q), heads, -1, q.shape[2] * q.shape[3])
+        first, second = (part.reshape(split) for part in (q, k))
+        energies = (first.square().sum(-1), second.square().sum(-1))
+        total = None if context is None else context.sum((2, 3), keepdim=True)
+        return _Found(first @ second.transpose(-2, -1), energies, total, split[-1])
+
+    def __add__(self, other: "_Found") -> "_Found":
+        context = None if self.context is None or other.context is None else self.context + other.context
+        first, second = (a + b for a, b in zip(self.energies, other.energies, strict=True))
+        return _Found(self.product + other.product, (first, second), context, self.pixels + other.pixels)
+
+    def cosines(self) -> Tensor:
+        """The product of q and k at unit length."""
+        first, second = (energy.sqrt().clamp_min(1e-12) for energy in self.energies)
+        return self.product / (first[..., None] * second[..., None, :])
 
 
 class GatedFeedForward(nn.Module):
@@ -174,6 +233,9 @@ class ContextFusion(nn.Module):
         self.feed_forward = GatedFeedForward(channels, expansion) if expansion else SimplifiedFeedForward(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        if large(x):
+            y = self.attention.added(x, self.norms[0])
+            return in_strips(lambda part: part + self.feed_forward(self.norms[1](part)), y, 1, into=y)
         x = x + self.attention(self.norms[0](x))
         made: Tensor = x + self.feed_forward(self.norms[1](x))
         return made

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InvalidArgument
-from .adain import adain
+from .adain import EPSILON, adain
+from .strips import in_strips, large, strips
 
 
 def gram(x: Tensor) -> Tensor:
@@ -122,7 +123,10 @@ class WeighedFeatures(nn.Module):
         self.pixels = nn.Conv2d(2, 1, 7, padding=3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, most = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        return self.weighed(x, x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
+
+    def weighed(self, x: Tensor, mean: Tensor, most: Tensor) -> Tensor:
+        """The same, where mean and maximum of the channels, `[B,C,1,1]`, are known."""
         x = x * torch.sigmoid(self.channels(mean) + self.channels(most))
         seen = torch.cat((x.mean(1, keepdim=True), x.amax(1, keepdim=True)), 1)
         made: Tensor = x * torch.sigmoid(self.pixels(seen))
@@ -170,13 +174,46 @@ class StyleRemoval(nn.Module):
         self.register_buffer("blur", torch.outer(taps, taps)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        scale, shift = self.style(x)
+        if large(x):
+            return self._in_strips(x, scale, shift)
+        y = adain(self._features(x), scale, shift)
+        return self._ended(x, y if self.attention is None else self.attention(y))
+
+    def _features(self, x: Tensor) -> Tensor:
         y = self.leaky[0](self.first(x))
         if self.down:
             y = F.conv2d(
                 F.pad(y, (1, 2, 1, 2), mode="replicate"), self.blur.expand(y.shape[1], -1, -1, -1), groups=y.shape[1]
             )
-        y = adain(self.leaky[1](self.second(y)), *self.style(x))
-        if self.attention is not None:
-            y = self.attention(y)
+        made: Tensor = self.leaky[1](self.second(y))
+        return made
+
+    def _ended(self, x: Tensor, y: Tensor) -> Tensor:
         made: Tensor = self.leaky[2](y + (x if self.shortcut is None else self.shortcut(x)))
         return made
+
+    def _in_strips(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """In two passes (see `isptoolkit.learned.strips`): first the features' statistics, then the rest."""
+        halo, down = 16, 1 + self.down
+        total = torch.zeros_like(scale, dtype=torch.float64)
+        squares, least, most = total.clone(), torch.full_like(scale, torch.inf), torch.full_like(scale, -torch.inf)
+        count = 0
+        for part, own in strips(x, halo):
+            y = self._features(part)[:, :, own.start // down : -(-own.stop // down)]
+            total, squares = total + y.double().sum((2, 3)), squares + y.double().square().sum((2, 3))
+            least, most = torch.minimum(least, y.amin((2, 3))), torch.maximum(most, y.amax((2, 3)))
+            count += y.shape[2] * y.shape[3]
+        mean = total / count
+        variance = ((squares - total * mean) / max(count - 1, 1)).clamp_min(0)
+        # AdaIN as a line: y -> slope y + offset; its mean is the shift, its maximum that of one end.
+        slope = scale / torch.sqrt(variance + EPSILON).to(scale)
+        offset = shift - mean.to(scale) * slope
+        highest = torch.maximum(slope * least, slope * most) + offset
+        slope, offset, middle, highest = (value[..., None, None] for value in (slope, offset, shift, highest))
+
+        def work(part: Tensor) -> Tensor:
+            y = slope * self._features(part) + offset
+            return self._ended(part, y if self.attention is None else self.attention.weighed(y, middle, highest))
+
+        return in_strips(work, x, halo, down)
