@@ -1,7 +1,9 @@
 """Native kernels, one source for CPU and CUDA; what they compute is defined by the stages in plain torch."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,8 +28,11 @@ def reference() -> Iterator[None]:
 
 
 def usable(x: Tensor) -> bool:
-    """Whether kernels run on this tensor: float32 on the CPU, or float32, float16 or bfloat16 on CUDA."""
-    if _off:
+    """Whether kernels run on this tensor: float32 on the CPU, or float32, float16 or bfloat16 on CUDA.
+
+    Not while a model is written as ONNX, which knows only torch's own operators.
+    """
+    if _off or _writing_onnx():
         return False
     if x.device.type == "cpu":
         return x.dtype == torch.float32 and _cpu()
@@ -46,7 +51,12 @@ def _cuda() -> bool:
     return available()
 
 
-for _fixed in (_cpu, _cuda):
+def _writing_onnx() -> bool:
+    onnx: Any = sys.modules.get("torch.onnx")
+    return onnx is not None and bool(onnx.is_in_onnx_export())
+
+
+for _fixed in (_cpu, _cuda, _writing_onnx):
     # As torch.compiler.assume_constant_result does, but without importing the compiler.
     setattr(_fixed, "_dynamo_marked_constant", True)  # noqa: B010
 
