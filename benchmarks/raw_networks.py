@@ -2,7 +2,7 @@
 
     python -m benchmarks.raw_networks [--only NAME,NAME] [--out FILE.json]
 
-Multiply-adds and times are of one picture of 504x504, the challenge's size (496 for the P20 network). Times are the best
+Multiply-adds and times are of a picture of 504x504, the challenge's size (496 for the P20 network). Times are the best
 of three; a step is forward, backward and AdamW with a batch of one, the ensemble eight passes, `frame` a picture of 12
 megapixels, worked on in strips. Every case runs in a process of its own; memory is its peak above what it was before.
 """

@@ -122,6 +122,7 @@ def roundtrip(
     """Render, go back, and print the error of each stage."""
     chain = chain_of(preset, pipeline, settings, 8, recipe, weights)
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
+    chain = chain.double() if double else chain
     chain = fuse_each(chain) if fused else chain
     with working("rendering and going back"), torch.no_grad(), nullcontext() if fused else reference():
         trip = measure(chain, x.double() if double else x, capture)
@@ -145,12 +146,14 @@ def show(
     dtype: Dtype = "uint16",
     black: Black = None,
     white: White = None,
+    recipe: Recipe = None,
+    weights: Weights = None,
 ) -> None:
     """Draw a contact sheet of every stage, there and back."""
     from .contact_sheet import SUFFIXES, contact_sheet
 
     check_target(out, SUFFIXES)
-    chain = chain_of(preset, pipeline, settings, 8)
+    chain = chain_of(preset, pipeline, settings, 8, recipe, weights)
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
     with working("drawing"):
         contact_sheet(chain, x, capture, out)

@@ -10,7 +10,9 @@ Preset = Annotated[str, typer.Option(metavar="NAME", help="classic or libraw")]
 File = Annotated[
     Path | None, typer.Option("--pipeline", metavar="FILE", help="a pipeline saved as TOML, instead of a preset")
 ]
-Recipe = Annotated[str | None, typer.Option(metavar="NAME", help="invisp, with --weights, instead of a preset")]
+Recipe = Annotated[
+    str | None, typer.Option(metavar="NAME", help="such as invisp or ssdnet, with --weights, instead of a preset")
+]
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="of the recipe: what train wrote, or a published .pth")
 ]

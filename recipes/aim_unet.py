@@ -100,7 +100,7 @@ def load(path: Path) -> Pipeline:
         UnreadableFile: for another file.
     """
     net = load_trained(path, "aim_unet", "net", lambda values: BaselineUNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net))
+    return presets.classic_undone_by(RawNetwork(net).eval())
 
 
 class Objective(nn.Module):

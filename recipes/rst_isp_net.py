@@ -162,7 +162,7 @@ def load(path: Path) -> Pipeline:
         UnreadableFile: for another file.
     """
     net = load_trained(path, "rst_isp_net", "net", lambda values: RSTISPNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net))
+    return presets.classic_undone_by(RawNetwork(net).eval())
 
 
 class Objective(nn.Module):

@@ -172,7 +172,7 @@ def load(path: Path) -> Pipeline:
         UnreadableFile: for another file.
     """
     net = load_trained(path, "ssdnet", "net", lambda values: SSDNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net, cell=16))
+    return presets.classic_undone_by(RawNetwork(net, cell=16).eval())
 
 
 class Objective(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-LIMIT = 1 << 20
+LIMIT = 1 << 18
 """Pixels of a map that is worked on at once when no gradient is asked for."""
 _GRAIN = 16
 

@@ -1,11 +1,13 @@
 """SSDNet and RST-ISP-Net: published sizes, any picture, and that they learn."""
 
 import dataclasses
+import json
 import shutil
 
 import pytest
 import torch
 from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet
+from safetensors.torch import save_file
 
 from isptoolkit import MOSAIC, PACKED, SRGB, Capture, crop, errors, presets, read_raw, stages
 from isptoolkit.data import Batch
@@ -166,10 +168,35 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     with torch.no_grad():
         picture = chain(part, described)
         assert torch.equal(picture, presets.classic()(part, described))
-        assert chain.inverse(picture, described).shape == part.shape
+        back = chain.inverse(picture, described)
+    assert back.shape == part.shape
+    assert float(back.min()) >= 32 and float(back.max()) <= 1023
+    trip = ("roundtrip", path, "--recipe", recipe, "--weights", weights, "--json")
+    status, told, _ = run(*trip)
+    assert status == 0 and [row["stage"] for row in json.loads(told)["rows"]] == ["camera"]
     other = rst_isp_net if recipe == "ssdnet" else ssdnet
     with pytest.raises(errors.UnreadableFile, match=f"it is of the recipe '{recipe}'"):
         other.load(weights)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"width": 16, "blocks": [1, 1, 1], "middle": 1, "last": 1, "refinement": 1}, "Error.s. in loading state_dict"),
+        ({"width": 8, "depth": 3}, "unexpected keyword argument 'depth'"),
+        ({"supervision": "soft"}, "supervision is hard"),
+        ([1], "its configuration is no table"),
+        ({"width": 100_000}, "of a larger network than its weights are"),
+        ({"middle": 1_000_000_000}, "of a larger network than its weights are"),
+    ],
+    ids=["of another width", "of another version", "wrong", "no table", "too wide", "too deep"],
+)
+def test_weights_of_another_configuration(config, why, tmp_path):
+    about = {"recipe": "ssdnet", "config": json.dumps(config)}
+    path = tmp_path / "weights.safetensors"
+    save_file({f"net.{name}": value for name, value in ssdnet.SSDNet(TINY).state_dict().items()}, path, about)
+    with pytest.raises(errors.UnreadableFile, match=f"holds no weights of ssdnet: .*{why}"):
+        ssdnet.load(path)
 
 
 def test_the_ensemble_of_a_network(tmp_path):
