@@ -61,9 +61,11 @@ def _by_flow(objective: Any) -> Back:
     return lambda batch: planes(chain.inverse(batch.target, batch.capture), batch.capture)
 
 
+PUBLISHED_LOSS = replace(rst_isp_net.PUBLISHED, widths=rst_isp_net.SMALL.widths, critic=(16, 32, 32))
 ENTRANTS = {
     "ssdnet": Entrant(lambda: ssdnet.Objective(ssdnet.SMALL), _by_net),
     "rst": Entrant(lambda: rst_isp_net.Objective(rst_isp_net.SMALL), _by_net),
+    "rst-published-loss": Entrant(lambda: rst_isp_net.Objective(PUBLISHED_LOSS), _by_net),
     "rst-lean": Entrant(lambda: rst_isp_net.Objective(rst_isp_net.LEAN), _by_net),
     "u-net": Entrant(lambda: aim_unet.Objective(aim_unet.SMALL), _by_net),
     "invisp": Entrant(lambda: invisp.Objective(invisp.Config(blocks=3, growth=16)), _by_flow, 2e-3),
@@ -123,13 +125,15 @@ def scored(tests: list[Batch], back: Back) -> tuple[dict[str, float], Tensor]:
 
 def steps_in(minutes: float, make: Callable[[], nn.Module], source: Source) -> int:
     """By the CPU time of a few of them."""
-    plain, spent = make(), []
-    optimizer = torch.optim.AdamW(plain.parameters(), 1e-9)
-    for number in range(7):
-        start = time.process_time()
-        plain(source.batch(number, BATCH, PATCH, seed=0, rank=0, world=1))[0].backward()
-        optimizer.step()
-        spent.append(time.process_time() - start)
+    spent: list[float] = []
+    started = [time.process_time()]
+
+    def on_step(step: int, figures: dict[str, float]) -> None:
+        spent.append(time.process_time() - started[0])
+        started[0] += spent[-1]
+
+    with tempfile.TemporaryDirectory() as folder:
+        train(make, source, replace(training(9, 1e-9), keep_every=9), Path(folder), on_step=on_step)
     return int(60 * minutes / float(np.median(spent)))
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, WaveletCritic, WeighedFeatures, criticized
+from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, Upward, WaveletCritic, WeighedFeatures, criticized
 from isptoolkit.learned.raw_network import drawn
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
@@ -71,26 +71,6 @@ LEAN = Config(widths=(24, 32, 32, 48, 64, 96), reduced=16, detail=True)
 """Few parameters, and detail past the normalization, which the paper says costs it high frequencies."""
 SMALL = Config(widths=(8, 16, 16, 32, 64, 128))
 """The published one, an eighth to a quarter as wide, for two cores."""
-
-
-class Upward(nn.Module):
-    """Two 1x1 convolutions beside a straight way, and every four channels spread over a 2x2 cell.
-
-    Args:
-        inputs: channels.
-        outputs: channels before they are spread.
-        unused: see `Config`.
-    """
-
-    def __init__(self, inputs: int, outputs: int, unused: bool) -> None:
-        super().__init__()
-        self.first, self.second = nn.Conv2d(inputs, outputs, 1), nn.Conv2d(outputs, outputs, 1)
-        self.straight = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
-        self.unused = nn.BatchNorm2d(outputs) if unused else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        straight = x if self.straight is None else self.straight(x)
-        return F.pixel_shuffle(F.leaky_relu(self.second(self.first(x)) + straight, 0.2), 2)
 
 
 class RSTISPNet(nn.Module):

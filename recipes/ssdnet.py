@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import ContextFusion, RawNetwork
+from isptoolkit.learned import ContextFusion, RawNetwork, VarianceHead, softened_error
 from isptoolkit.learned.raw_network import drawn
+from isptoolkit.learned.soft_supervision import SUPERVISIONS
 from isptoolkit.stages import Levels
 from isptoolkit.stages.cfa import pack
 from isptoolkit.train import load_trained
-
-_SUPERVISIONS = ("hard", "branch", "testing", "training", "training-detached")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Config:
             normal number, as the program does; `training-detached`, the same, the error held fixed, as the paper reads.
         weight: of the branch's error: alpha in the paper, 0.001; under `testing` the paper has 1.
         draws: averaged under `testing`.
+        recompute: train without keeping what happens inside modules: less memory, one more pass forward.
     """
 
     width: int = 48
@@ -58,10 +59,11 @@ class Config:
     supervision: str = "hard"
     weight: float = 0.001
     draws: int = 50
+    recompute: bool = False
 
     def __post_init__(self) -> None:
-        if self.supervision not in _SUPERVISIONS:
-            raise InvalidArgument(f"ssdnet: supervision is {', '.join(_SUPERVISIONS)}, got {self.supervision!r}")
+        if self.supervision not in SUPERVISIONS:
+            raise InvalidArgument(f"ssdnet: supervision is {', '.join(SUPERVISIONS)}, got {self.supervision!r}")
 
 
 SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
@@ -87,7 +89,7 @@ class SSDNet(nn.Module):
         widths = [width * 2**scale for scale in range(4)]
         counts = (*config.blocks, config.middle)
         self.down = nn.ModuleList(
-            _modules(config, channels, heads, count)
+            _Modules(config, channels, heads, count)
             for channels, heads, count in zip(widths, config.heads, counts, strict=True)
         )
         self.shrink = nn.ModuleList(
@@ -98,37 +100,36 @@ class SSDNet(nn.Module):
         )
         self.join = nn.ModuleList(nn.Conv2d(2 * c, c, 1, bias=False) for c in reversed(widths[1:3]))
         self.up = nn.ModuleList(
-            _modules(config, channels, heads, count)
+            _Modules(config, channels, heads, count)
             for channels, heads, count in zip(widths[2:0:-1], config.heads[2:0:-1], config.blocks[2:0:-1], strict=True)
         )
-        self.last = _modules(config, 2 * width, config.heads[0], config.last)
-        self.refine = _modules(config, 2 * width, config.heads[0], config.refinement)
+        self.last = _Modules(config, 2 * width, config.heads[0], config.last)
+        self.refine = _Modules(config, 2 * width, config.heads[0], config.refinement)
         self.picture = nn.Sequential(_conv(2 * width, 3), nn.GELU())
         self.out = nn.Sequential(_conv(3, 1), nn.PixelUnshuffle(2))
         wanted = config.supervision != "hard" if branch is None else branch
-        self.branch = (
-            nn.Sequential(
-                _conv(3, 2 * width),
-                nn.GELU(),
-                _modules(config, 2 * width, config.heads[0], 4),
-                _conv(2 * width, 1),
-                nn.PixelUnshuffle(2),
-            )
-            if wanted
-            else None
-        )
+        self.branch = VarianceHead(2 * width, _Modules(config, 2 * width, config.heads[0], 4)) if wanted else None
 
     def forward(self, x: Tensor) -> Tensor:
+        averages = self.config.supervision == "testing" and not self.training
+        if self.branch is None or not averages:
+            return self._cropped(self.out(self._rendered(x)), x)
         mean, deviation = self.softened(x)
-        if deviation is None or self.config.supervision != "testing" or self.training:
-            return mean
         # The mean of so many normal numbers is one normal number over the root of how many they are.
         noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0)) / self.config.draws**0.5
-        averaged: Tensor = mean + deviation * noise.to(mean)
-        return averaged
+        return mean if deviation is None else mean + deviation * noise.to(mean)
 
     def softened(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """The planes, and their deviations where there is a branch."""
+        picture = self._rendered(x)
+        deviation = None if self.branch is None else self._cropped(self.branch(picture), x)
+        return self._cropped(self.out(picture), x), deviation
+
+    @staticmethod
+    def _cropped(planes: Tensor, x: Tensor) -> Tensor:
+        return planes[..., : x.shape[2] // 2, : x.shape[3] // 2]
+
+    def _rendered(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="reflect")
         y = self.first(padded)
@@ -141,10 +142,8 @@ class SSDNet(nn.Module):
         for scale, modules in enumerate(self.up):
             y = modules(self.join[scale](torch.cat((self.grow[scale](y), kept[2 - scale]), 1)))
         y = self.refine(self.last(torch.cat((self.grow[2](y), kept[0]), 1)))
-        picture = self.picture(y) + padded
-        mean = self.out(picture)[..., : height // 2, : width // 2]
-        deviation = None if self.branch is None else self.branch(picture)[..., : height // 2, : width // 2]
-        return mean, deviation
+        rendered: Tensor = self.picture(y) + padded
+        return rendered
 
 
 def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
@@ -178,9 +177,6 @@ def load(path: Path) -> Pipeline:
 class Objective(nn.Module):
     """Mean absolute error of the planes, hard or softened, and that of the branch.
 
-    With d the error, z normal and not detached, `|d + |d| z|` is `|d| |1 + sign(d) z|`: in expectation a scaled mean
-    absolute error whose gradient carries noise.
-
     Args:
         config: of the recipe.
     """
@@ -194,15 +190,11 @@ class Objective(nn.Module):
         """The loss, and the plain error."""
         wanted = pack(Levels()(batch.sensor, batch.capture))
         mean, deviation = self.net.softened(batch.target)
-        error = (mean - wanted).abs()
-        plain = {"raw": error.detach().mean()}
+        error = (mean - wanted).abs().mean()
         if deviation is None:
-            return error.mean(), plain
-        beside = self.config.weight * (deviation - error.detach()).abs().mean()
-        if not self.config.supervision.startswith("training"):
-            return error.mean() + beside, plain
-        moved = error.detach() if self.config.supervision.endswith("detached") else error
-        return (mean + moved * torch.randn_like(mean) - wanted).abs().mean() + beside, plain
+            return error, {"raw": error.detach()}
+        how = (self.config.supervision, self.config.weight)
+        return softened_error(mean, deviation, wanted, *how), {"raw": error.detach()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
@@ -213,6 +205,14 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
 
 
-def _modules(config: Config, channels: int, heads: int, count: int) -> nn.Sequential:
-    how = (config.kernel, config.channel_interaction, config.spatial_interaction, config.expansion)
-    return nn.Sequential(*(ContextFusion(channels, heads, *how) for _ in range(count)))
+class _Modules(nn.Sequential):
+    def __init__(self, config: Config, channels: int, heads: int, count: int) -> None:
+        how = (config.kernel, config.channel_interaction, config.spatial_interaction, config.expansion)
+        super().__init__(*(ContextFusion(channels, heads, *how) for _ in range(count)))
+        self.recompute = config.recompute
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            recomputed = self.recompute and torch.is_grad_enabled()
+            x = checkpoint(module, x, use_reentrant=False) if recomputed else module(x)
+        return x

@@ -17,11 +17,14 @@ from .flow import InvertibleConv as InvertibleConv
 from .flow_step import FlowStep as FlowStep
 from .raw_network import RawNetwork as RawNetwork
 from .self_ensemble import SelfEnsemble as SelfEnsemble
+from .soft_supervision import VarianceHead as VarianceHead
+from .soft_supervision import softened_error as softened_error
 from .style_removal import EqualConv as EqualConv
 from .style_removal import StyleExtractor as StyleExtractor
 from .style_removal import StyleRemoval as StyleRemoval
 from .style_removal import WeighedFeatures as WeighedFeatures
 from .style_removal import gram as gram
 from .unet import UNet as UNet
+from .upward import Upward as Upward
 from .wavelet_critic import WaveletCritic as WaveletCritic
 from .wavelet_critic import criticized as criticized

@@ -137,6 +137,17 @@ def test_they_learn(name):
     assert sum(losses[-3:]) < 0.6 * sum(losses[:3])
 
 
+def test_recomputed_gradients_are_the_same():
+    torch.manual_seed(0)
+    kept, again = ssdnet.Objective(TINY), ssdnet.Objective(dataclasses.replace(TINY, recompute=True))
+    again.load_state_dict(kept.state_dict())
+    given = batch()
+    for objective in (kept, again):
+        objective(given)[0].backward()
+    for one, other in zip(kept.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+
+
 def test_averaged_draws_add_noise_to_the_mean():
     """What the paper's testing-resampling is: the mean, and the deviation over the root of the draws."""
     torch.manual_seed(0)
