@@ -11,7 +11,7 @@ SUPERVISIONS = ("hard", "branch", "testing", "training", "training-detached")
 class VarianceHead(nn.Sequential):
     """The deviation of each plane of RAW, from the picture that the planes are made of; only for training.
 
-    `[B,3,H,W]` to `[B,4,H/2,W/2]`: a 3x3 convolution, GELU, the features' own layers, a 3x3 convolution to a mosaic, and
+    `[B,3,H,W]` to `[B,4,H/2,W/2]`: a 3x3 convolution, GELU, layers on the features, a 3x3 convolution to a mosaic, and
     its cells as planes.
 
     Args:

@@ -1,0 +1,135 @@
+"""Metrics against independent implementations: scipy, colour-science, a pyramid written out, and by hand."""
+
+import colour
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from isptoolkit import Capture, errors, metrics
+
+torch.manual_seed(0)
+X = torch.rand(3, 3, 48, 40, dtype=torch.float64)
+Y = (X + 0.1 * torch.randn_like(X)).clamp(0, 1)
+
+
+def test_psnr_is_that_of_each_sample():
+    for found, x, y in zip(metrics.psnr(X, Y, 2.0), X.numpy(), Y.numpy(), strict=True):
+        assert float(found) == pytest.approx(10 * np.log10(4 / np.mean((x - y) ** 2)))
+    assert metrics.psnr(X, X).isinf().all()
+
+
+def test_ssim_is_that_of_the_challenge():
+    """By scipy's Gaussian filter, which has 13 taps at sigma 1.5, per channel, five pixels cropped."""
+
+    def alike(x, y):
+        mean = [ndimage.gaussian_filter(z, 1.5) for z in (x, y)]
+        second = [ndimage.gaussian_filter(z, 1.5) for z in (x * x, y * y, x * y)]
+        variances = [second[i] - mean[i] ** 2 for i in range(2)]
+        both = second[2] - mean[0] * mean[1]
+        top = (2 * mean[0] * mean[1] + 1e-4) * (2 * both + 9e-4)
+        return (top / ((mean[0] ** 2 + mean[1] ** 2 + 1e-4) * (sum(variances) + 9e-4)))[5:-5, 5:-5].mean()
+
+    for found, x, y in zip(metrics.ssim(X, Y), X.numpy(), Y.numpy(), strict=True):
+        assert float(found) == pytest.approx(np.mean([alike(*pair) for pair in zip(x, y, strict=True)]), abs=1e-10)
+    assert float((metrics.ssim(X, Y, taps=11) - metrics.ssim(X, Y)).abs().max()) < 1e-3
+
+
+def test_ms_ssim_is_a_pyramid_of_ssim():
+    """Valid Gaussian windows of 11 taps, means of 2x2, luminance at the last of five scales."""
+    x = torch.rand(1, 1, 192, 176, dtype=torch.float64)
+    y = (x + 0.05 * torch.randn_like(x)).clamp(0, 1)
+    window = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(window, window) / window.sum() ** 2
+
+    def mean(z):
+        return ndimage.correlate(z, window)[5:-5, 5:-5]
+
+    a, b, found = x[0, 0].numpy(), y[0, 0].numpy(), 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        variances = mean(a * a) - mean(a) ** 2 + mean(b * b) - mean(b) ** 2
+        structure = (2 * (mean(a * b) - mean(a) * mean(b)) + 9e-4) / (variances + 9e-4)
+        light = (2 * mean(a) * mean(b) + 1e-4) / (mean(a) ** 2 + mean(b) ** 2 + 1e-4)
+        found *= np.mean(light * structure if scale == 4 else structure) ** weight
+        if scale == 4:
+            break
+        a, b = (z.reshape(z.shape[0] // 2, 2, z.shape[1] // 2, 2).mean((1, 3)) for z in (a, b))
+    assert float(metrics.ms_ssim(x, y)) == pytest.approx(found, abs=2e-3)
+
+
+def lab(x):
+    return colour.XYZ_to_Lab(colour.sRGB_to_XYZ(np.moveaxis(x.numpy(), 0, -1)))
+
+
+@pytest.mark.parametrize(
+    "pair", [(X, Y), (X, X.flip(1)), (X, X.mean(1, keepdim=True).expand_as(X))], ids=["noisy", "swapped", "grey"]
+)
+def test_delta_e2000_is_colour_sciences(pair):
+    """To the rounding of its white, which gives a grey a hue."""
+    for found, x, y in zip(metrics.delta_e2000(*pair), *pair, strict=True):
+        assert float(found) == pytest.approx(float(colour.delta_E(lab(x), lab(y), method="CIE 2000").mean()), abs=2e-2)
+
+
+SHARMA = [
+    ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+    ((50.0, -1.3802, -84.2814), (50.0, 0.0, -82.7485), 1.0),
+    ((50.0, 2.49, -0.001), (50.0, -2.49, 0.0009), 7.1792),
+    ((50.0, 2.49, -0.001), (50.0, -2.49, 0.0011), 7.2195),
+    ((50.0, -0.001, 2.49), (50.0, 0.0011, -2.49), 4.7461),
+    ((50.0, 2.5, 0.0), (73.0, 25.0, -18.0), 27.1492),
+    ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
+    ((90.8027, -2.0831, 1.441), (91.1528, -1.6435, 0.0447), 1.4441),
+    ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "wanted"), SHARMA)
+def test_delta_e2000_of_the_published_pairs(first, second, wanted):
+    x, y = (torch.tensor(z, dtype=torch.float64).view(1, 3, 1, 1) for z in (first, second))
+    for pair in ((x, y), (y, x)):
+        assert float(metrics._difference(*pair)) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_hue_of_highlights():
+    """Bright pixels only, weighed by chroma; dark ones may be anything."""
+    wanted = torch.tensor([1.0, 0.9, 0.7]).view(1, 3, 1, 1).repeat(1, 1, 1, 3)
+    made = wanted.clone()
+    assert float(metrics.highlight_hue_error(made, wanted)) == 0
+    made[0, :, 0, 1] = torch.tensor([1.0, 0.7, 0.9])
+    both = (lab(z[0].double())[0, 1] for z in (made, wanted))
+    angles = [np.degrees(np.arctan2(z[2], z[1])) for z in both]
+    off = abs((angles[0] - angles[1] + 180) % 360 - 180)
+    found = float(metrics.highlight_hue_error(made[..., 1:2], wanted[..., 1:2]))
+    assert found == pytest.approx(off, abs=0.05)
+    assert found / 3 * 0.6 < float(metrics.highlight_hue_error(made, wanted)) < found / 3 * 1.6
+    assert metrics.highlight_hue_error(0.2 * made, 0.2 * wanted).isnan().all()
+
+
+def test_digital_numbers_are_of_each_capture():
+    captures = Capture.collate([Capture.of("RGGB", black=64, white=1023), Capture.of("RGGB", black=0, white=255)])
+    found = metrics.digital_numbers(torch.zeros(2, 4, 3, 3), torch.full((2, 4, 3, 3), 0.5), captures)
+    assert found.tolist() == [479.5, 127.5]
+
+
+def test_lpips_says_what_it_lacks(tmp_path):
+    """Without files, and without torchvision, which has no build for some versions of torch."""
+    with pytest.raises(errors.InvalidArgument, match="LPIPS needs its weights, .* is no file"):
+        metrics.lpips(X, Y, tmp_path / "alex.pth", tmp_path / "alexnet.pth")
+    for name in ("alex.pth", "alexnet.pth"):
+        (tmp_path / name).write_bytes(b"")
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        with pytest.raises(
+            errors.MissingPackage, match="LPIPS needs lpips and a torchvision of the same build as torch"
+        ):
+            metrics.lpips(X, Y, tmp_path / "alex.pth", tmp_path / "alexnet.pth")
+
+
+def test_bad_input():
+    with pytest.raises(errors.InvalidTensor, match="two .B,C,H,W. of one shape"):
+        metrics.psnr(X, X[:, :1])
+    with pytest.raises(errors.InvalidTensor, match="more than 10 pixels"):
+        metrics.ssim(X[..., :10], X[..., :10])
+    with pytest.raises(errors.InvalidTensor, match="more than 160 pixels"):
+        metrics.ms_ssim(X, X)
