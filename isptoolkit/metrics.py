@@ -134,7 +134,8 @@ def highlight_hue_error(made: Tensor, wanted: Tensor, least: float = 80.0) -> Te
     chroma = (first[:, 1:].norm(dim=1) * second[:, 1:].norm(dim=1)).sqrt() * (second[:, 0] >= least)
     angle = torch.atan2(first[:, 2], first[:, 1]) - torch.atan2(second[:, 2], second[:, 1])
     angle = torch.rad2deg((torch.remainder(angle + math.pi, 2 * math.pi) - math.pi).abs())
-    return (angle * chroma).sum((1, 2)) / chroma.sum((1, 2))
+    found: Tensor = (angle * chroma).sum((1, 2)) / chroma.sum((1, 2))
+    return found
 
 
 def digital_numbers(made: Tensor, wanted: Tensor, capture: Capture) -> Tensor:
