@@ -1,4 +1,4 @@
-"""RAW out of a finished picture: SSDNet, RST-ISP-Net, the AIM 2022 U-Net, InvISP backwards, and baselines.
+"""RAW out of a finished picture: SSDNet, RST-ISP-Net, the AIM 2022 U-Net, 0noise, InvISP backwards, baselines.
 
     python -m benchmarks.reverse [--data DIR] [--minutes 10] [--sets libraw,camera,kodak] [--only NAME,NAME] [--out DIR]
 
@@ -23,7 +23,7 @@ from typing import Any
 import kornia
 import numpy as np
 import torch
-from isptoolkit.recipes import aim_unet, invisp, rst_isp_net, ssdnet, upi
+from isptoolkit.recipes import aim_unet, invisp, rst_isp_net, ssdnet, upi, zero_noise
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -68,6 +68,7 @@ ENTRANTS = {
     "rst-published-loss": Entrant(lambda: rst_isp_net.Objective(PUBLISHED_LOSS), _by_net),
     "rst-lean": Entrant(lambda: rst_isp_net.Objective(rst_isp_net.LEAN), _by_net),
     "u-net": Entrant(lambda: aim_unet.Objective(aim_unet.SMALL), _by_net),
+    "zero-noise": Entrant(lambda: zero_noise.Objective(zero_noise.SMALL), _by_net),
     "invisp": Entrant(lambda: invisp.Objective(invisp.Config(blocks=3, growth=16)), _by_flow, 2e-3),
 }
 BASELINES = ("least-squares", "classic")

@@ -17,7 +17,9 @@ from .pipeline import Pipeline
 from .pipeline_file import with_values
 from .public import public_classes
 
-RECIPES = {name: f"isptoolkit.recipes.{name}" for name in ("invisp", "upi", "ssdnet", "rst_isp_net", "aim_unet")}
+RECIPES = {
+    name: f"isptoolkit.recipes.{name}" for name in ("invisp", "upi", "ssdnet", "rst_isp_net", "aim_unet", "zero_noise")
+}
 """By the name on the command line."""
 
 

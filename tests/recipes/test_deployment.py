@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet
+from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 
 from isptoolkit import Capture
 from isptoolkit.data import Batch
@@ -18,6 +18,7 @@ NETWORKS = {
     "rst": lambda: rst_isp_net.RSTISPNet(rst_isp_net.Config(widths=(8, 16, 16, 24, 32, 48))),
     "lean": lambda: rst_isp_net.RSTISPNet(LEAN),
     "u-net": lambda: aim_unet.BaselineUNet(aim_unet.SMALL),
+    "gates": lambda: zero_noise.GatedNet(zero_noise.SMALL),
 }
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet
+from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 from safetensors.torch import save_file
 
 from isptoolkit import MOSAIC, PACKED, SRGB, Capture, crop, errors, presets, read_raw, stages
@@ -21,6 +21,7 @@ NETWORKS = {
     "lean": rst_isp_net.build(rst_isp_net.LEAN),
     "u-net": aim_unet.build(aim_unet.SMALL),
     "u-net as published": aim_unet.build(aim_unet.Config(widths=(8, 16, 32), sites=False)),
+    "gates": zero_noise.build(zero_noise.SMALL),
 }
 
 
@@ -39,6 +40,7 @@ def test_published_sizes():
         assert count(rst_isp_net.RSTISPNet(dataclasses.replace(published, layers=5))) == 90_562_764
         assert count(rst_isp_net.RSTISPNet(rst_isp_net.LEAN)) < 600_000
         assert count(aim_unet.BaselineUNet()) == 1_861_764
+        assert count(zero_noise.GatedNet()) == 171_112
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -119,6 +121,7 @@ OBJECTIVES = {
     "rst": lambda: rst_isp_net.Objective(rst_isp_net.SMALL),
     "lean": lambda: rst_isp_net.Objective(rst_isp_net.LEAN),
     "u-net": lambda: aim_unet.Objective(aim_unet.SMALL),
+    "gates": lambda: zero_noise.Objective(zero_noise.SMALL),
 }
 
 
@@ -159,7 +162,7 @@ def test_averaged_draws_add_noise_to_the_mean():
     assert float(off.abs().mean()) < 0.3 * float(deviation.abs().mean())
 
 
-@pytest.mark.parametrize("recipe", ["ssdnet", "rst_isp_net", "aim_unet"])
+@pytest.mark.parametrize("recipe", ["ssdnet", "rst_isp_net", "aim_unet", "zero_noise"])
 def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     """The classical camera forward, the network backward."""
     (tmp_path / "raw").mkdir()
@@ -169,11 +172,13 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
         "ssdnet": ["width=8", "blocks=[1,1,1]", "middle=1", "last=1", "refinement=0"],
         "rst_isp_net": ["widths=[8,16,16,24,32,48]", "reduced=8", "detail=true"],
         "aim_unet": ["widths=[4,8]"],
+        "zero_noise": ["width=4"],
     }[recipe]
     settings = [part for value in ("steps=1", "patch=32", "batch=2", *small) for part in ("--set", value)]
     assert run("train", recipe, "--data", tmp_path / "raw", "-o", tmp_path / "run", *settings)[0] == 0
     weights = tmp_path / "run" / "weights.safetensors"
-    chain = {"ssdnet": ssdnet, "rst_isp_net": rst_isp_net, "aim_unet": aim_unet}[recipe].load(weights)
+    recipes = {"ssdnet": ssdnet, "rst_isp_net": rst_isp_net, "aim_unet": aim_unet, "zero_noise": zero_noise}
+    chain = recipes[recipe].load(weights)
     sensor, capture = read_raw(path)
     part, described = crop(sensor, capture, 400, 400, 64, 96)
     with torch.no_grad():
