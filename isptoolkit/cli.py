@@ -11,7 +11,7 @@ import torch
 import typer
 
 from .atomic import check_target
-from .cli_making import calibrate_noise, demo, train, unprocess
+from .cli_making import bench, calibrate_noise, demo, train, unprocess
 from .cli_options import (
     Black,
     Cfa,
@@ -202,7 +202,7 @@ def check(
     print(f"{stage}: lawful in {examples} examples ({loaded.contract})")
 
 
-for command in (train, unprocess, demo):
+for command in (train, bench, unprocess, demo):
     app.command()(command)
 
 

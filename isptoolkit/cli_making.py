@@ -14,7 +14,7 @@ from .errors import InvalidArgument
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="invisp, upi, ssdnet or rst_isp_net")],
+    recipe: Annotated[str, typer.Argument(help="invisp, upi, ssdnet, rst_isp_net, aim_unet or zero_noise")],
     data: Annotated[Path, typer.Option(help="a folder of RAW files, for upi of photographs")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; a run that is there goes on")],
     settings: Annotated[
@@ -33,6 +33,40 @@ def train(
     from .train.command import run
 
     run(recipe, data, out, settings, mixed=mixed, cache=cache, target=target, listed=listed)
+
+
+def bench(
+    protocol: Annotated[str, typer.Argument(help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon or fivek-canon")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder of the results; what is done there is kept")],
+    entrants: Annotated[str | None, typer.Option(metavar="A,B,C", help="who takes part; all, if not given")] = None,
+    data: Annotated[Path | None, typer.Option(help="folder of the data; micro needs none")] = None,
+    target: Annotated[str, typer.Option(help="of pairs: libraw, libraw-jpeg or camera")] = "libraw",
+    steps: Annotated[int, typer.Option(min=1, help="of training, for the cheapest entrants")] = 600,
+    seed: Annotated[int, typer.Option(help="of weights and data")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="for each entrant; 0 for no bound")] = 0.0,
+    memory: Annotated[float, typer.Option(metavar="GIB", help="for each entrant; 0 for no bound")] = 0.0,
+    workers: Annotated[int, typer.Option(min=1, help="entrants at once")] = 2,
+) -> None:
+    """Run recipes side by side on the same work.
+
+    Writes results.json, table.md and index.html, which opens without a network.
+    """
+    from .bench.command import bench as run
+
+    run(
+        protocol,
+        out,
+        entrants=entrants,
+        data=data,
+        target=target,
+        steps=steps,
+        seed=seed,
+        device=device,
+        budget=budget,
+        memory=memory,
+        workers=workers,
+    )
 
 
 def unprocess(

@@ -66,6 +66,7 @@ class InvISP(Stage):
         limit: see `Config`.
         recompute: see `Config`.
         start: see `Config`.
+        takes: space of three channels.
 
     Raises:
         InvalidArgument: for less than one block, or another start.
@@ -78,11 +79,16 @@ class InvISP(Stage):
     True
     """
 
-    takes = ENCODED
     gives = SRGB
 
     def __init__(
-        self, blocks: int = 8, growth: int = 32, limit: float = 0.8, recompute: bool = False, start: str = "published"
+        self,
+        blocks: int = 8,
+        growth: int = 32,
+        limit: float = 0.8,
+        recompute: bool = False,
+        start: str = "published",
+        takes: Space = ENCODED,
     ) -> None:
         super().__init__()
         if blocks < 1:
@@ -90,6 +96,7 @@ class InvISP(Stage):
         if start not in ("identity", "published"):
             raise InvalidArgument(f"InvISP starts as identity or published, got {start!r}")
         self.blocks, self.growth, self.limit, self.recompute, self.start = blocks, growth, limit, recompute, start
+        self.takes = takes
         pairs = ((InvertibleConv(3), AffineCoupling(3, 1, growth, limit)) for _ in range(blocks))
         self.flow = Flow((step for pair in pairs for step in pair), recompute=recompute)
         for module in self.flow.modules():

@@ -1,0 +1,49 @@
+"""`isptoolkit bench`."""
+
+from pathlib import Path
+from typing import Any
+
+from ..console import progress
+from ..errors import InvalidArgument
+from .entrants import ENTRANTS
+from .page import write_page
+from .protocol import PROTOCOLS
+from .run import run
+from .table import markdown, text
+from .worker import Job
+
+
+def bench(
+    protocol: str,
+    out: Path,
+    *,
+    entrants: str | None,
+    data: Path | None,
+    target: str,
+    steps: int,
+    seed: int,
+    device: str,
+    budget: float,
+    memory: float,
+    workers: int,
+) -> None:
+    """Run entrants side by side; write results, tables and the page, and print the table."""
+    if protocol not in PROTOCOLS:
+        raise InvalidArgument(f"no protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+    if out.exists() and not out.is_dir():
+        raise InvalidArgument(f"{out} is not a folder")
+    if budget < 0 or memory < 0:
+        raise InvalidArgument(f"--budget and --memory are positive, or 0 for no bound, got {budget:g} and {memory:g}")
+    names = list(dict.fromkeys(entrants.split(","))) if entrants else list(ENTRANTS)
+    jobs = [Job(protocol, name, data, target, steps, seed, device, int(memory * 2**30), 1) for name in names]
+    with progress() as shown:
+        task = shown.add_task("entrants", total=len(jobs))
+
+        def on_entrant(name: str, found: dict[str, Any]) -> None:
+            shown.update(task, advance=1, description=f"{name} {'failed' if 'failed' in found else 'done'}")
+
+        results = run(jobs, out, budget=budget, workers=workers, on_entrant=on_entrant)
+    (out / "table.md").write_text(markdown(results))
+    write_page(results, out, out / "index.html")
+    print(text(results))
+    print(f"{out / 'index.html'}")

@@ -1,0 +1,67 @@
+"""What takes part: how it is made, trained and asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..capture import Capture
+from ..pipeline import Pipeline
+from ..stages import Levels
+from ..stages.cfa import pack
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What an entrant can do, once it is made.
+
+    Args:
+        back: `[B,3,H,W]` sRGB and its capture to `[B,4,H/2,W/2]` planes, black 0 and white 1.
+        forward: `[B,1,H,W]` digital numbers and their capture to `[B,3,H,W]` sRGB, where it renders.
+        pipeline: two-way, whose stages are then looked at one by one.
+        module: whose parameters count.
+    """
+
+    back: Callable[[Tensor, Capture], Tensor]
+    forward: Callable[[Tensor, Capture], Tensor] | None = None
+    pipeline: Pipeline | None = None
+    module: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One row of the table.
+
+    Args:
+        about: what it is; says so where it is a smaller configuration than the published one.
+        make: the objective that is trained, or None where nothing is.
+        ways: of what `make` gave, trained, or of None.
+        configuration: all that changes it; a result is kept for as long as this stays.
+        rate: of the optimizer.
+        cost: of a step, in those of the U-Net: divides the number of steps, so that all get about the same time.
+        reported: its name among the published results, of which it need not be the same configuration.
+    """
+
+    about: str
+    ways: Callable[[Any], Ways]
+    make: Callable[[], nn.Module] | None = None
+    configuration: dict[str, Any] = field(default_factory=dict)
+    rate: float = 1e-3
+    cost: float = 1.0
+    reported: str | None = None
+
+
+def planes(sensor: Tensor, capture: Capture) -> Tensor:
+    """Digital numbers as four planes, black 0, white 1."""
+    return pack(Levels()(sensor, capture))
+
+
+def two_way(pipeline: Pipeline) -> Ways:
+    """Of a pipeline from sensor to sRGB whose inverse is the way back."""
+    return Ways(
+        lambda picture, capture: planes(pipeline.inverse(picture, capture), capture),
+        lambda sensor, capture: pipeline(sensor, capture),
+        pipeline,
+        pipeline,
+    )

@@ -1,0 +1,189 @@
+"""Who takes part, by name. Recipes are imported when their entrant is asked for."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from torch import nn
+
+from .. import presets
+from ..errors import InvalidArgument
+from ..learned import RawNetwork, SelfEnsemble
+from ..stages import Mosaic
+from ..stages.cfa import pack
+from .entrant import Entrant, Ways, two_way
+
+
+def _recipe(name: str) -> Any:
+    return importlib.import_module(f"isptoolkit.recipes.{name}")
+
+
+def _identity() -> Entrant:
+    return Entrant(
+        "the samples of the picture that lie at the sites, as they are",
+        lambda _: Ways(lambda picture, capture: pack(Mosaic()(picture, capture))),
+    )
+
+
+def _classic() -> Entrant:
+    return Entrant("classic() and its inverse", lambda _: two_way(presets.classic().span("levels", "tone")))
+
+
+def _upi() -> Entrant:
+    upi = _recipe("upi")
+
+    return Entrant("UPI's camera and its inverse, nothing learned", lambda _: two_way(upi.build()), reported="upi")
+
+
+def _by_net(about: str, module: Any, config: Any, ensemble: bool = False, **how: Any) -> Entrant:
+    """Of a recipe whose network goes from sRGB to planes."""
+
+    def ways(objective: Any) -> Ways:
+        stage = RawNetwork(objective.net).eval()
+        asked = SelfEnsemble(stage).eval() if ensemble else stage
+        return Ways(asked.forward, module=objective.net)
+
+    name = module.__name__.rsplit(".", 1)[-1]
+    kept = {"recipe": name, "ensemble": ensemble, **asdict(config)}
+    return Entrant(about, ways, lambda: module.Objective(config), kept, **how)
+
+
+def _by_flow(about: str, module: Any, config: Any, last: str, **how: Any) -> Entrant:
+    """Of a recipe whose pipeline is inverted."""
+
+    def ways(objective: Any) -> Ways:
+        chain = objective.pipeline.span("levels", last).eval()
+        return replace(two_way(chain), module=objective)
+
+    name = module.__name__.rsplit(".", 1)[-1]
+    return Entrant(about, ways, lambda: module.Objective(config), {"recipe": name, **asdict(config)}, **how)
+
+
+def _u_net() -> Entrant:
+    aim_unet = _recipe("aim_unet")
+
+    return _by_net("the challenge's U-Net, a quarter as wide", aim_unet, aim_unet.SMALL, reported="u-net")
+
+
+def _zero_noise() -> Entrant:
+    zero_noise = _recipe("zero_noise")
+
+    about = "0noise's gates, a third as wide"
+    return _by_net(about, zero_noise, zero_noise.SMALL, cost=1.5, reported="zero-noise")
+
+
+def _rst() -> Entrant:
+    rst_isp_net = _recipe("rst_isp_net")
+
+    about = "RST-ISP-Net, a quarter as wide, mean absolute error"
+    return _by_net(about, rst_isp_net, rst_isp_net.SMALL, cost=1.2, reported="rst")
+
+
+def _rst_lean() -> Entrant:
+    rst_isp_net = _recipe("rst_isp_net")
+
+    return _by_net("RST-ISP-Net, our lean variant", rst_isp_net, rst_isp_net.LEAN, cost=2.5)
+
+
+def _ssdnet(supervision: str, ensemble: bool = False) -> Callable[[], Entrant]:
+    def made() -> Entrant:
+        ssdnet = _recipe("ssdnet")
+
+        tiny = replace(ssdnet.SMALL, width=8, middle=1, supervision=supervision)
+        config = replace(tiny, weight=1.0) if supervision == "testing" else tiny
+        about = f"SSDNet, a sixth as wide, {supervision} supervision" + (", eight ways" if ensemble else "")
+        return _by_net(
+            about,
+            ssdnet,
+            config,
+            ensemble,
+            cost=5.0 if supervision == "hard" else 9.0,
+            reported="ssdnet" if ensemble else None,
+        )
+
+    return made
+
+
+def _invisp(rounding: str | None) -> Callable[[], Entrant]:
+    def made() -> Entrant:
+        invisp = _recipe("invisp")
+
+        config = invisp.Config(blocks=3, growth=16, rounding=rounding or "noise")
+        if rounding is None:
+            about = "InvISP, 3 of 8 blocks, trained without a JPEG"
+            return Entrant(
+                about,
+                lambda objective: replace(
+                    two_way(objective.pipeline.span("levels", "render").eval()), module=objective
+                ),
+                lambda: _WithoutJpeg(invisp.Objective(config)),
+                {"recipe": "invisp without jpeg", **asdict(config)},
+                rate=2e-3,
+                cost=9.0,
+                reported="invisp-without-jpeg",
+            )
+        about = f"InvISP, 3 of 8 blocks, JPEG with {rounding} rounding"
+        return _by_flow(about, invisp, config, "render", rate=2e-3, cost=18.0, reported="invisp")
+
+    return made
+
+
+class _WithoutJpeg(nn.Module):
+    """InvISP's flow on the picture alone."""
+
+    def __init__(self, objective: Any) -> None:
+        super().__init__()
+        self.pipeline = objective.pipeline
+
+    def forward(self, batch: Any) -> Any:
+        chain = self.pipeline.span("levels", "render")
+        return (chain(batch.sensor, batch.capture) - batch.target).abs().mean(), {}
+
+
+def _hybrid(part: str) -> Callable[[], Entrant]:
+    def made() -> Entrant:
+        hybrids = _recipe("hybrids")
+
+        about = {
+            "flow": "classic() with matrix, curve and tone swapped by a flow",
+            "residual": "classic() and a flow behind it that begins as the identity",
+        }[part]
+        return _by_flow(about, hybrids, hybrids.Config(part), "render", rate=5e-4, cost=12.0)
+
+    return made
+
+
+ENTRANTS: dict[str, Callable[[], Entrant]] = {
+    "identity": _identity,
+    "classic": _classic,
+    "upi": _upi,
+    "u-net": _u_net,
+    "zero-noise": _zero_noise,
+    "rst": _rst,
+    "rst-lean": _rst_lean,
+    "ssdnet": _ssdnet("hard"),
+    "ssdnet-x8": _ssdnet("hard", ensemble=True),
+    "ssdnet-testing": _ssdnet("testing"),
+    "ssdnet-training": _ssdnet("training"),
+    "invisp": _invisp("noise"),
+    "invisp-fourier": _invisp("fourier"),
+    "invisp-fejer": _invisp("fejer"),
+    "invisp-without-jpeg": _invisp(None),
+    "hybrid-flow": _hybrid("flow"),
+    "hybrid-residual": _hybrid("residual"),
+}
+
+
+def entrant(name: str) -> Entrant:
+    """By name.
+
+    Raises:
+        InvalidArgument: for another name.
+
+    >>> entrant("classic").about
+    'classic() and its inverse'
+    """
+    if name not in ENTRANTS:
+        raise InvalidArgument(f"no entrant {name!r}: choose from {', '.join(ENTRANTS)}")
+    return ENTRANTS[name]()

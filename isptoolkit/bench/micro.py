@@ -1,0 +1,105 @@
+"""Data of the protocol `micro`: computed scenes through two simulated cameras; nothing to download."""
+
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..capture import Capture
+from ..data import Batch
+from ..errors import InvalidArgument
+from ..pipeline import Pipeline
+from ..priors import matrix_of_camera
+from ..spaces import LINEAR, MOSAIC
+from ..stages import Clip, ColorMatrix, DemosaicMalvar, Jpeg, Levels, PowerCurve, Smoothstep, WhiteBalance
+from ..stages.cfa import mosaic
+from ..stages.noise import shot_read_noise
+from .case import Case
+from .scenes import scene
+
+CAMERAS = (
+    Capture.of("RGGB", black=64, white=1023, gains=(2.1, 1.0, 1.6), noise=(2e-4, 1e-6), camera="simulated A").replace(
+        srgb_to_camera=matrix_of_camera("Huawei Nexus 6P")
+    ),
+    Capture.of("RGGB", black=128, white=4095, gains=(1.7, 1.0, 1.9), noise=(1e-4, 3e-7), camera="simulated B").replace(
+        srgb_to_camera=matrix_of_camera("Sony DSC-RX100")
+    ),
+)
+_SCENES, _SIZE, _TESTS, _TEST_SIZE, _FIRST_TEST = 40, 192, 24, 128, 1_000_000
+
+
+def rendering() -> Pipeline:
+    """What the simulated cameras do, up to the codes of a JPEG file of quality 92, 4:2:0: not what `classic()` does.
+
+    Gains, highlights clipped, Malvar's demosaic, matrix, a gamma of 2.2 and most of a smoothstep.
+    """
+    return Pipeline(
+        levels=Levels(),
+        balance=WhiteBalance(space=MOSAIC),
+        highlights=Clip(space=MOSAIC),
+        demosaic=DemosaicMalvar(),
+        matrix=ColorMatrix(),
+        clip=Clip(space=LINEAR),
+        gamma=PowerCurve(gamma=2.2),
+        tone=Smoothstep(amount=0.8),
+        jpeg=Jpeg(quality=92, subsampling="4:2:0"),
+    )
+
+
+def exposed(light: Tensor, camera: Capture, generator: torch.Generator) -> Tensor:
+    """Whole digital numbers of a sensor that sees the light, with noise, clipped at white: `[1,1,H,W]`."""
+    matrix = camera.srgb_to_camera
+    if matrix is None or camera.gains is None or camera.noise is None:
+        raise InvalidArgument("a simulated camera states its matrix, gains and noise")
+    seen = torch.einsum("ij,bjhw->bihw", matrix[0].to(light.dtype), light)
+    seen = seen.clamp_min(0) / camera.gains[0].to(light.dtype)[:, None, None]
+    noisy = shot_read_noise(mosaic(seen, camera.cfa), camera.noise, generator)
+    black, white = float(camera.black.mean()), float(camera.white)
+    return (black + (white - black) * noisy).clamp(0, white).round()
+
+
+def pair(seed: int, size: int) -> Batch:
+    """A scene through one of the cameras, and that camera's picture of it."""
+    camera = CAMERAS[seed % len(CAMERAS)]
+    sensor = exposed(scene(seed, size), camera, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        return Batch(sensor, camera, rendering()(sensor, camera))
+
+
+class Micro:
+    """As `isptoolkit.bench.case.Pairs`: 40 scenes of 192 pixels to learn from, 24 others of 128 pixels for the test."""
+
+    def __init__(self) -> None:
+        self.train = Scenes()
+        self.fingerprint = "micro 1"
+        self.notes: list[str] = []
+
+    @functools.cached_property
+    def cases(self) -> list[Case]:
+        """Half of them of each camera."""
+        seeds = range(_FIRST_TEST, _FIRST_TEST + _TESTS)
+        return [Case.of(f"scene {seed - _FIRST_TEST:02d}", pair(seed, _TEST_SIZE)) for seed in seeds]
+
+
+class Scenes:
+    """Patches of the scenes to learn from, at even places."""
+
+    @functools.cached_property
+    def _pairs(self) -> list[Batch]:
+        return [pair(seed, _SIZE) for seed in range(_SCENES)]
+
+    def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
+        """See `isptoolkit.data.RawFolder.batch`."""
+        if patch % 2 or not 2 <= patch <= _SIZE:
+            raise InvalidArgument(f"a patch is even and at most {_SIZE} pixels wide here, got {patch}")
+        sensors, captures, targets = [], [], []
+        for n in range(rank, size, world):
+            rng = np.random.default_rng((seed, number, n))
+            chosen = self._pairs[int(rng.integers(_SCENES))]
+            top, left = (2 * int(rng.integers((_SIZE - patch) // 2 + 1)) for _ in range(2))
+            part = (..., slice(top, top + patch), slice(left, left + patch))
+            sensors.append(chosen.sensor[part])
+            captures.append(chosen.capture)
+            targets.append(chosen.target[part])
+        return Batch(torch.cat(sensors), Capture.collate(captures), torch.cat(targets))

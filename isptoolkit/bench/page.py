@@ -1,0 +1,121 @@
+"""Results as one HTML file that needs nothing else: tables that sort, pictures under a slider, charts."""
+
+import base64
+import itertools
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ..atomic import replacing
+from ..train.log import steps_of
+from .pictures import ERROR
+from .table import COLUMNS, published, rows_of
+
+_POINTS = 100
+_MARK = "/*DATA*/"
+
+
+def write_page(results: dict[str, Any], folder: Path, out: Path) -> None:
+    """Write the page of results.
+
+    Args:
+        results: of `isptoolkit.bench.run.run`.
+        folder: where their pictures and training logs are.
+        out: the file.
+    """
+    before, _, after = (resources.files("isptoolkit.bench") / "page.html").read_text("utf-8").split(_MARK)
+    # In a script, HTML sees nothing but the end of the script.
+    words = json.dumps(_data(results, folder), separators=(",", ":")).replace("<", "\\u003c")
+    with replacing(out) as temporary:
+        temporary.write_text(before + words + after, "utf-8")
+
+
+def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
+    protocol, rows = results["protocol"], []
+    truth: list[dict[str, str]] = []
+    for name, figures, said in rows_of(results):
+        found = results["entrants"][name]
+        place = folder / "entrants" / name
+        pictures = [] if "failed" in found else _pictures(place)
+        if not truth and pictures:
+            truth = [{key: shown[key] for key in ("picture", "raw")} for shown in pictures]
+        rows.append(
+            {
+                "name": name,
+                "about": found.get("about", ""),
+                "said": said,
+                "failed": "failed" in found,
+                "figures": figures,
+                "cells": {key: form.format(figures[key]) for key, _, form in COLUMNS if key in figures},
+                "published": published(name, results),
+                "pictures": [{k: v for k, v in shown.items() if k not in ("picture", "raw")} for shown in pictures],
+                "per_case": [
+                    {key: _short(value) for key, value in case.items() if key != "name"}
+                    for case in found.get("cases", [])[: len(pictures)]
+                ],
+                "stages": [
+                    {**stage, **{key: _short(stage[key]) for key in ("median", "99 %")}}
+                    for stage in found.get("stages", [])
+                ],
+                "curve": _curve(place / "training" / "log.jsonl"),
+            }
+        )
+    first: dict[str, Any] = next((row for row in results["entrants"].values() if "cases" in row), {"cases": []})
+    machine = results["machine"]
+    return {
+        "protocol": {key: protocol[key] for key in ("name", "data")},
+        "images": results["data"]["images"],
+        "seed": results["seed"],
+        "machine": f"{machine.get('gpu', machine['processor'])}, {machine['threads']} threads",
+        "columns": [{"key": key, "title": title} for key, title, _ in COLUMNS],
+        "rows": rows,
+        "cases": [case["name"] for case in first["cases"][: len(truth)]],
+        "truth": truth,
+        "error": ERROR,
+        "facts": _facts(results),
+    }
+
+
+def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the numbers are of, in words."""
+    protocol = results["protocol"]
+    level = {None: "of each file"}
+    balanced = "yes, the largest gain 1" if protocol["balanced"] else "no"
+    facts = [
+        ("RAW is compared as", protocol["layout"]),
+        ("color filter array", protocol["cfa"]),
+        ("black, white", ", ".join(str(level.get(protocol[key], protocol[key])) for key in ("black", "white"))),
+        ("white-balanced", balanced),
+        ("gamma", f"{protocol['gamma']:g}"),
+        ("JPEG on the way", protocol["jpeg"]),
+        ("clipped before", "yes" if protocol["clip"] else "no"),
+        ("SSIM", f"{protocol['taps']} taps, sigma 1.5, five pixels of border left out"),
+        ("source", protocol["source"]),
+        ("steps of training", f"{results['steps']} for an entrant of cost 1"),
+        ("commit", str(results["commit"])),
+        ("versions", ", ".join(f"{name} {version}" for name, version in results["versions"].items() if version)),
+    ]
+    return [*facts, *(("data", note) for note in results["data"]["notes"])]
+
+
+def _pictures(folder: Path) -> list[dict[str, str]]:
+    found = []
+    for place in sorted(path for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []:
+        files = {path.stem: path.read_bytes() for path in place.glob("*.png")}
+        found.append({name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in files.items()})
+    return found
+
+
+def _curve(path: Path) -> list[float]:
+    """The loss, a mean for each hundredth of the run."""
+    if not path.is_file():
+        return []
+    losses = [line["loss"] for line in steps_of(path)]
+    edges = [round(part * len(losses) / _POINTS) for part in range(_POINTS + 1)]
+    parts = [losses[a:b] for a, b in itertools.pairwise(edges) if b > a]
+    return [value for part in parts if (value := sum(part) / len(part)) > 0]
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,53 @@
+"""Data of the protocol `pairs`: any folder of RAW files with renderings of them."""
+
+import functools
+import hashlib
+import math
+from pathlib import Path
+
+from ..data import RawFolder
+from ..errors import InvalidArgument
+from .case import Case
+from .protocol import PAIRS
+
+_EACH = 8
+"""Pictures that are cut out of a test file."""
+
+
+class RawPairs:
+    """See `isptoolkit.bench.case.Pairs`: of each camera the last quarter of the files is for the test, at least one.
+
+    Args:
+        data: folder, searched with all below it.
+        target: what the pictures are, see `isptoolkit.data.RawFolder`.
+
+    Raises:
+        InvalidArgument: for less than two files of every camera that is there.
+    """
+
+    def __init__(self, data: Path, target: str = "libraw") -> None:
+        everything = RawFolder(data, mixed=True, target=target)
+        by_folder: dict[Path, list[Path]] = {}
+        for path in sorted(everything.files):
+            by_folder.setdefault(path.parent, []).append(path)
+        held = {
+            path.stem for files in by_folder.values() if len(files) > 1 for path in files[-math.ceil(len(files) / 4) :]
+        }
+        learned = [path.stem for path in everything.files if path.stem not in held]
+        if not held:
+            raise InvalidArgument(f"{data} holds no folder with two RAW files: one to learn from, one for the test")
+        self.train = RawFolder(data, names=learned, mixed=True, target=target)
+        self._test = RawFolder(data, names=sorted(held), mixed=True, target=target)
+        sizes = [f"{path.name} {path.stat().st_size}" for path in sorted(everything.files)]
+        self.fingerprint = hashlib.sha256("\n".join([target, *sizes]).encode()).hexdigest()
+        skipped = len(everything.skipped)
+        self.notes = [f"{len(learned)} files to learn from, {len(held)} for the test, pictures: {target}"]
+        self.notes += [f"{skipped} files passed over: {next(iter(everything.skipped.values()))}"] if skipped else []
+
+    @functools.cached_property
+    def cases(self) -> list[Case]:
+        """Eight pictures for each file, at random places that a seed fixes, turned like those that are learned from."""
+        count = _EACH * len(self._test.files)
+        return [
+            Case.of(f"patch {number:02d}", self._test.batch(number, 1, PAIRS.patch, seed=20)) for number in range(count)
+        ]

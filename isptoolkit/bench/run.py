@@ -1,0 +1,178 @@
+"""A benchmark: every entrant in a process of its own, done once for as long as nothing changes."""
+
+import hashlib
+import importlib
+import json
+import multiprocessing
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..atomic import replacing
+from ..errors import InvalidArgument, UnreadableFile
+from .data import pairs_of
+from .entrants import entrant
+from .protocol import PROTOCOLS
+from .worker import Job, described, work
+
+FORMAT = 1
+_PACKAGES = ("torch", "numpy", "rawpy", "kornia", "torchmetrics")
+
+
+def run(
+    jobs: Sequence[Job],
+    out: Path,
+    *,
+    budget: float = 0.0,
+    workers: int = 1,
+    on_entrant: Callable[[str, dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Do the jobs that are not done, and write `results.json` of all that are in the folder.
+
+    A job is done when its result was made by the same program from the same data with the same settings. One that
+    crashes, or takes more than its budget, is a row that says so.
+
+    Args:
+        jobs: of one protocol, seed and folder of data.
+        out: folder of the results.
+        budget: seconds that an entrant may take, 0 for no bound.
+        workers: entrants at once.
+        on_entrant: called with the name and the result of each that is done.
+
+    Returns:
+        What `results.json` holds.
+
+    Raises:
+        InvalidArgument: for an entrant or data that are not there, or a folder of another protocol's results.
+    """
+    first = jobs[0]
+    for job in jobs:
+        entrant(job.entrant)
+    before = read_results(out / "results.json") if (out / "results.json").is_file() else None
+    if before is not None and before["protocol"]["name"] != first.protocol:
+        raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: take another folder")
+    data = pairs_of(first.protocol, first.data, first.target)
+    code = code_hash()
+    out.mkdir(parents=True, exist_ok=True)
+
+    def done(job: Job) -> tuple[str, dict[str, Any]]:
+        folder = out / "entrants" / job.entrant
+        key = _key(job, data.fingerprint, code)
+        found = _kept(folder, key)
+        if found is None:
+            _in_a_process(job, folder, key, budget)
+            found = _kept(folder, key) or {"failed": "it left no result"}
+        if on_entrant is not None:
+            on_entrant(job.entrant, found)
+        return job.entrant, found
+
+    with ThreadPoolExecutor(workers) as pool:
+        rows = dict(pool.map(done, jobs))
+    results = {
+        "format": FORMAT,
+        "protocol": asdict(PROTOCOLS[first.protocol]),
+        "seed": first.seed,
+        "steps": first.steps,
+        "commit": _commit(),
+        "code": code,
+        "data": {"fingerprint": data.fingerprint, "images": len(data.cases), "notes": data.notes},
+        "machine": _machine(first.device),
+        "versions": {name: _version(name) for name in ("isptoolkit", *_PACKAGES)},
+        "entrants": rows,
+    }
+    with replacing(out / "results.json") as temporary:
+        temporary.write_text(json.dumps(results, indent=1) + "\n")
+    return results
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What `run` wrote.
+
+    Raises:
+        UnreadableFile: for another file, or one of another version.
+    """
+    try:
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ValueError(f"format {found.get('format') if isinstance(found, dict) else None!r}, not {FORMAT}")
+        if missing := {"protocol", "entrants", "data"} - found.keys():
+            raise ValueError(f"it lacks {min(missing)}")
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(
+            f"{path} holds no results that this version reads ({error}): run the benchmark again"
+        ) from None
+    return found
+
+
+def code_hash() -> str:
+    """Of all sources of the package and the recipes."""
+    recipes = importlib.import_module("isptoolkit.recipes")
+    made = hashlib.sha256()
+    for folder in (Path(__file__).resolve().parents[1], Path(str(recipes.__file__)).resolve().parent):
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".h", ".c", ".cu")):
+            made.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return made.hexdigest()
+
+
+def _key(job: Job, fingerprint: str, code: str) -> str:
+    parts = {"code": code, "data": fingerprint, "device": job.device, **described(job)}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _kept(folder: Path, key: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads((folder / "result.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("key") == key else None
+
+
+def _in_a_process(job: Job, folder: Path, key: str, budget: float) -> None:
+    """What the process itself could not write, how it ended, is written here."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(job, folder, key))
+    start = time.perf_counter()
+    process.start()
+    process.join(budget or None)
+    if process.is_alive():
+        process.terminate()
+        process.join()
+        why = f"stopped, since its budget of {budget:g} seconds was spent"
+    elif process.exitcode:
+        why = f"its process ended with status {process.exitcode}"
+    else:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "result.json") as temporary:
+        found = {"failed": why, "key": key, "wall seconds": time.perf_counter() - start}
+        temporary.write_text(json.dumps(found) + "\n")
+
+
+def _commit() -> str | None:
+    try:
+        asked = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _machine(device: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"processor": platform.machine(), "threads": torch.get_num_threads(), "device": device}
+    if device.startswith("cuda"):
+        made["gpu"] = torch.cuda.get_device_name(device)
+    return made | {"python": sys.version.split()[0], "system": platform.system()}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,109 @@
+"""What an entrant's RAW and pictures are worth, case by case."""
+
+import io
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import metrics
+from ..capture import Capture
+from ..round_trip import measure
+from ..spaces import CAMERA, MOSAIC
+from ..stages import DemosaicBilinear, PowerCurve, WhiteBalance
+from ..stages.cfa import unpack
+from .case import Case
+from .entrant import Ways, planes
+from .protocol import Protocol
+
+_MS_SSIM = 161
+
+
+def as_compared(raw: Tensor, capture: Capture, protocol: Protocol) -> Tensor:
+    """Planes of black 0 and white 1 in the domain of the protocol."""
+    raw = raw.clamp(0, 1) if protocol.clip else raw
+    if protocol.layout == "planes":
+        return raw
+    mosaic = unpack(raw)
+    if protocol.balanced:
+        mosaic = WhiteBalance(space=MOSAIC, peak=1.0)(mosaic, capture)
+    seen = DemosaicBilinear()(mosaic, capture)
+    encoded: Tensor = PowerCurve(gamma=protocol.gamma, takes=CAMERA, gives=CAMERA)(seen.clamp(0, 1), capture)
+    return encoded
+
+
+def through_file(picture: Tensor, quality: int = 90, sampling: int = 1) -> Tensor:
+    """A picture `[1,3,H,W]` after a JPEG file, as Pillow writes and reads it; sampling 1 is 4:2:2."""
+    from PIL import Image
+
+    codes = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG", quality=quality, subsampling=sampling)
+    decoded = np.array(Image.open(io.BytesIO(file.getvalue())))
+    return torch.from_numpy(decoded).permute(2, 0, 1)[None].float() / 255
+
+
+def score(ways: Ways, case: Case, protocol: Protocol) -> tuple[dict[str, float], Tensor | None, Tensor | None]:
+    """Metrics of a case, the planes that were found, and the picture that was rendered; None for what it does not do.
+
+    Where the protocol's pictures are the entrants' own, one that does not render has no RAW either.
+    """
+    found: dict[str, float] = {}
+    with torch.no_grad():
+        rendered = None
+        if ways.forward is not None:
+            rendered = ways.forward(case.sensor, case.capture).clamp(0, 1)
+            found |= _of_pictures(rendered, case.picture)
+        picture = case.picture
+        if protocol.jpeg == "own":
+            if rendered is None:
+                return found, None, None
+            picture = through_file(rendered)
+        start = time.perf_counter()
+        raw = ways.back(picture, case.capture)
+        found["seconds"] = time.perf_counter() - start
+        made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, planes(case.sensor, case.capture)))
+        found["raw PSNR"] = float(metrics.psnr(made, wanted))
+        found["raw SSIM"] = float(metrics.ssim(made, wanted, taps=protocol.taps))
+        found["raw DN"] = float(
+            metrics.digital_numbers(raw.clamp(0, 1), planes(case.sensor, case.capture), case.capture)
+        )
+        if min(made.shape[2:]) >= _MS_SSIM:
+            found["raw MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
+    return found, raw, rendered
+
+
+def by_stage(ways: Ways, case: Case) -> list[dict[str, Any]]:
+    """The error of every stage's recovered input in digital numbers, for an entrant that is a pipeline."""
+    if ways.pipeline is None:
+        return []
+    with torch.no_grad():
+        trip = measure(ways.pipeline, case.sensor, case.capture)
+    return [
+        {"stage": row.stage, "space": row.space, "median": row.everywhere[0], "99 %": row.everywhere[1]}
+        for row in trip.rows
+    ]
+
+
+def cost(ways: Ways, case: Case) -> dict[str, float]:
+    """Parameters, and multiply-adds of the way back for each pixel of the picture."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    count = 0 if ways.module is None else sum(value.numel() for value in ways.module.parameters())
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        ways.back(case.picture, case.capture)
+    return {"parameters": count, "MAC per pixel": counter.get_total_flops() / 2 / case.picture[0, 0].numel()}
+
+
+def _of_pictures(made: Tensor, wanted: Tensor) -> dict[str, float]:
+    found = {
+        "sRGB PSNR": float(metrics.psnr(made, wanted)),
+        "sRGB SSIM": float(metrics.ssim(made, wanted)),
+        "sRGB dE2000": float(metrics.delta_e2000(made, wanted)),
+        "highlight hue": float(metrics.highlight_hue_error(made, wanted)),
+    }
+    if min(made.shape[2:]) >= _MS_SSIM:
+        found["sRGB MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
+    return found

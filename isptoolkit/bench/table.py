@@ -1,0 +1,66 @@
+"""Results as a table of text and of Markdown."""
+
+from typing import Any
+
+COLUMNS = (
+    ("raw PSNR", "RAW dB", "{:.2f}"),
+    ("raw SSIM", "SSIM", "{:.4f}"),
+    ("raw DN", "DN", "{:.1f}"),
+    ("sRGB PSNR", "sRGB dB", "{:.2f}"),
+    ("sRGB dE2000", "dE2000", "{:.2f}"),
+    ("parameters", "parameters", "{:,.0f}"),
+    ("MAC per pixel", "MAC/pixel", "{:,.0f}"),
+    ("seconds", "seconds", "{:.3f}"),
+)
+"""Name of the figure, heading, format."""
+
+
+def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, float], str]]:
+    """Name, figures, and what is to be said; best RAW first, those without at the end."""
+    rows = []
+    for name, found in results["entrants"].items():
+        figures = {**found.get("means", {}), **found.get("cost", {})}
+        rows.append((name, figures, remark(found, results)))
+    return sorted(rows, key=lambda row: -row[1].get("raw PSNR", float("-inf")))
+
+
+def remark(found: dict[str, Any], results: dict[str, Any]) -> str:
+    """Why a row has no figures, or fewer pictures than the protocol says."""
+    if "failed" in found:
+        return f"failed: {found['failed']}"
+    count, wanted = len(found["cases"]), results["protocol"]["images"]
+    return f"{count} of {wanted} pictures" if count < wanted else ""
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """A table with a column of what was published beside what was measured."""
+    head = ["", *(title for _, title, _ in COLUMNS), "published"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for name, figures, said in rows_of(results):
+        cells = [form.format(figures[key]) if key in figures else "" for key, _, form in COLUMNS]
+        told = published(name, results) + (f" ({said})" if said else "")
+        lines.append("| " + " | ".join([name, *cells, told.strip()]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def published(name: str, results: dict[str, Any]) -> str:
+    """What others reported by this protocol, of the published configuration."""
+    entry = results["protocol"]["reported"].get(results["entrants"][name].get("reported") or "")
+    if entry is None:
+        return ""
+    decibels, similarity = entry
+    return f"{decibels:.2f}" + ("" if similarity is None else f" / {similarity:.2f}")
+
+
+def text(results: dict[str, Any]) -> str:
+    """For a terminal: the figures of RAW and the picture."""
+    lines = [f"{'':<20} {'RAW dB':>7} {'SSIM':>7} {'DN':>6} {'sRGB dB':>8} {'parameters':>11}"]
+    for name, figures, said in rows_of(results):
+        if said.startswith("failed"):
+            lines.append(f"{name:<20} {said}")
+            continue
+        shown = [("raw PSNR", 7, ".2f"), ("raw SSIM", 7, ".4f"), ("raw DN", 6, ".1f")]
+        shown += [("sRGB PSNR", 8, ".2f"), ("parameters", 11, ",.0f")]
+        cells = [f"{figures[key]:{width}{form}}" if key in figures else " " * width for key, width, form in shown]
+        lines.append(f"{name:<20} " + " ".join(cells) + (f"  {said}" if said else ""))
+    return "\n".join(line.rstrip() for line in lines)

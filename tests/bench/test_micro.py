@@ -1,0 +1,54 @@
+"""Computed scenes and simulated cameras: functions of their seeds, of the levels that they state."""
+
+import pytest
+import torch
+
+from isptoolkit import errors
+from isptoolkit.bench.micro import CAMERAS, Micro, Scenes, exposed, pair
+from isptoolkit.bench.scenes import scene
+
+
+def test_scenes_are_functions_of_their_seed():
+    assert torch.equal(scene(5, 48), scene(5, 48))
+    assert not torch.equal(scene(5, 48), scene(6, 48))
+    bright = torch.cat([scene(seed, 64) for seed in range(8)])
+    assert 0.05 < float(bright.mean()) < 0.5
+    assert float((bright > 1).float().mean()) > 1e-3  # there are highlights
+    assert float(bright.min()) > 0
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda c: c.camera[0])
+def test_a_grey_field_is_exposed_as_the_capture_says(camera):
+    """Neutral light gives samples in the ratio of the gains, noise of the stated variance, whole numbers."""
+    light = torch.full((1, 3, 256, 256), 0.4)
+    sensor = exposed(light, camera, torch.Generator().manual_seed(0))
+    assert torch.equal(sensor, sensor.round())
+    black, white = float(camera.black[0, 0]), float(camera.white)
+    shot, read = camera.noise[0].tolist()
+    for site, channel in enumerate((0, 1, 1, 2)):
+        plane = (sensor[0, 0, site // 2 :: 2, site % 2 :: 2] - black) / (white - black)
+        level = 0.4 / float(camera.gains[0, channel])
+        assert float(plane.mean()) == pytest.approx(level, abs=1e-3)
+        variance = shot * level + read + 1 / 12 / (white - black) ** 2
+        assert float(plane.var()) == pytest.approx(variance, rel=0.05)
+    assert float(exposed(5 * light, camera, torch.Generator()).max()) == white
+
+
+def test_pairs_are_aligned_and_of_both_cameras():
+    cases = Micro().cases
+    assert len(cases) == 24
+    assert {case.capture.camera[0] for case in cases} == {"simulated A", "simulated B"}
+    batch, again = (Scenes().batch(3, 4, 64, seed=1) for _ in range(2))
+    assert torch.equal(batch.sensor, again.sensor) and torch.equal(batch.target, again.target)
+    # Green of RAW and of the picture go up and down together, in place.
+    green = batch.sensor[:, 0, 0::2, 1::2].flatten(1)
+    shown = batch.target[:, 1, 0::2, 1::2].flatten(1)
+    for g, s in zip(green, shown, strict=True):
+        assert float(torch.corrcoef(torch.stack((g, s)))[0, 1]) > 0.85
+    with pytest.raises(errors.InvalidArgument, match="a patch is even"):
+        Scenes().batch(0, 1, 65)
+
+
+def test_pictures_are_codes_of_a_file():
+    codes = pair(3, 64).target * 255
+    assert float((codes - codes.round()).abs().max()) < 1e-3

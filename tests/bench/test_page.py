@@ -1,0 +1,114 @@
+"""The page in a real browser: it sorts, its slider moves, it needs no network, nothing is written to the console."""
+
+import json
+import shutil
+
+import pytest
+
+from isptoolkit.bench.page import write_page
+from isptoolkit.bench.run import run
+from isptoolkit.bench.worker import Job
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Of a real run: two that learn nothing, one that learns a little, one that fails."""
+    folder = tmp_path_factory.mktemp("bench")
+    names = ("identity", "classic", "u-net", "ssdnet")
+    jobs = [Job("micro", name, None, "libraw", 6, 0, "cpu", 0, 1) for name in names]
+    results = run(jobs[:3], folder, workers=1)
+    results = run([*jobs[:3], jobs[3]], folder, workers=1, budget=0.2)
+    assert "failed" in results["entrants"]["ssdnet"]
+    write_page(results, folder, folder / "index.html")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    driver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program, service = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or service is None:
+        pytest.skip("chromium and its driver are not installed")
+    options = driver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,1600"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    made = driver.Chrome(options=options, service=driver.ChromeService(service))
+    yield made
+    made.quit()
+
+
+@pytest.fixture
+def opened(browser, page):
+    browser.get(page.as_uri())
+    return browser
+
+
+def entrants(browser):
+    return [row.get_attribute("data-entrant") for row in browser.find_elements("css selector", "#board tbody tr")]
+
+
+def head(browser, title):
+    return next(b for b in browser.find_elements("css selector", "#board th button") if b.text.startswith(title))
+
+
+def test_the_board_is_sorted_by_any_column(opened):
+    assert entrants(opened)[0] == "classic" and entrants(opened)[-1] == "ssdnet"
+    head(opened, "parameters").click()
+    assert entrants(opened)[0] == "u-net" and entrants(opened)[-1] == "ssdnet"
+    head(opened, "parameters").click()
+    assert entrants(opened)[-2] == "u-net"
+    cell = next(th for th in opened.find_elements("css selector", "#board th") if th.text.startswith("parameters"))
+    assert cell.get_attribute("aria-sort") == "ascending"
+
+
+def test_a_failure_is_a_row_that_says_so(opened):
+    row = opened.find_element("css selector", "tr[data-entrant='ssdnet']")
+    assert "failed: stopped, since its budget of 0.2 seconds was spent" in row.text
+
+
+def test_the_slider_moves(opened):
+    slider = opened.find_element("css selector", ".slider")
+    over, bar = slider.find_elements("css selector", "img")[1], slider.find_element("css selector", ".bar")
+    assert "50%" in over.get_attribute("style") and "left: 50%" in bar.get_attribute("style")
+    control = slider.find_element("css selector", "input")
+    for _ in range(10):
+        control.send_keys("\ue014")  # arrow to the right
+    assert "55%" in over.get_attribute("style") and "left: 55%" in bar.get_attribute("style")
+
+
+def test_another_entrant_and_picture(opened):
+    first = opened.find_element("css selector", ".slider img:nth-of-type(2)").get_attribute("src")
+    opened.find_element("css selector", "#entrant option[value='identity']").click()
+    second = opened.find_element("css selector", ".slider img:nth-of-type(2)").get_attribute("src")
+    opened.find_element("css selector", "#case option[value='3']").click()
+    third = opened.find_element("css selector", ".slider img:nth-of-type(2)").get_attribute("src")
+    assert len({first, second, third}) == 3
+    assert "raw PSNR" in opened.find_element("css selector", "#figures").text
+
+
+def test_all_pictures_are_there_and_nothing_is_fetched(opened):
+    loaded = "return [...document.images].map(i => [i.naturalWidth, i.src.slice(0, 22)])"
+    assert all(width == 128 and source == "data:image/png;base64," for width, source in opened.execute_script(loaded))
+    assert [entry for entry in opened.get_log("browser") if entry["level"] != "INFO"] == []
+    sent = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
+    asked = {m["params"]["request"]["url"].split(":")[0] for m in sent if m["method"] == "Network.requestWillBeSent"}
+    assert asked <= {"file", "data"}
+
+
+def test_charts_and_protocol(opened):
+    assert len(opened.find_elements("css selector", "#scatter circle")) == 3
+    assert len(opened.find_elements("css selector", "#curves path")) == 1
+    stages = [row.text for row in opened.find_elements("css selector", "#stages tbody tr")]
+    assert stages and stages[0].startswith("classic levels")
+    assert "color filter array" in opened.find_element("css selector", "#protocol").text
+
+
+def test_words_of_results_cannot_end_the_script(page, tmp_path, browser):
+    results = json.loads((page.parent / "results.json").read_text())
+    results["entrants"]["classic"]["about"] = "</script><script>document.title = 'taken'</script>"
+    write_page(results, page.parent, tmp_path / "index.html")
+    browser.get((tmp_path / "index.html").as_uri())
+    assert browser.title == "isptoolkit benchmark"
+    assert "</script>" in browser.find_element("css selector", "tr[data-entrant='classic']").text
