@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from ..errors import InvalidArgument
+from .aim22 import Aim22
 from .case import Pairs
+from .fivek import FiveK
 from .micro import Micro
 from .protocol import PROTOCOLS
 from .raw_pairs import RawPairs
@@ -27,6 +29,10 @@ def pairs_of(protocol: str, data: Path | None, target: str = "libraw") -> Pairs:
         return Micro()
     if data is None:
         raise InvalidArgument(f"the protocol {protocol} needs --data: {PROTOCOLS[protocol].data}")
+    if not data.is_dir():
+        raise InvalidArgument(f"--data: {data} is not a folder")
     if protocol == "pairs":
         return RawPairs(data, target)
-    raise InvalidArgument(f"the protocol {protocol} has no reader yet")
+    if protocol.startswith("aim22"):
+        return Aim22(data, PROTOCOLS[protocol], {"aim22-s7": 504, "aim22-p20": 496}[protocol])
+    return FiveK(data, PROTOCOLS[protocol], {"fivek-nikon": "NIKON_D700", "fivek-canon": "Canon_EOS_5D"}[protocol])

@@ -107,6 +107,20 @@ class RawFolder:
         sensor, target = torch.cat(sensors), torch.cat(targets).to(torch.float32) / 255
         return Batch(sensor, Capture.collate(captures), target)
 
+    def middle(self, path: Path, patch: int) -> Batch:
+        """The middle of a file, not turned, at most as large as the file: a batch of one.
+
+        Args:
+            path: one of `files`.
+            patch: height and width, even.
+        """
+        height, width = self._sizes[path]
+        size = min(patch, (min(height, width) - 2) // 2 * 2)
+        top, left = ((extent - size - 2) // 4 * 2 for extent in (height, width))
+        part = self._decoded.patch(path, top, left, size + 2)
+        sensor, capture, target = phased(part.sensor, part.capture, part.target, size, size)
+        return Batch(sensor, capture, target.to(torch.float32) / 255)
+
     def _patch(self, rng: np.random.Generator, patch: int) -> tuple[Tensor, Capture, Tensor]:
         path = self.files[int(rng.integers(len(self.files)))]
         top, left = (int(rng.integers((n - patch - 2) // 2 + 1)) * 2 for n in self._sizes[path])
