@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -124,7 +125,6 @@ def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
         config: of the recipe.
         gives: PACKED or MOSAIC.
 
-    >>> import torch
     >>> from isptoolkit import Capture
     >>> build(SMALL)(torch.zeros(1, 3, 18, 22), Capture.of("RGGB")).isfinite().all()
     tensor(True)
@@ -161,7 +161,8 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, critic: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, of the network or of its critic, and its parts."""
         wanted = pack(Levels()(batch.sensor, batch.capture))
-        made = self.net(batch.target)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not critic):
+            made = self.net(batch.target)
         if critic and self.critic is not None:
             return criticized(self.critic, wanted, made)
         raw, config = (made - wanted).abs().mean(), self.config

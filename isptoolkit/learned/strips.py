@@ -32,7 +32,7 @@ def strips(x: Tensor, halo: int) -> Iterator[tuple[Tensor, slice]]:
     """
     height, width = x.shape[2:]
     halo = -(-halo // _GRAIN) * _GRAIN
-    rows = max(LIMIT // width // _GRAIN * _GRAIN, _GRAIN)
+    rows = max(LIMIT // width // _GRAIN * _GRAIN, halo, _GRAIN)
     for top in range(0, height, rows):
         above, bottom = max(top - halo, 0), min(top + rows, height)
         yield x[:, :, above : bottom + halo], slice(top - above, bottom - above)
