@@ -32,12 +32,13 @@ def remark(found: dict[str, Any], results: dict[str, Any]) -> str:
     return f"{count} of {wanted} pictures" if count < wanted else ""
 
 
-def markdown(results: dict[str, Any]) -> str:
+def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = tuple(key for key, _, _ in COLUMNS)) -> str:
     """A table with a column of what was published beside what was measured."""
-    head = ["", *(title for _, title, _ in COLUMNS), "published"]
+    shown = [column for column in COLUMNS if column[0] in figures_shown]
+    head = ["", *(title for _, title, _ in shown), "published"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, figures, said in rows_of(results):
-        cells = [form.format(figures[key]) if key in figures else "" for key, _, form in COLUMNS]
+        cells = [form.format(figures[key]) if key in figures else "" for key, _, form in shown]
         told = published(name, results) + (f" ({said})" if said else "")
         lines.append("| " + " | ".join([name, *cells, told.strip()]) + " |")
     return "\n".join(lines) + "\n"
