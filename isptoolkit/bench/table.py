@@ -13,6 +13,8 @@ COLUMNS = (
     ("seconds", "seconds", "{:.3f}"),
 )
 """Name of the figure, heading, format."""
+FIGURES = tuple(name for name, _, _ in COLUMNS)
+"""Names of all of them."""
 
 
 def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, float], str]]:
@@ -32,7 +34,7 @@ def remark(found: dict[str, Any], results: dict[str, Any]) -> str:
     return f"{count} of {wanted} pictures" if count < wanted else ""
 
 
-def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = tuple(key for key, _, _ in COLUMNS)) -> str:
+def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) -> str:
     """A table with a column of what was published beside what was measured."""
     shown = [column for column in COLUMNS if column[0] in figures_shown]
     head = ["", *(title for _, title, _ in shown), "published"]
