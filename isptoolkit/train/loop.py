@@ -59,11 +59,13 @@ def train(
         TrainingFailed: when the loss is no finite number; the batch is kept in `out/bad-batch.safetensors`.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.state import AcceleratorState
 
     out = Path(out)
     torch.manual_seed(training.seed)
     plain: Any = objective()
     handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)] if _critic_of(plain) is not None else []
+    AcceleratorState._reset_state()  # else all runs of a process had the precision of the first
     accelerator = Accelerator(
         mixed_precision=training.precision, cpu=not torch.cuda.is_available(), kwargs_handlers=handlers
     )

@@ -261,3 +261,11 @@ def test_log_lines_are_json(tmp_path):
     train(Toy, Noise(), Training(steps=2, patch=8, rate=0.5), tmp_path)
     for line in (tmp_path / "log.jsonl").read_text().splitlines():
         assert json.loads(line).keys() == {"step", "rate", "loss", "again"}
+
+
+def test_runs_of_one_process_have_each_its_precision(tmp_path):
+    for name, precision in (("mixed", "bf16"), ("plain", "no")):
+        train(Toy, Noise(), Training(steps=2, patch=8, precision=precision), tmp_path / name)
+    assert not same(weights(tmp_path / "mixed"), weights(tmp_path / "plain"))
+    train(Toy, Noise(), Training(steps=2, patch=8), tmp_path / "again")
+    assert same(weights(tmp_path / "again"), weights(tmp_path / "plain"))
