@@ -10,7 +10,6 @@ trained again.
 """
 
 import argparse
-import io
 import json
 import os
 import tempfile
@@ -22,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from isptoolkit.recipes import invisp
-from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks.published_jpeg import PublishedJpeg
 from isptoolkit import Capture, Pipeline, presets, read_raw, stages
+from isptoolkit.bench.scoring import through_file
 from isptoolkit.data import Batch, RawFolder
 from isptoolkit.io.raw import render_by_libraw
 from isptoolkit.round_trip import psnr
@@ -78,10 +77,7 @@ class Case:
 
 def through_jpeg(picture: Tensor) -> Tensor:
     """A real file."""
-    codes = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    file = io.BytesIO()
-    Image.fromarray(codes).save(file, "JPEG", quality=90, subsampling=2)
-    return torch.from_numpy(np.array(Image.open(io.BytesIO(file.getvalue())))).permute(2, 0, 1)[None].float() / 255
+    return through_file(picture, 90, 2)
 
 
 def encoded(sensor: Tensor, capture: Capture) -> Tensor:

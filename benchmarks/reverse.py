@@ -30,10 +30,9 @@ from torch import Tensor, nn
 from benchmarks.invisp import HELD_OUT, features, raw_files
 from isptoolkit import Capture, presets
 from isptoolkit.data import Batch, PhotoFolder, RawFolder
+from isptoolkit.learned.raw_network import planes
 from isptoolkit.priors import random_captures
 from isptoolkit.round_trip import psnr
-from isptoolkit.stages import Levels
-from isptoolkit.stages.cfa import pack
 from isptoolkit.train import Training, train
 from isptoolkit.train.loop import Source
 
@@ -72,11 +71,6 @@ ENTRANTS = {
     "invisp": Entrant(lambda: invisp.Objective(invisp.Config(blocks=3, growth=16)), _by_flow, 2e-3),
 }
 BASELINES = ("least-squares", "classic")
-
-
-def planes(sensor: Tensor, capture: Capture) -> Tensor:
-    """Digital numbers as four planes, black 0, white 1."""
-    return pack(Levels()(sensor, capture))
 
 
 class UnprocessedPairs:

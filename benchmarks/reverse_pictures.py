@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmarks.reverse import pairs_of, planes, tests_of
+from benchmarks.reverse import pairs_of, tests_of
 from isptoolkit import Capture
-from isptoolkit.stages import SRGBCurve
+from isptoolkit.bench import pictures
+from isptoolkit.learned.raw_network import planes
 
 SAMPLES = {"libraw": 0, "camera": 0, "kodak": 0}
 """Of the six that are kept, the one that is drawn."""
@@ -26,10 +27,8 @@ ZOOM = 32
 
 
 def visible(raw: Tensor, capture: Capture, exposure: float) -> np.ndarray[Any, Any]:
-    """Planes of RGGB, white-balanced, brightened, through the sRGB curve: a color for each cell."""
-    red, first, second, blue = raw
-    picture = torch.stack((red, (first + second) / 2, blue)) * capture.gains[0, :, None, None] * exposure
-    shown: np.ndarray[Any, Any] = SRGBCurve()(picture[None].clamp(0, 1), capture)[0].permute(1, 2, 0).numpy()
+    """Planes as a picture for matplotlib."""
+    shown: np.ndarray[Any, Any] = pictures.visible(raw[None], capture, exposure)[0].permute(1, 2, 0).numpy()
     return shown
 
 

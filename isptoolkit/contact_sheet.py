@@ -15,7 +15,7 @@ from .pipeline import Pipeline
 from .round_trip import RoundTrip, measure, number, percent, travel
 from .spaces import MOSAIC, PACKED, SENSOR, SRGB, Space
 from .stages import SRGBCurve
-from .stages.cfa import pack, site_channels
+from .stages.cfa import cell_colors, pack, site_channels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,9 +112,7 @@ def _visible(x: Tensor, space: Space, capture: Capture) -> np.ndarray[Any, Any]:
         x = pack(x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2])
         space = PACKED
     if space == PACKED:
-        letters = site_channels(capture.cfa)
-        planes = [torch.stack([x[:, site] for site in range(4) if letters[site] == c]).mean(0) for c in range(3)]
-        x = torch.stack(planes, 1)
+        x = cell_colors(x, capture.cfa)
     x = x if x.shape[1] == 3 else x[:, :1].expand(-1, 3, -1, -1)
     step = max(1, round(max(x.shape[2:]) / _THUMBNAIL))
     x = F.avg_pool2d(x, step) if step > 1 else x

@@ -194,7 +194,13 @@ def lpips(made: Tensor, wanted: Tensor, weights: Path, backbone: Path) -> Tensor
     with torch.no_grad():
         for own, value in zip(net.net.parameters(), convolutions, strict=True):
             own.copy_(value)
-        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), strict=False)
+        layers = torch.load(weights, map_location="cpu", weights_only=True)
+        # The package holds each linear layer under two names, lin0 and lins.0; the file has the first.
+        names = {name for name in net.state_dict() if name.startswith("lin") and not name.startswith("lins.")}
+        if layers.keys() != names:
+            told = min(layers.keys() ^ names)
+            raise InvalidArgument(f"{weights} holds no linear layers of LPIPS with AlexNet: {told} is not in both")
+        net.load_state_dict(layers, strict=False)
         found: Tensor = net(made.float(), wanted.float(), normalize=True)
     return found.reshape(-1).double()
 

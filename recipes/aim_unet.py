@@ -15,9 +15,7 @@ from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import RawNetwork
-from isptoolkit.learned.raw_network import drawn
-from isptoolkit.stages import Levels
-from isptoolkit.stages.cfa import pack
+from isptoolkit.learned.raw_network import drawn, planes
 from isptoolkit.train import load_trained
 
 
@@ -70,10 +68,10 @@ class BaselineUNet(nn.Module):
             kept.append(y)
         for grow, convolutions, across in zip(self.grow, self.up, reversed(kept[:-1]), strict=True):
             y = convolutions(torch.cat((across, grow(y)), 1))
-        planes: Tensor = self.head(y)[..., :height, :width]
+        found: Tensor = self.head(y)[..., :height, :width]
         if not self.config.sites:
-            return planes[..., ::2, ::2]
-        return torch.stack([planes[:, site, site // 2 :: 2, site % 2 :: 2] for site in range(4)], 1)
+            return found[..., ::2, ::2]
+        return torch.stack([found[:, site, site // 2 :: 2, site % 2 :: 2] for site in range(4)], 1)
 
 
 def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
@@ -117,13 +115,13 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the mean absolute error."""
-        wanted = pack(Levels()(batch.sensor, batch.capture))
+        wanted = planes(batch.sensor, batch.capture)
         error = self.net(batch.target) - wanted
         return error.square().mean(), {"raw": error.detach().abs().mean()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), pack(Levels()(batch.sensor, batch.capture)))
+        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
 
 
 def _convolutions(inputs: int, width: int) -> nn.Sequential:

@@ -16,9 +16,7 @@ from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, Upward, WaveletCritic, WeighedFeatures, criticized
-from isptoolkit.learned.raw_network import drawn
-from isptoolkit.stages import Levels
-from isptoolkit.stages.cfa import pack
+from isptoolkit.learned.raw_network import drawn, planes
 from isptoolkit.train import load_trained, losses
 
 _ATTENTIVE = 2
@@ -160,7 +158,7 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, critic: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, of the network or of its critic, and its parts."""
-        wanted = pack(Levels()(batch.sensor, batch.capture))
+        wanted = planes(batch.sensor, batch.capture)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not critic):
             made = self.net(batch.target)
         if critic and self.critic is not None:
@@ -179,4 +177,4 @@ class Objective(nn.Module):
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), pack(Levels()(batch.sensor, batch.capture)))
+        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))

@@ -16,10 +16,8 @@ from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import ContextFusion, RawNetwork, VarianceHead, softened_error
-from isptoolkit.learned.raw_network import drawn
+from isptoolkit.learned.raw_network import drawn, planes
 from isptoolkit.learned.soft_supervision import SUPERVISIONS
-from isptoolkit.stages import Levels
-from isptoolkit.stages.cfa import pack
 from isptoolkit.train import load_trained
 
 
@@ -188,7 +186,7 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the plain error."""
-        wanted = pack(Levels()(batch.sensor, batch.capture))
+        wanted = planes(batch.sensor, batch.capture)
         mean, deviation = self.net.softened(batch.target)
         error = (mean - wanted).abs().mean()
         if deviation is None:
@@ -198,7 +196,7 @@ class Objective(nn.Module):
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), pack(Levels()(batch.sensor, batch.capture)))
+        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

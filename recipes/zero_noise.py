@@ -14,9 +14,7 @@ from torch.nn import functional as F
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.learned import RawNetwork
-from isptoolkit.learned.raw_network import drawn
-from isptoolkit.stages import Levels
-from isptoolkit.stages.cfa import pack
+from isptoolkit.learned.raw_network import drawn, planes
 from isptoolkit.train import load_trained
 
 
@@ -108,12 +106,12 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss."""
-        wanted = pack(Levels()(batch.sensor, batch.capture))
+        wanted = planes(batch.sensor, batch.capture)
         return (self.net(batch.target) - wanted).abs().mean(), {}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), pack(Levels()(batch.sensor, batch.capture)))
+        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
 
 
 def _convolutions(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequential:

@@ -17,7 +17,6 @@ from ..errors import InvalidArgument, UnreadableFile
 from ..io import read_image
 from ..stages.cfa import unpack
 from .case import Case
-from .protocol import Protocol
 
 WHERE = "https://github.com/mv-lab/AISP, folder aim22-reverseisp"
 WHITE = 1024.0
@@ -41,7 +40,6 @@ class Aim22:
 
     Args:
         data: the folder of a phone, such as `data-s7`.
-        protocol: its protocol.
         size: height and width of its pictures.
 
     Raises:
@@ -49,8 +47,8 @@ class Aim22:
         UnreadableFile: for arrays of another shape, type or depth.
     """
 
-    def __init__(self, data: Path, protocol: Protocol, size: int) -> None:
-        self._protocol, self._size = protocol, size
+    def __init__(self, data: Path, size: int) -> None:
+        self._size = size
         tiles = _tiles(data / "train", size)
         if (data / "test").is_dir():
             learned, held = tiles, _tiles(data / "test", size)

@@ -26,6 +26,10 @@ class Case:
     capture: Capture
     picture: Tensor
 
+    def to(self, device: str) -> "Case":
+        """The same on another device."""
+        return Case(self.name, self.sensor.to(device), self.capture.to(device), self.picture.to(device))
+
     @staticmethod
     def of(name: str, batch: Batch) -> "Case":
         """Of a batch of one sample."""

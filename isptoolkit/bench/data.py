@@ -34,5 +34,5 @@ def pairs_of(protocol: str, data: Path | None, target: str = "libraw") -> Pairs:
     if protocol == "pairs":
         return RawPairs(data, target)
     if protocol.startswith("aim22"):
-        return Aim22(data, PROTOCOLS[protocol], {"aim22-s7": 504, "aim22-p20": 496}[protocol])
-    return FiveK(data, PROTOCOLS[protocol], {"fivek-nikon": "NIKON_D700", "fivek-canon": "Canon_EOS_5D"}[protocol])
+        return Aim22(data, {"aim22-s7": 504, "aim22-p20": 496}[protocol])
+    return FiveK(data, {"fivek-nikon": "NIKON_D700", "fivek-canon": "Canon_EOS_5D"}[protocol])

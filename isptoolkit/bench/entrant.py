@@ -7,9 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..capture import Capture
+from ..learned.raw_network import planes
 from ..pipeline import Pipeline
-from ..stages import Levels
-from ..stages.cfa import pack
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,6 @@ class Entrant:
     rate: float = 1e-3
     cost: float = 1.0
     reported: str | None = None
-
-
-def planes(sensor: Tensor, capture: Capture) -> Tensor:
-    """Digital numbers as four planes, black 0, white 1."""
-    return pack(Levels()(sensor, capture))
 
 
 def two_way(pipeline: Pipeline) -> Ways:

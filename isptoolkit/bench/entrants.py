@@ -49,15 +49,13 @@ def _by_net(about: str, module: Any, config: Any, ensemble: bool = False, **how:
     return Entrant(about, ways, lambda: module.Objective(config), kept, **how)
 
 
-def _by_flow(about: str, module: Any, config: Any, last: str, **how: Any) -> Entrant:
-    """Of a recipe whose pipeline is inverted."""
+def _by_flow(about: str, recipe: str, config: Any, make: Callable[[], nn.Module], **how: Any) -> Entrant:
+    """Of an objective whose pipeline is inverted."""
 
     def ways(objective: Any) -> Ways:
-        chain = objective.pipeline.span("levels", last).eval()
-        return replace(two_way(chain), module=objective)
+        return replace(two_way(objective.pipeline.span("levels", "render").eval()), module=objective)
 
-    name = module.__name__.rsplit(".", 1)[-1]
-    return Entrant(about, ways, lambda: module.Objective(config), {"recipe": name, **asdict(config)}, **how)
+    return Entrant(about, ways, make, {"recipe": recipe, **asdict(config)}, **how)
 
 
 def _u_net() -> Entrant:
@@ -111,20 +109,18 @@ def _invisp(rounding: str | None) -> Callable[[], Entrant]:
 
         config = invisp.Config(blocks=3, growth=16, rounding=rounding or "noise")
         if rounding is None:
-            about = "InvISP, 3 of 8 blocks, trained without a JPEG"
-            return Entrant(
-                about,
-                lambda objective: replace(
-                    two_way(objective.pipeline.span("levels", "render").eval()), module=objective
-                ),
+            return _by_flow(
+                "InvISP, 3 of 8 blocks, trained without a JPEG",
+                "invisp without jpeg",
+                config,
                 lambda: _WithoutJpeg(invisp.Objective(config)),
-                {"recipe": "invisp without jpeg", **asdict(config)},
                 rate=2e-3,
                 cost=9.0,
                 reported="invisp-without-jpeg",
             )
         about = f"InvISP, 3 of 8 blocks, JPEG with {rounding} rounding"
-        return _by_flow(about, invisp, config, "render", rate=2e-3, cost=18.0, reported="invisp")
+        how = {"rate": 2e-3, "cost": 18.0, "reported": "invisp"}
+        return _by_flow(about, "invisp", config, lambda: invisp.Objective(config), **how)
 
     return made
 
@@ -149,7 +145,8 @@ def _hybrid(part: str) -> Callable[[], Entrant]:
             "flow": "classic() with matrix, curve and tone swapped by a flow",
             "residual": "classic() and a flow behind it that begins as the identity",
         }[part]
-        return _by_flow(about, hybrids, hybrids.Config(part), "render", rate=5e-4, cost=12.0)
+        config = hybrids.Config(part)
+        return _by_flow(about, "hybrids", config, lambda: hybrids.Objective(config), rate=5e-4, cost=12.0)
 
     return made
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from ..data import fivek
 from ..errors import InvalidArgument
 from .case import Case
-from .protocol import Protocol
 
 WHERE = "https://data.csail.mit.edu/graphics/fivek (DNG files) and https://github.com/yzxing87/Invertible-ISP (lists)"
 _PATCH = 512
@@ -20,18 +19,16 @@ class FiveK:
 
     Args:
         data: folder of the lists.
-        protocol: its protocol.
         camera: `NIKON_D700` or `Canon_EOS_5D`.
 
     Raises:
         InvalidArgument: where a list or a file of one is missing.
     """
 
-    def __init__(self, data: Path, protocol: Protocol, camera: str) -> None:
+    def __init__(self, data: Path, camera: str) -> None:
         lists = [data / f"{camera}_{part}.txt" for part in ("train", "test")]
         if missing := [path for path in lists if not path.is_file()]:
             raise InvalidArgument(f"{missing[0]} is not there: the data are to be had from {WHERE}")
-        self._protocol = protocol
         self.train = fivek(data, camera, "train", target="libraw-jpeg", mixed=True)
         self._test = fivek(data, camera, "test", target="libraw-jpeg", mixed=True)
         words = "\n".join(path.read_text() for path in lists)

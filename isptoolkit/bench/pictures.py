@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ..capture import Capture
 from ..stages import SRGBCurve
-from ..stages.cfa import site_channels
+from ..stages.cfa import cell_colors
 
 ERROR = 0.05
 """Of RAW, where error maps are white."""
@@ -14,9 +14,7 @@ ERROR = 0.05
 
 def visible(raw: Tensor, capture: Capture, exposure: float) -> Tensor:
     """Planes `[1,4,h,w]` of black 0 and white 1 as sRGB `[1,3,h,w]`: a color for each cell, balanced, brightened."""
-    letters = site_channels(capture.cfa)
-    planes = [torch.stack([raw[:, site] for site in range(4) if letters[site] == c]).mean(0) for c in range(3)]
-    picture = torch.stack(planes, 1)
+    picture = cell_colors(raw, capture.cfa)
     if capture.gains is not None:
         picture = picture * capture.gains.to(picture.dtype)[:, :, None, None]
     made: Tensor = SRGBCurve()((exposure * picture).clamp(0, 1), capture)

@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import math
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from ..data import RawFolder
 from ..errors import InvalidArgument
@@ -26,7 +28,9 @@ class RawPairs:
     """
 
     def __init__(self, data: Path, target: str = "libraw") -> None:
-        everything = RawFolder(data, mixed=True, target=target)
+        self._cache = tempfile.TemporaryDirectory(prefix="isptoolkit-pairs-")
+        how: dict[str, Any] = {"mixed": True, "target": target, "cache": Path(self._cache.name)}
+        everything = RawFolder(data, **how)
         by_folder: dict[Path, list[Path]] = {}
         for path in sorted(everything.files):
             by_folder.setdefault(path.parent, []).append(path)
@@ -36,8 +40,8 @@ class RawPairs:
         learned = [path.stem for path in everything.files if path.stem not in held]
         if not held:
             raise InvalidArgument(f"{data} holds no folder with two RAW files: one to learn from, one for the test")
-        self.train = RawFolder(data, names=learned, mixed=True, target=target)
-        self._test = RawFolder(data, names=sorted(held), mixed=True, target=target)
+        self.train = RawFolder(data, names=learned, **how)
+        self._test = RawFolder(data, names=sorted(held), **how)
         sizes = [f"{path.name} {path.stat().st_size}" for path in sorted(everything.files)]
         self.fingerprint = hashlib.sha256("\n".join([target, *sizes]).encode()).hexdigest()
         skipped = len(everything.skipped)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from .. import metrics
 from ..capture import Capture
+from ..learned.raw_network import planes
 from ..round_trip import measure
 from ..spaces import CAMERA, MOSAIC
 from ..stages import DemosaicBilinear, PowerCurve, WhiteBalance
 from ..stages.cfa import unpack
 from .case import Case
-from .entrant import Ways, planes
+from .entrant import Ways
 from .protocol import Protocol
 
 _MS_SSIM = 161
@@ -64,12 +65,11 @@ def score(ways: Ways, case: Case, protocol: Protocol) -> tuple[dict[str, float],
         start = time.perf_counter()
         raw = ways.back(picture, case.capture)
         found["seconds"] = time.perf_counter() - start
-        made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, planes(case.sensor, case.capture)))
+        truth = planes(case.sensor, case.capture)
+        made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, truth))
         found["raw PSNR"] = float(metrics.psnr(made, wanted))
         found["raw SSIM"] = float(metrics.ssim(made, wanted, taps=protocol.taps))
-        found["raw DN"] = float(
-            metrics.digital_numbers(raw.clamp(0, 1), planes(case.sensor, case.capture), case.capture)
-        )
+        found["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
         if min(made.shape[2:]) >= _MS_SSIM:
             found["raw MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
     return found, raw, rendered

@@ -15,13 +15,14 @@ from torch import Tensor
 from ..atomic import replacing
 from ..errors import IspError
 from ..io import write_image
+from ..learned.raw_network import planes
 from ..train import Training, train
 from .case import Case, Pairs
 from .data import pairs_of
-from .entrant import Entrant, Ways, planes
+from .entrant import Entrant, Ways
 from .entrants import entrant
 from .pictures import draw
-from .protocol import PROTOCOLS
+from .protocol import PROTOCOLS, Protocol
 from .scoring import by_stage, cost, score
 
 SHOWN = 6
@@ -86,11 +87,10 @@ def work(job: Job, out: Path, key: str) -> None:
     start = time.perf_counter()
     try:
         found = _done(job, out)
-    except (IspError, MemoryError, OSError) as error:
-        found = {"failed": f"{type(error).__name__}: {error}"}
     except Exception as error:
         found = {"failed": f"{type(error).__name__}: {error}"}
-        (out / "traceback.txt").write_text(traceback.format_exc())
+        if not isinstance(error, IspError | MemoryError | OSError):
+            (out / "traceback.txt").write_text(traceback.format_exc())
     found |= {"key": key, "wall seconds": time.perf_counter() - start}
     with replacing(out / "result.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
@@ -107,22 +107,21 @@ def _done(job: Job, out: Path) -> dict[str, Any]:
         found |= {"steps": settings.steps, "training CPU s": time.process_time() - start}
         made = made.to(job.device).eval()
     ways = chosen.ways(made)
-    return found | _scored(ways, data, protocol.name, out, job.device)
+    return found | _scored(ways, data, protocol, out, job.device)
 
 
-def _scored(ways: Ways, data: Pairs, protocol: str, out: Path, device: str) -> dict[str, Any]:
+def _scored(ways: Ways, data: Pairs, protocol: Protocol, out: Path, device: str) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number, case in enumerate(data.cases):
-        near = Case(case.name, case.sensor.to(device), case.capture.to(device), case.picture.to(device))
-        row, raw, rendered = score(ways, near, PROTOCOLS[protocol])
+        row, raw, rendered = score(ways, case.to(device), protocol)
         rows.append({"name": case.name, **row})
         if number < SHOWN:
             _draw(case, raw, rendered, out / f"{number}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     numbers = [name for name in rows[0] if name != "name"] if rows else []
     means = {name: float(np.nanmean([row[name] for row in rows])) for name in numbers}
-    first = data.cases[0]
+    first = data.cases[0].to(device)
     return {
         "means": means,
         "cases": rows,
@@ -136,7 +135,8 @@ def _draw(case: Case, raw: Tensor | None, rendered: Tensor | None, folder: Path)
     """Pictures of a case: what was there, what was found, and where it is wrong."""
     folder.mkdir(parents=True, exist_ok=True)
     truth = planes(case.sensor, case.capture)
-    pictures = draw(case.picture, truth, None if raw is None else raw.cpu(), rendered, case.capture)
+    found, shown = (None if x is None else x.cpu() for x in (raw, rendered))
+    pictures = draw(case.picture, truth, found, shown, case.capture)
     for name, picture in pictures.items():
         write_image(folder / f"{name}.png", picture)
 

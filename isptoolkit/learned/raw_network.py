@@ -8,6 +8,7 @@ from ..contract import Contract
 from ..errors import InvalidArgument, InvalidSize
 from ..spaces import MOSAIC, PACKED, SRGB, Space
 from ..stage import Stage
+from ..stages import Levels
 from ..stages.cfa import pack, unpack
 
 
@@ -58,6 +59,16 @@ class RawNetwork(Stage):
         return mosaic if self.gives == MOSAIC else pack(mosaic.contiguous())
 
 
+def planes(sensor: Tensor, capture: Capture) -> Tensor:
+    """Digital numbers `[B,1,H,W]` as the four planes of their cells, black 0 and white 1: `[B,4,H/2,W/2]`.
+
+    >>> import torch
+    >>> planes(torch.full((1, 1, 2, 2), 1023.0), Capture.of("RGGB", black=64, white=1023)).flatten().tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    return pack(Levels()(sensor, capture))
+
+
 def drawn(picture: Tensor, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
     """The picture, and green of RAW as it is found and as it is, brightened: what training draws.
 
@@ -67,8 +78,8 @@ def drawn(picture: Tensor, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         wanted: the same.
     """
     shown = {"RAW found": made, "RAW": wanted}
-    planes = {name: F.interpolate(x[:, 1:2].clamp(0, 1) ** (1 / 2.2), scale_factor=2) for name, x in shown.items()}
-    return {"picture": picture, **{name: x.expand(-1, 3, -1, -1) for name, x in planes.items()}}
+    green = {name: F.interpolate(x[:, 1:2].clamp(0, 1) ** (1 / 2.2), scale_factor=2) for name, x in shown.items()}
+    return {"picture": picture, **{name: x.expand(-1, 3, -1, -1) for name, x in green.items()}}
 
 
 _SHIFTS = {"RGGB": (0, 0), "GRBG": (0, 1), "GBRG": (1, 0), "BGGR": (1, 1)}

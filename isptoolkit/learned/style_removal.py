@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ..errors import InvalidArgument
 from .adain import EPSILON, adain
+from .blur import Blur
 from .strips import in_strips, large, strips
 
 
@@ -151,8 +152,6 @@ class StyleRemoval(nn.Module):
     torch.Size([1, 8, 5, 4])
     """
 
-    blur: Tensor
-
     def __init__(
         self,
         inputs: int,
@@ -170,8 +169,7 @@ class StyleRemoval(nn.Module):
         self.leaky = nn.ModuleList(BiasedLeaky(outputs) for _ in range(3))
         self.attention = WeighedFeatures(outputs) if attention else None
         self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=1 + down) if inputs != outputs or down else None
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("blur", torch.outer(taps, taps)[None, None], persistent=False)
+        self.blur = Blur() if down else None
 
     def forward(self, x: Tensor) -> Tensor:
         scale, shift = self.style(x)
@@ -182,10 +180,8 @@ class StyleRemoval(nn.Module):
 
     def _features(self, x: Tensor) -> Tensor:
         y = self.leaky[0](self.first(x))
-        if self.down:
-            y = F.conv2d(
-                F.pad(y, (1, 2, 1, 2), mode="replicate"), self.blur.expand(y.shape[1], -1, -1, -1), groups=y.shape[1]
-            )
+        if self.blur is not None:
+            y = self.blur(y)
         made: Tensor = self.leaky[1](self.second(y))
         return made
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..errors import InvalidArgument, InvalidTensor
+from .blur import Blur
 from .flow import Haar
 
 _GROUP = 4
@@ -36,8 +37,6 @@ class WaveletCritic(nn.Module):
     torch.Size([3])
     """
 
-    blur: Tensor
-
     def __init__(self, planes: int = 4, widths: tuple[int, ...] = (128, 512, 512, 512, 512, 512)) -> None:
         super().__init__()
         if len(widths) < 2:
@@ -52,8 +51,7 @@ class WaveletCritic(nn.Module):
             nn.LeakyReLU(0.2),
             spectral_norm(nn.Linear(widths[-1], 1)),
         )
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("blur", torch.outer(taps, taps)[None, None], persistent=False)
+        self.blur = Blur()
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] != self.planes:
@@ -62,22 +60,14 @@ class WaveletCritic(nn.Module):
         y = x.new_zeros(())
         for scale, seen in enumerate(self.seen):
             if scale:
-                x = self._blurred(x)[..., ::2, ::2]
+                x = self.blur(x)[..., ::2, ::2]
             y = y + F.leaky_relu(seen(self.haar(x)), 0.2)
             if scale < len(self.shrunk):
                 y = F.leaky_relu(self.looked[scale](y), 0.2)
-                y = F.leaky_relu(self.shrunk[scale](self._blurred(y)), 0.2)
+                y = F.leaky_relu(self.shrunk[scale](self.blur(y)), 0.2)
         y = torch.cat((y, _among(y)), 1)
         made: Tensor = self.judged(F.leaky_relu(self.last(y), 0.2).flatten(1))
         return made[:, 0]
-
-    def _blurred(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        return F.conv2d(
-            F.pad(x, (1, 2, 1, 2), mode="replicate"),
-            self.blur.to(x.dtype).expand(channels, -1, -1, -1),
-            groups=channels,
-        )
 
 
 def criticized(

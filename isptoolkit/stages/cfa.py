@@ -54,6 +54,17 @@ def mosaic(image: Tensor, cfa: str) -> Tensor:
     return torch.where(red, image[:, 0], torch.where(green, image[:, 1], image[:, 2]))[:, None]
 
 
+def cell_colors(packed: Tensor, cfa: str) -> Tensor:
+    """A color for each 2x2 cell, equal letters averaged: `[B,4,h,w]` to `[B,3,h,w]`.
+
+    >>> cell_colors(torch.tensor([1.0, 2.0, 4.0, 5.0]).view(1, 4, 1, 1), "RGGB").flatten().tolist()
+    [1.0, 3.0, 5.0]
+    """
+    letters = site_channels(cfa)
+    means = [torch.stack([packed[:, site] for site in range(4) if letters[site] == c]).mean(0) for c in range(3)]
+    return torch.stack(means, 1)
+
+
 def pack(plane: Tensor) -> Tensor:
     """The four sites of each 2x2 cell as channels, row-major: `[B,1,H,W]` to `[B,4,H/2,W/2]`.
 

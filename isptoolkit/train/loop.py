@@ -146,7 +146,9 @@ def train(
     if log is not None:
         log.close()
         result = {**plain.state_dict(), **average}
-        write_weights(out / "weights.safetensors", {k: v for k, v in result.items() if k[:7] != "critic."}, about)
+        write_weights(
+            out / "weights.safetensors", {k: v for k, v in result.items() if not k.startswith("critic.")}, about
+        )
     trained: nn.Module = plain
     return trained
 

@@ -10,9 +10,9 @@ from PIL import Image
 from isptoolkit import errors
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data import pairs_of
-from isptoolkit.bench.entrant import planes
 from isptoolkit.bench.entrants import entrant
 from isptoolkit.bench.scoring import as_compared, score, through_file
+from isptoolkit.learned.raw_network import planes
 from isptoolkit.metrics import psnr
 
 CRW = ("CRW_0117.CRW", "CRW_0118.CRW", "CRW_0112.CRW")
