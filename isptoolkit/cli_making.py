@@ -36,17 +36,23 @@ def train(
 
 
 def bench(
-    protocol: Annotated[str, typer.Argument(help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon or fivek-canon")],
+    protocol: Annotated[
+        str, typer.Argument(help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon, fivek-canon, sidd or micro-noise")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the results; what is done there is kept")],
     entrants: Annotated[str | None, typer.Option(metavar="A,B,C", help="who takes part; all, if not given")] = None,
-    data: Annotated[Path | None, typer.Option(help="folder of the data; micro needs none")] = None,
+    data: Annotated[Path | None, typer.Option(help="folder of the data; micro and micro-noise need none")] = None,
     target: Annotated[str, typer.Option(help="of pairs: libraw, libraw-jpeg or camera")] = "libraw",
-    steps: Annotated[int, typer.Option(min=1, help="of training, for the cheapest entrants")] = 600,
+    steps: Annotated[int, typer.Option(min=1, help="of training, for an entrant of cost 1")] = 1000,
     seed: Annotated[int, typer.Option(help="of weights and data")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     budget: Annotated[float, typer.Option(metavar="SECONDS", help="for each entrant; 0 for no bound")] = 0.0,
     memory: Annotated[float, typer.Option(metavar="GIB", help="for each entrant; 0 for no bound")] = 0.0,
     workers: Annotated[int, typer.Option(min=1, help="entrants at once")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="that train an entrant together, such as one for each GPU")] = 1,
+    lpips: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="with alex.pth and alexnet-owt-7be5be79.pth")
+    ] = None,
 ) -> None:
     """Run recipes side by side on the same work.
 
@@ -66,6 +72,8 @@ def bench(
         budget=budget,
         memory=memory,
         workers=workers,
+        processes=processes,
+        lpips=lpips,
     )
 
 

@@ -1,6 +1,8 @@
 """How far two pictures, or two RAW, are apart: one number for each sample, in float64."""
 
+import functools
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .capture import Capture
-from .errors import InvalidArgument, InvalidTensor, MissingPackage
+from .errors import InvalidArgument, InvalidTensor, MissingPackage, UnreadableFile
 
 
 def psnr(made: Tensor, wanted: Tensor, peak: float = 1.0) -> Tensor:
@@ -172,42 +174,55 @@ def lpips(made: Tensor, wanted: Tensor, weights: Path, backbone: Path) -> Tensor
 
     Raises:
         MissingPackage: where lpips, or the torchvision it needs, cannot be imported.
-        InvalidArgument: for files that are not there.
+        InvalidArgument: for files that are not there, or of another network.
+        UnreadableFile: for files that are broken.
 
     Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018.
     """
     for path in (weights, backbone):
         if not Path(path).is_file():
             raise InvalidArgument(f"LPIPS needs its weights, {path} is no file")
+    made, wanted = _pair(made, wanted)
+    with torch.no_grad():
+        found: Tensor = _lpips(Path(weights), Path(backbone))(made.float(), wanted.float(), normalize=True)
+    return found.reshape(-1).double()
+
+
+@functools.lru_cache(1)
+def _lpips(weights: Path, backbone: Path) -> Any:
     try:
         import lpips as package
     except (ImportError, RuntimeError) as error:
         raise MissingPackage(
             f'LPIPS needs lpips and a torchvision of the same build as torch ({error}): pip install "isptoolkit[lpips]"'
         ) from None
-    made, wanted = _pair(made, wanted)
     net: Any = package.LPIPS(net="alex", pnet_rand=True, pretrained=False, verbose=False).eval()
-    features = torch.load(backbone, map_location="cpu", weights_only=True)
-    convolutions = [
-        v for k, v in sorted(features.items(), key=lambda item: _order(item[0])) if k.startswith("features.")
-    ]
+    features = _tensors(backbone)
+    convolutions = [features.get(f"features.{n}.{kind}") for n in (0, 3, 6, 8, 10) for kind in ("weight", "bias")]
     with torch.no_grad():
         for own, value in zip(net.net.parameters(), convolutions, strict=True):
+            if value is None or value.shape != own.shape:
+                raise InvalidArgument(f"{backbone} holds no weights of torchvision's AlexNet")
             own.copy_(value)
-        layers = torch.load(weights, map_location="cpu", weights_only=True)
+        layers = _tensors(weights)
         # The package holds each linear layer under two names, lin0 and lins.0; the file has the first.
         names = {name for name in net.state_dict() if name.startswith("lin") and not name.startswith("lins.")}
         if layers.keys() != names:
             told = min(layers.keys() ^ names)
             raise InvalidArgument(f"{weights} holds no linear layers of LPIPS with AlexNet: {told} is not in both")
         net.load_state_dict(layers, strict=False)
-        found: Tensor = net(made.float(), wanted.float(), normalize=True)
-    return found.reshape(-1).double()
+    return net
 
 
-def _order(name: str) -> tuple[int, bool]:
-    _, number, kind = name.split(".")
-    return int(number), kind == "bias"
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Of a published file; nothing but tensors is read of it."""
+    try:
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise UnreadableFile(f"{path} holds no weights ({type(error).__name__}): download it again") from None
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise UnreadableFile(f"{path} holds no weights by name: download it again")
+    return found
 
 
 def _pair(made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

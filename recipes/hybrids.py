@@ -1,7 +1,8 @@
 """Classical cameras with one part learned: what a graph of stages that can be swapped is for.
 
 `flow`: matrix, curve and tone of `classic()` swapped by a normalizing flow. `residual`: the whole of it, and a flow
-that begins as the identity behind it. Both stay two-way, so that the way back is the inverse of what was learned.
+that begins as the identity behind it. `demosaic`: its demosaic swapped by a small network. All stay two-way, so that
+the way back is the inverse of what was learned.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from isptoolkit import CAMERA, SRGB, Pipeline, presets, stages
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
+from isptoolkit.learned import ResidualDemosaic
 
 from .invisp import ENCODED, InvISP
 
@@ -21,7 +23,7 @@ class Config:
     """Which part is learned.
 
     Args:
-        part: `flow` or `residual`, see above.
+        part: `flow`, `residual` or `demosaic`, see above.
         blocks: of the flow.
         growth: channels that each convolution of a dense block adds.
     """
@@ -31,8 +33,8 @@ class Config:
     growth: int = 16
 
     def __post_init__(self) -> None:
-        if self.part not in ("flow", "residual"):
-            raise InvalidArgument(f"hybrids: the part is flow or residual, got {self.part!r}")
+        if self.part not in ("flow", "residual", "demosaic"):
+            raise InvalidArgument(f"hybrids: the part is flow, residual or demosaic, got {self.part!r}")
 
 
 def build(config: Config | None = None) -> Pipeline:
@@ -43,6 +45,8 @@ def build(config: Config | None = None) -> Pipeline:
     """
     config = config or Config()
     classic = presets.classic()
+    if config.part == "demosaic":
+        return classic.span("levels", "tone").swap("demosaic", ResidualDemosaic())
     if config.part == "residual":
         chain = classic.span("levels", "tone")
         return Pipeline(
@@ -56,6 +60,8 @@ def build(config: Config | None = None) -> Pipeline:
 class Objective(nn.Module):
     """Mean absolute errors of the picture, and of what goes into the flow, back from the true picture.
 
+    Of a learned demosaic the picture alone: the way back takes samples, whatever was learned.
+
     Args:
         config: of the recipe.
     """
@@ -67,6 +73,9 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and its parts."""
+        if self.config.part == "demosaic":
+            error = (self.pipeline(batch.sensor, batch.capture) - batch.target).abs().mean()
+            return error, {"rgb": error.detach()}
         names = self.pipeline.names
         with torch.no_grad():
             seen = self.pipeline.span(names[0], names[-2])(batch.sensor, batch.capture)

@@ -42,6 +42,7 @@ class Config:
         weight: of the branch's error: alpha in the paper, 0.001; under `testing` the paper has 1.
         draws: averaged under `testing`.
         recompute: train without keeping what happens inside modules: less memory, one more pass forward.
+        inputs: 3, a picture; or 4, planes of RAW with noise, which it gives without (section 4.4).
     """
 
     width: int = 48
@@ -58,10 +59,14 @@ class Config:
     weight: float = 0.001
     draws: int = 50
     recompute: bool = False
+    inputs: int = 3
 
     def __post_init__(self) -> None:
         if self.supervision not in SUPERVISIONS:
             raise InvalidArgument(f"ssdnet: supervision is {', '.join(SUPERVISIONS)}, got {self.supervision!r}")
+        if self.inputs not in (3, 4) or (self.inputs == 4 and self.supervision != "hard"):
+            told = f"got {self.inputs!r} and {self.supervision!r}"
+            raise InvalidArgument(f"ssdnet: inputs are 3, a picture, or 4, planes with noise, supervised hard, {told}")
 
 
 SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
@@ -69,10 +74,10 @@ SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
 
 
 class SSDNet(nn.Module):
-    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`.
+    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; or planes with noise `[B,4,H,W]` to planes without.
 
-    Any even size from 16: borders are reflected up to whole cells of 16 and cut off again. In `eval` under `testing` it
-    averages draws, as the paper does; under all other supervisions it gives the mean.
+    Any even size from 16, of planes any size: borders are reflected up to whole cells of 16 and cut off again. In
+    `eval` under `testing` it averages draws, as the paper does; under all other supervisions it gives the mean.
 
     Args:
         config: of the recipe.
@@ -82,8 +87,8 @@ class SSDNet(nn.Module):
     def __init__(self, config: Config | None = None, branch: bool | None = None) -> None:
         super().__init__()
         config = config or Config()
-        self.config, width = config, config.width
-        self.first = nn.Sequential(_conv(3, 3), _conv(3, width))
+        self.config, width, inputs = config, config.width, config.inputs
+        self.first = nn.Sequential(_conv(inputs, inputs), _conv(inputs, width))
         widths = [width * 2**scale for scale in range(4)]
         counts = (*config.blocks, config.middle)
         self.down = nn.ModuleList(
@@ -103,8 +108,8 @@ class SSDNet(nn.Module):
         )
         self.last = _Modules(config, 2 * width, config.heads[0], config.last)
         self.refine = _Modules(config, 2 * width, config.heads[0], config.refinement)
-        self.picture = nn.Sequential(_conv(2 * width, 3), nn.GELU())
-        self.out = nn.Sequential(_conv(3, 1), nn.PixelUnshuffle(2))
+        self.picture = nn.Sequential(_conv(2 * width, inputs), nn.GELU())
+        self.out = nn.Sequential(_conv(3, 1), nn.PixelUnshuffle(2)) if inputs == 3 else _conv(4, 4)
         wanted = config.supervision != "hard" if branch is None else branch
         self.branch = VarianceHead(2 * width, _Modules(config, 2 * width, config.heads[0], 4)) if wanted else None
 
@@ -123,9 +128,9 @@ class SSDNet(nn.Module):
         deviation = None if self.branch is None else self._cropped(self.branch(picture), x)
         return self._cropped(self.out(picture), x), deviation
 
-    @staticmethod
-    def _cropped(planes: Tensor, x: Tensor) -> Tensor:
-        return planes[..., : x.shape[2] // 2, : x.shape[3] // 2]
+    def _cropped(self, made: Tensor, x: Tensor) -> Tensor:
+        cell = 2 if self.config.inputs == 3 else 1
+        return made[..., : x.shape[2] // cell, : x.shape[3] // cell]
 
     def _rendered(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -186,8 +191,8 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the plain error."""
-        wanted = planes(batch.sensor, batch.capture)
-        mean, deviation = self.net.softened(batch.target)
+        seen, wanted = self._sides(batch)
+        mean, deviation = self.net.softened(seen)
         error = (mean - wanted).abs().mean()
         if deviation is None:
             return error, {"raw": error.detach()}
@@ -196,7 +201,14 @@ class Objective(nn.Module):
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
+        seen, wanted = self._sides(batch)
+        shown = batch.target if self.config.inputs == 3 else F.interpolate(seen[:, :3], scale_factor=2)
+        return drawn(shown, self.net(seen), wanted)
+
+    def _sides(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the network sees, and what it is to find."""
+        sensor = planes(batch.sensor, batch.capture)
+        return (batch.target, sensor) if self.config.inputs == 3 else (sensor, planes(batch.target, batch.capture))
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

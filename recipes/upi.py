@@ -17,8 +17,9 @@ from isptoolkit import LINEAR, PACKED, Capture, Contract, Pipeline, Stage, fuse,
 from isptoolkit.data import Batch, PhotoFolder
 from isptoolkit.errors import InvalidArgument, MissingMetadata
 from isptoolkit.learned import UNet
+from isptoolkit.learned.raw_network import planes
 from isptoolkit.priors import SIDD, UPI, NoiseLine, random_captures
-from isptoolkit.stages.cfa import pack, unpack
+from isptoolkit.stages.cfa import unpack
 from isptoolkit.stages.noise import shot_read_noise
 
 
@@ -177,23 +178,30 @@ class Objective(nn.Module):
         self.denoiser = Denoiser(self.config.widths, self.config.scaled)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss; sensor is noisy, target the photograph that it was made of."""
+        """The loss; sensor is noisy, target the photograph that it was made of, or the mosaic without noise."""
         clean, denoised = self._pair(batch)
         if self.config.domain == "raw":
             return (denoised - clean).abs().mean(), {}
-        made, wanted = (process(x.clamp(0, 1), batch.capture) for x in (denoised, clean))
+        made, wanted = (_processed(x, batch.capture) for x in (denoised, clean))
         return (made - wanted).abs().mean(), {"raw": (denoised - clean).detach().abs().mean()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """Noisy, denoised and clean, processed."""
         clean, denoised = self._pair(batch)
-        shown = {"noisy": batch.sensor, "denoised": denoised, "clean": clean}
-        return {name: process(x.clamp(0, 1), batch.capture) for name, x in shown.items()}
+        shown = {"noisy": stages.Levels()(batch.sensor, batch.capture), "denoised": denoised, "clean": clean}
+        return {name: _processed(x, batch.capture) for name, x in shown.items()}
 
     def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        silent = batch.capture.replace(noise=None)
-        clean = unprocess(batch.target, torch.Generator(), silent)[0]
-        return clean, unpack(self.denoiser(pack(batch.sensor), batch.capture))
+        """Mosaics of black 0 and white 1."""
+        capture, clean = batch.capture, batch.target
+        if clean.shape[1] == 3:
+            clean = unprocess(clean, torch.Generator(), capture.replace(noise=None))[0]
+        return stages.Levels()(clean, capture), unpack(self.denoiser(planes(batch.sensor, capture), capture))
+
+
+def _processed(x: Tensor, capture: Capture) -> Tensor:
+    """The photograph of a mosaic of black 0 and white 1."""
+    return process(stages.Levels().inverse(x.clamp(0, 1), capture), capture)
 
 
 class Unprocessed:

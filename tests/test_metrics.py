@@ -1,12 +1,20 @@
 """Metrics against independent implementations: scipy, colour-science, a pyramid written out, and by hand."""
 
+import shutil
+import sys
+import types
+from pathlib import Path
+
 import colour
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from torch import nn
+from torch.nn import functional as F
 
 from isptoolkit import Capture, errors, metrics
+from isptoolkit.bench.perceptual import perceptual
 
 torch.manual_seed(0)
 X = torch.rand(3, 3, 48, 40, dtype=torch.float64)
@@ -111,6 +119,82 @@ def test_digital_numbers_are_of_each_capture():
     assert found.tolist() == [479.5, 127.5]
 
 
+_LAYERS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1))
+_POOLED = (0, 1, 4)
+
+
+def alexnet(**_):
+    """The convolutional part of AlexNet, numbered as torchvision's is."""
+    layers = []
+    for number, (inputs, outputs, kernel, stride, padding) in enumerate(_LAYERS):
+        layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU()]
+        layers += [nn.MaxPool2d(3, 2)] if number in _POOLED else []
+    net = nn.Module()
+    net.features = nn.Sequential(*layers)
+    return net
+
+
+@pytest.fixture
+def lpips_files(monkeypatch, tmp_path):
+    """The package itself and its weights; only what it takes of torchvision, an architecture, stands in."""
+    torchvision, models = types.ModuleType("torchvision"), types.ModuleType("torchvision.models")
+    torchvision.models, models.alexnet = models, alexnet
+    transforms = types.ModuleType("torchvision.transforms")
+    standing = {"torchvision": torchvision, "torchvision.models": models, "torchvision.transforms": transforms}
+    for name, module in standing.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    for name in [name for name in sys.modules if name.split(".")[0] == "lpips"]:
+        monkeypatch.delitem(sys.modules, name)
+    package = pytest.importorskip("lpips", reason="lpips is not installed (pip install --no-deps lpips)")
+    torch.manual_seed(0)
+    torch.save(alexnet().state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
+    shutil.copy(Path(package.__file__).parent / "weights" / "v0.1" / "alex.pth", tmp_path / "alex.pth")
+    yield tmp_path
+    for name in [name for name in sys.modules if name.split(".")[0] == "lpips"]:
+        del sys.modules[name]
+
+
+def test_lpips_is_its_definition(lpips_files):
+    """Features of five layers, each of length 1, weighed squares of their differences, by functions of torch alone."""
+    layers = torch.load(lpips_files / "alex.pth", "cpu", weights_only=True)
+    kept = torch.load(lpips_files / "alexnet-owt-7be5be79.pth", weights_only=True)
+    weights = [kept[name] for name in kept if name.endswith("weight")]
+    biases = [kept[name] for name in kept if name.endswith("bias")]
+    shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    pictures = [(2 * x.float() - 1 - shift) / scale for x in (X, Y)]
+    wanted = torch.zeros(len(X))
+    for number, (_, _, _, stride, padding) in enumerate(_LAYERS):
+        pictures = [torch.relu(F.conv2d(x, weights[number], biases[number], stride, padding)) for x in pictures]
+        units = [x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10) for x in pictures]
+        apart = (units[0] - units[1]).square()
+        wanted += (layers[f"lin{number}.model.1.weight"] * apart).sum(1).mean((1, 2))
+        pictures = [F.max_pool2d(x, 3, 2) if number in _POOLED[:2] else x for x in pictures]
+    files = (lpips_files / "alex.pth", lpips_files / "alexnet-owt-7be5be79.pth")
+    torch.testing.assert_close(metrics.lpips(X, Y, *files), wanted.double(), rtol=1e-4, atol=1e-6)
+    assert metrics.lpips(X, X, *files).abs().max() == 0
+    torch.save({"lin0.model.1.weight": torch.zeros(1, 64, 1, 1)}, files[0])
+    other = lpips_files / "again.pth"
+    files[0].rename(other)
+    with pytest.raises(
+        errors.InvalidArgument, match="holds no linear layers of LPIPS with AlexNet: lin1.model.1.weight"
+    ):
+        metrics.lpips(X, Y, other, files[1])
+    with pytest.raises(errors.InvalidArgument, match="again.pth holds no weights of torchvision's AlexNet"):
+        metrics.lpips(X, Y, other, other)
+    for content in (b"", b"PK", other.read_bytes()[:100]):
+        (lpips_files / "broken.pth").write_bytes(content)
+        with pytest.raises(errors.UnreadableFile, match="broken.pth holds no weights .*download it again"):
+            metrics.lpips(X, Y, other, lpips_files / "broken.pth")
+
+
+def test_lpips_in_a_benchmark(lpips_files):
+    metric, why = perceptual(lpips_files)
+    assert why == ""
+    assert metric(X[:1], X[:1]) == 0 and metric(X[:1], Y[:1]) > 0
+    (lpips_files / "alex.pth").unlink()
+    assert perceptual(lpips_files)[1].startswith("LPIPS left out: LPIPS needs its weights, ")
+
+
 def test_lpips_says_what_it_lacks(tmp_path):
     """Without files, and without torchvision, which has no build for some versions of torch."""
     with pytest.raises(errors.InvalidArgument, match="LPIPS needs its weights, .* is no file"):
@@ -118,7 +202,7 @@ def test_lpips_says_what_it_lacks(tmp_path):
     for name in ("alex.pth", "alexnet.pth"):
         (tmp_path / name).write_bytes(b"")
     try:
-        import torchvision  # noqa: F401
+        import lpips  # noqa: F401
     except (ImportError, RuntimeError):
         with pytest.raises(
             errors.MissingPackage, match="LPIPS needs lpips and a torchvision of the same build as torch"

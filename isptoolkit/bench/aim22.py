@@ -1,6 +1,5 @@
 """Data of the protocols `aim22-s7` and `aim22-p20`: tiles of photographs as JPEG files, and their RAW as arrays."""
 
-import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ..data import Batch
 from ..errors import InvalidArgument, UnreadableFile
 from ..io import read_image
 from ..stages.cfa import unpack
-from .case import Case
+from .case import Case, Cases
 
 WHERE = "https://github.com/mv-lab/AISP, folder aim22-reverseisp"
 WHITE = 1024.0
@@ -48,7 +47,6 @@ class Aim22:
     """
 
     def __init__(self, data: Path, size: int) -> None:
-        self._size = size
         tiles = _tiles(data / "train", size)
         if (data / "test").is_dir():
             learned, held = tiles, _tiles(data / "test", size)
@@ -61,14 +59,13 @@ class Aim22:
             self.notes = [f"no test/: {len(held)} tiles of {len(chosen)} photographs of train/ held out instead"]
         if not learned:
             raise InvalidArgument(f"{data / 'train'} holds tiles of one photograph only: nothing is left to learn from")
-        self.train, self._held = Tiles(learned, size), held
-        named = "\n".join(f"{tile.raw.name} {tile.raw.stat().st_size} {tile.picture.stat().st_size}" for tile in tiles)
+        self.train = Tiles(learned, size)
+        self.cases = Cases(len(held), lambda number: Case(held[number].raw.stem, *_read(held[number], size)))
+        everything = [*learned, *held]
+        named = "\n".join(
+            f"{tile.raw.name} {tile.raw.stat().st_size} {tile.picture.stat().st_size}" for tile in everything
+        )
         self.fingerprint = hashlib.sha256(named.encode()).hexdigest()
-
-    @functools.cached_property
-    def cases(self) -> list[Case]:
-        """Whole tiles."""
-        return [Case(tile.raw.stem, *_read(tile, self._size)) for tile in self._held]
 
 
 class Tiles:

@@ -5,12 +5,13 @@ from typing import Any
 
 from ..console import progress
 from ..errors import InvalidArgument
-from .entrants import ENTRANTS
+from .entrants import entrants_of
+from .job import Job
 from .page import write_page
+from .plots import draw_plots
 from .protocol import PROTOCOLS
 from .run import run
 from .table import markdown, text
-from .worker import Job
 
 
 def bench(
@@ -26,6 +27,8 @@ def bench(
     budget: float,
     memory: float,
     workers: int,
+    processes: int,
+    lpips: Path | None,
 ) -> None:
     """Run entrants side by side; write results, tables and the page, and print the table."""
     if protocol not in PROTOCOLS:
@@ -34,8 +37,9 @@ def bench(
         raise InvalidArgument(f"{out} is not a folder")
     if budget < 0 or memory < 0:
         raise InvalidArgument(f"--budget and --memory are positive, or 0 for no bound, got {budget:g} and {memory:g}")
-    names = list(dict.fromkeys(entrants.split(","))) if entrants else list(ENTRANTS)
-    jobs = [Job(protocol, name, data, target, steps, seed, device, int(memory * 2**30), 1) for name in names]
+    names = list(dict.fromkeys(entrants.split(","))) if entrants else entrants_of(protocol)
+    how: dict[str, Any] = {"memory": int(memory * 2**30), "processes": processes, "lpips": lpips}
+    jobs = [Job(protocol, name, data, target, steps, seed, device, **how) for name in names]
     with progress() as shown:
         task = shown.add_task("entrants", total=len(jobs))
 
@@ -44,6 +48,7 @@ def bench(
 
         results = run(jobs, out, budget=budget, workers=workers, on_entrant=on_entrant)
     (out / "table.md").write_text(markdown(results))
+    draw_plots(results, out)
     write_page(results, out, out / "index.html")
     print(text(results))
     print(f"{out / 'index.html'}")

@@ -6,18 +6,20 @@ from ..errors import InvalidArgument
 from .aim22 import Aim22
 from .case import Pairs
 from .fivek import FiveK
-from .micro import Micro
+from .micro import Micro, MicroNoise
 from .protocol import PROTOCOLS
 from .raw_pairs import RawPairs
+from .sidd import Sidd
 
 
-def pairs_of(protocol: str, data: Path | None, target: str = "libraw") -> Pairs:
+def pairs_of(protocol: str, data: Path | None, target: str, cache: Path) -> Pairs:
     """What a protocol trains and tests on.
 
     Args:
         protocol: its name.
-        data: folder; `micro` needs none.
+        data: folder; `micro` and `micro-noise` need none.
         target: for `pairs`: what the pictures of RAW files are, see `isptoolkit.data.RawFolder`.
+        cache: folder where decoded RAW files stay, for all who ask for the same data.
 
     Raises:
         InvalidArgument: without a folder that is needed, or where files are missing in it, with what they are and where
@@ -27,12 +29,16 @@ def pairs_of(protocol: str, data: Path | None, target: str = "libraw") -> Pairs:
         raise InvalidArgument(f"no protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
     if protocol == "micro":
         return Micro()
+    if protocol == "micro-noise":
+        return MicroNoise()
     if data is None:
         raise InvalidArgument(f"the protocol {protocol} needs --data: {PROTOCOLS[protocol].data}")
     if not data.is_dir():
         raise InvalidArgument(f"--data: {data} is not a folder")
     if protocol == "pairs":
-        return RawPairs(data, target)
+        return RawPairs(data, target, cache)
+    if protocol == "sidd":
+        return Sidd(data)
     if protocol.startswith("aim22"):
         return Aim22(data, {"aim22-s7": 504, "aim22-p20": 496}[protocol])
-    return FiveK(data, {"fivek-nikon": "NIKON_D700", "fivek-canon": "Canon_EOS_5D"}[protocol])
+    return FiveK(data, {"fivek-nikon": "NIKON_D700", "fivek-canon": "Canon_EOS_5D"}[protocol], cache)

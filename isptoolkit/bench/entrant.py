@@ -1,5 +1,6 @@
 """What takes part: how it is made, trained and asked."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,8 @@ class Ways:
     """What an entrant can do, once it is made.
 
     Args:
-        back: `[B,3,H,W]` sRGB and its capture to `[B,4,H/2,W/2]` planes, black 0 and white 1.
+        back: `[B,3,H,W]` sRGB, or a mosaic with noise `[B,1,H,W]`, and its capture to `[B,4,H/2,W/2]` planes, black 0
+            and white 1.
         forward: `[B,1,H,W]` digital numbers and their capture to `[B,3,H,W]` sRGB, where it renders.
         pipeline: two-way, whose stages are then looked at one by one.
         module: whose parameters count.
@@ -40,6 +42,7 @@ class Entrant:
         rate: of the optimizer.
         cost: of a step, in those of the U-Net: divides the number of steps, so that all get about the same time.
         reported: its name among the published results, of which it need not be the same configuration.
+        task: of the protocols that it takes part in, see `isptoolkit.bench.Protocol`.
     """
 
     about: str
@@ -49,6 +52,12 @@ class Entrant:
     rate: float = 1e-3
     cost: float = 1.0
     reported: str | None = None
+    task: str = "reverse"
+
+
+def recipe(name: str) -> Any:
+    """A recipe's module, imported when it is asked for."""
+    return importlib.import_module(f"isptoolkit.recipes.{name}")
 
 
 def two_way(pipeline: Pipeline) -> Ways:

@@ -1,6 +1,5 @@
 """Who takes part, by name. Recipes are imported when their entrant is asked for."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -12,11 +11,9 @@ from ..errors import InvalidArgument
 from ..learned import RawNetwork, SelfEnsemble
 from ..stages import Mosaic
 from ..stages.cfa import pack
-from .entrant import Entrant, Ways, two_way
-
-
-def _recipe(name: str) -> Any:
-    return importlib.import_module(f"isptoolkit.recipes.{name}")
+from .denoisers import DENOISERS
+from .entrant import Entrant, Ways, recipe, two_way
+from .protocol import PROTOCOLS
 
 
 def _identity() -> Entrant:
@@ -31,7 +28,7 @@ def _classic() -> Entrant:
 
 
 def _upi() -> Entrant:
-    upi = _recipe("upi")
+    upi = recipe("upi")
 
     return Entrant("UPI's camera and its inverse, nothing learned", lambda _: two_way(upi.build()), reported="upi")
 
@@ -49,44 +46,46 @@ def _by_net(about: str, module: Any, config: Any, ensemble: bool = False, **how:
     return Entrant(about, ways, lambda: module.Objective(config), kept, **how)
 
 
-def _by_flow(about: str, recipe: str, config: Any, make: Callable[[], nn.Module], **how: Any) -> Entrant:
+def _by_flow(
+    about: str, name: str, config: Any, make: Callable[[], nn.Module], last: str = "render", **how: Any
+) -> Entrant:
     """Of an objective whose pipeline is inverted."""
 
     def ways(objective: Any) -> Ways:
-        return replace(two_way(objective.pipeline.span("levels", "render").eval()), module=objective)
+        return replace(two_way(objective.pipeline.span("levels", last).eval()), module=objective)
 
-    return Entrant(about, ways, make, {"recipe": recipe, **asdict(config)}, **how)
+    return Entrant(about, ways, make, {"recipe": name, **asdict(config)}, **how)
 
 
 def _u_net() -> Entrant:
-    aim_unet = _recipe("aim_unet")
+    aim_unet = recipe("aim_unet")
 
     return _by_net("the challenge's U-Net, a quarter as wide", aim_unet, aim_unet.SMALL, reported="u-net")
 
 
 def _zero_noise() -> Entrant:
-    zero_noise = _recipe("zero_noise")
+    zero_noise = recipe("zero_noise")
 
     about = "0noise's gates, a third as wide"
     return _by_net(about, zero_noise, zero_noise.SMALL, cost=1.5, reported="zero-noise")
 
 
 def _rst() -> Entrant:
-    rst_isp_net = _recipe("rst_isp_net")
+    rst_isp_net = recipe("rst_isp_net")
 
     about = "RST-ISP-Net, a quarter as wide, mean absolute error"
     return _by_net(about, rst_isp_net, rst_isp_net.SMALL, cost=1.2, reported="rst")
 
 
 def _rst_lean() -> Entrant:
-    rst_isp_net = _recipe("rst_isp_net")
+    rst_isp_net = recipe("rst_isp_net")
 
     return _by_net("RST-ISP-Net, our lean variant", rst_isp_net, rst_isp_net.LEAN, cost=2.5)
 
 
 def _ssdnet(supervision: str, ensemble: bool = False) -> Callable[[], Entrant]:
     def made() -> Entrant:
-        ssdnet = _recipe("ssdnet")
+        ssdnet = recipe("ssdnet")
 
         tiny = replace(ssdnet.SMALL, width=8, middle=1, supervision=supervision)
         config = replace(tiny, weight=1.0) if supervision == "testing" else tiny
@@ -105,7 +104,7 @@ def _ssdnet(supervision: str, ensemble: bool = False) -> Callable[[], Entrant]:
 
 def _invisp(rounding: str | None) -> Callable[[], Entrant]:
     def made() -> Entrant:
-        invisp = _recipe("invisp")
+        invisp = recipe("invisp")
 
         config = invisp.Config(blocks=3, growth=16, rounding=rounding or "noise")
         if rounding is None:
@@ -119,7 +118,7 @@ def _invisp(rounding: str | None) -> Callable[[], Entrant]:
                 reported="invisp-without-jpeg",
             )
         about = f"InvISP, 3 of 8 blocks, JPEG with {rounding} rounding"
-        how = {"rate": 2e-3, "cost": 18.0, "reported": "invisp"}
+        how: dict[str, Any] = {"rate": 2e-3, "cost": 18.0, "reported": "invisp"}
         return _by_flow(about, "invisp", config, lambda: invisp.Objective(config), **how)
 
     return made
@@ -139,14 +138,18 @@ class _WithoutJpeg(nn.Module):
 
 def _hybrid(part: str) -> Callable[[], Entrant]:
     def made() -> Entrant:
-        hybrids = _recipe("hybrids")
+        hybrids = recipe("hybrids")
 
         about = {
             "flow": "classic() with matrix, curve and tone swapped by a flow",
             "residual": "classic() and a flow behind it that begins as the identity",
+            "demosaic": "classic() with its demosaic swapped by Malvar's and a small network",
         }[part]
         config = hybrids.Config(part)
-        return _by_flow(about, "hybrids", config, lambda: hybrids.Objective(config), rate=5e-4, cost=12.0)
+        how: dict[str, Any] = (
+            {"last": "tone", "rate": 1e-3, "cost": 0.55} if part == "demosaic" else {"rate": 5e-4, "cost": 12.0}
+        )
+        return _by_flow(about, "hybrids", config, lambda: hybrids.Objective(config), **how)
 
     return made
 
@@ -169,6 +172,8 @@ ENTRANTS: dict[str, Callable[[], Entrant]] = {
     "invisp-without-jpeg": _invisp(None),
     "hybrid-flow": _hybrid("flow"),
     "hybrid-residual": _hybrid("residual"),
+    "hybrid-demosaic": _hybrid("demosaic"),
+    **DENOISERS,
 }
 
 
@@ -184,3 +189,12 @@ def entrant(name: str) -> Entrant:
     if name not in ENTRANTS:
         raise InvalidArgument(f"no entrant {name!r}: choose from {', '.join(ENTRANTS)}")
     return ENTRANTS[name]()
+
+
+def entrants_of(protocol: str) -> list[str]:
+    """The names of those that do what a protocol asks for.
+
+    >>> entrants_of("micro-noise")
+    ['noisy', 'wiener', 'upi-denoiser', 'ssdnet-denoiser']
+    """
+    return [name for name in ENTRANTS if entrant(name).task == PROTOCOLS[protocol].task]

@@ -1,41 +1,46 @@
 """Data of the protocols `fivek-nikon` and `fivek-canon`: MIT-Adobe FiveK as InvISP lays it out."""
 
-import functools
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from ..data import fivek
 from ..errors import InvalidArgument
-from .case import Case
+from .case import Case, Cases
 
 WHERE = "https://data.csail.mit.edu/graphics/fivek (DNG files) and https://github.com/yzxing87/Invertible-ISP (lists)"
-_PATCH = 512
+_ROWS = 3
 
 
 class FiveK:
     """As `isptoolkit.bench.case.Pairs`: `CAMERA/DNG/*.dng`, `CAMERA_train.txt` and `CAMERA_test.txt`.
 
-    Of every file of the test the middle 512 pixels are compared; the published program has nine thirds of the frame.
+    Every file of the test is nine cases, as in the published program: a third of the frame high and wide.
 
     Args:
         data: folder of the lists.
         camera: `NIKON_D700` or `Canon_EOS_5D`.
+        cache: folder where decoded files stay.
 
     Raises:
         InvalidArgument: where a list or a file of one is missing.
     """
 
-    def __init__(self, data: Path, camera: str) -> None:
+    def __init__(self, data: Path, camera: str, cache: Path) -> None:
         lists = [data / f"{camera}_{part}.txt" for part in ("train", "test")]
         if missing := [path for path in lists if not path.is_file()]:
             raise InvalidArgument(f"{missing[0]} is not there: the data are to be had from {WHERE}")
-        self.train = fivek(data, camera, "train", target="libraw-jpeg", mixed=True)
-        self._test = fivek(data, camera, "test", target="libraw-jpeg", mixed=True)
-        words = "\n".join(path.read_text() for path in lists)
-        self.fingerprint = hashlib.sha256(words.encode()).hexdigest()
-        self.notes = [f"{len(self.train.files)} files to learn from; of each test file the middle {_PATCH} pixels"]
+        how: dict[str, Any] = {"target": "libraw-jpeg", "mixed": True, "cache": cache}
+        self.train = fivek(data, camera, "train", **how)
+        test = fivek(data, camera, "test", **how)
 
-    @functools.cached_property
-    def cases(self) -> list[Case]:
-        """The middle of each file."""
-        return [Case.of(path.stem, self._test.middle(path, _PATCH)) for path in self._test.files]
+        def tile(number: int) -> Case:
+            path, place = test.files[number // _ROWS**2], divmod(number % _ROWS**2, _ROWS)
+            return Case.of(f"{path.stem} tile {place[0]}{place[1]}", test.tile(path, *place, _ROWS))
+
+        self.cases = Cases(_ROWS**2 * len(test.files), tile)
+        sizes = [f"{path.name} {path.stat().st_size}" for path in (*self.train.files, *test.files)]
+        self.fingerprint = hashlib.sha256("\n".join(sizes).encode()).hexdigest()
+        self.notes = [
+            f"{len(self.train.files)} files to learn from, {len(test.files)} for the test, nine tiles of each"
+        ]

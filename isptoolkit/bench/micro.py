@@ -1,6 +1,7 @@
 """Data of the protocol `micro`: computed scenes through two simulated cameras; nothing to download."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from ..spaces import LINEAR, MOSAIC
 from ..stages import Clip, ColorMatrix, DemosaicMalvar, Jpeg, Levels, PowerCurve, Smoothstep, WhiteBalance
 from ..stages.cfa import mosaic
 from ..stages.noise import shot_read_noise
-from .case import Case
+from .case import Case, Cases
 from .scenes import scene
 
 CAMERAS = (
@@ -26,6 +27,8 @@ CAMERAS = (
         srgb_to_camera=matrix_of_camera("Sony DSC-RX100")
     ),
 )
+NOISES = ((2e-3, 1e-5), (6e-3, 6e-5), (1.5e-2, 3e-4))
+"""Shot and read noise of `micro-noise`: about ISO 800, 3200 and 12800 of a telephone."""
 _SCENES, _SIZE, _TESTS, _TEST_SIZE, _FIRST_TEST = 40, 192, 24, 128, 1_000_000
 
 
@@ -67,27 +70,55 @@ def pair(seed: int, size: int) -> Batch:
         return Batch(sensor, camera, rendering()(sensor, camera))
 
 
+def noisy_pair(seed: int, size: int) -> Batch:
+    """A scene through one of the cameras at high gain, and the mosaic without noise as target."""
+    camera = CAMERAS[seed % len(CAMERAS)].replace(noise=torch.tensor([NOISES[seed // 2 % len(NOISES)]]))
+    light, generator = scene(seed, size), torch.Generator().manual_seed(seed)
+    silent = camera.replace(noise=torch.zeros(1, 2))
+    clean = exposed(light, silent, torch.Generator())
+    return Batch(exposed(light, camera, generator), camera, clean)
+
+
 class Micro:
     """As `isptoolkit.bench.case.Pairs`: 40 scenes of 192 pixels to learn from, 24 others of 128 pixels for the test."""
 
     def __init__(self) -> None:
-        self.train = Scenes()
+        self.train = Scenes(pair)
+        self.cases = Cases(
+            _TESTS, lambda number: Case.of(f"scene {number:02d}", pair(_FIRST_TEST + number, _TEST_SIZE))
+        )
         self.fingerprint = "micro 1"
         self.notes: list[str] = []
 
-    @functools.cached_property
-    def cases(self) -> list[Case]:
-        """Half of them of each camera."""
-        seeds = range(_FIRST_TEST, _FIRST_TEST + _TESTS)
-        return [Case.of(f"scene {seed - _FIRST_TEST:02d}", pair(seed, _TEST_SIZE)) for seed in seeds]
+
+class MicroNoise:
+    """The same scenes and cameras for denoisers: RAW with the noise of high gains, and without."""
+
+    def __init__(self) -> None:
+        self.train = Scenes(noisy_pair)
+        self.cases = Cases(_TESTS, self._case)
+        self.fingerprint = "micro-noise 1"
+        self.notes: list[str] = []
+
+    @staticmethod
+    def _case(number: int) -> Case:
+        made = noisy_pair(_FIRST_TEST + number, _TEST_SIZE)
+        return Case(f"scene {number:02d}", made.target, made.capture, made.sensor)
 
 
 class Scenes:
-    """Patches of the scenes to learn from, at even places."""
+    """Patches of the scenes to learn from, at even places.
+
+    Args:
+        make: of a seed and a size.
+    """
+
+    def __init__(self, make: Callable[[int, int], Batch]) -> None:
+        self._make = make
 
     @functools.cached_property
     def _pairs(self) -> list[Batch]:
-        return [pair(seed, _SIZE) for seed in range(_SCENES)]
+        return [self._make(seed, _SIZE) for seed in range(_SCENES)]
 
     def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
         """See `isptoolkit.data.RawFolder.batch`."""

@@ -1,18 +1,16 @@
 """Results as one HTML file that needs nothing else: tables that sort, pictures under a slider, charts."""
 
 import base64
-import itertools
 import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..atomic import replacing
-from ..train.log import steps_of
 from .pictures import ERROR
-from .table import COLUMNS, published, rows_of
+from .plots import learning_curve
+from .table import COLUMNS, columns_of, published, rows_of
 
-_POINTS = 100
 _MARK = "/*DATA*/"
 
 
@@ -39,7 +37,7 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         place = folder / "entrants" / name
         pictures = [] if "failed" in found else _pictures(place)
         if not truth and pictures:
-            truth = [{key: shown[key] for key in ("picture", "raw")} for shown in pictures]
+            truth = [{key: shown[key] for key in ("given", "raw")} for shown in pictures]
         rows.append(
             {
                 "name": name,
@@ -49,7 +47,7 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
                 "figures": figures,
                 "cells": {key: form.format(figures[key]) for key, _, form in COLUMNS if key in figures},
                 "published": published(name, results),
-                "pictures": [{k: v for k, v in shown.items() if k not in ("picture", "raw")} for shown in pictures],
+                "pictures": [{k: v for k, v in shown.items() if k not in ("given", "raw")} for shown in pictures],
                 "per_case": [
                     {key: _short(value) for key, value in case.items() if key != "name"}
                     for case in found.get("cases", [])[: len(pictures)]
@@ -58,17 +56,17 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
                     {**stage, **{key: _short(stage[key]) for key in ("median", "99 %")}}
                     for stage in found.get("stages", [])
                 ],
-                "curve": _curve(place / "training" / "log.jsonl"),
+                "curve": learning_curve(place / "training" / "log.jsonl"),
             }
         )
     first: dict[str, Any] = next((row for row in results["entrants"].values() if "cases" in row), {"cases": []})
     machine = results["machine"]
     return {
-        "protocol": {key: protocol[key] for key in ("name", "data")},
+        "protocol": {key: protocol[key] for key in ("name", "data", "task")},
         "images": results["data"]["images"],
         "seed": results["seed"],
         "machine": f"{machine.get('gpu', machine['processor'])}, {machine['threads']} threads",
-        "columns": [{"key": key, "title": title} for key, title, _ in COLUMNS],
+        "columns": [{"key": key, "title": title} for key, title, _ in columns_of(results)],
         "rows": rows,
         "cases": [case["name"] for case in first["cases"][: len(truth)]],
         "truth": truth,
@@ -105,16 +103,6 @@ def _pictures(folder: Path) -> list[dict[str, str]]:
         files = {path.stem: path.read_bytes() for path in place.glob("*.png")}
         found.append({name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in files.items()})
     return found
-
-
-def _curve(path: Path) -> list[float]:
-    """The loss, a mean for each hundredth of the run."""
-    if not path.is_file():
-        return []
-    losses = [line["loss"] for line in steps_of(path)]
-    edges = [round(part * len(losses) / _POINTS) for part in range(_POINTS + 1)]
-    parts = [losses[a:b] for a, b in itertools.pairwise(edges) if b > a]
-    return [value for part in parts if (value := sum(part) / len(part)) > 0]
 
 
 def _short(value: float) -> str:

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..capture import Capture
+from ..learned.raw_network import planes
 from ..stages import SRGBCurve
 from ..stages.cfa import cell_colors
 
@@ -22,12 +23,12 @@ def visible(raw: Tensor, capture: Capture, exposure: float) -> Tensor:
 
 
 def draw(
-    picture: Tensor, truth: Tensor, found: Tensor | None, rendered: Tensor | None, capture: Capture
+    given: Tensor, truth: Tensor, found: Tensor | None, rendered: Tensor | None, capture: Capture
 ) -> dict[str, Tensor]:
-    """By name: the picture and RAW as they are, RAW as it was found, its error, and the picture as it was rendered.
+    """By name: what was given and RAW as they are, RAW as it was found, its error, and the picture as it was rendered.
 
     Args:
-        picture: `[1,3,H,W]` sRGB.
+        given: `[1,3,H,W]` sRGB, or `[1,1,H,W]` digital numbers with noise.
         truth: `[1,4,H/2,W/2]` planes.
         found: the same, or None.
         rendered: `[1,3,H,W]`, or None.
@@ -38,7 +39,9 @@ def draw(
     """
     bright = truth if capture.gains is None else truth * capture.gains.mean().to(truth.dtype)
     exposure = 0.9 / max(float(torch.quantile(bright[..., ::2, ::2], 0.99)), 1e-3)
-    shown = {"picture": picture, "raw": _large(visible(truth.clamp(0, 1), capture, exposure))}
+    if given.shape[1] == 1:
+        given = _large(visible(planes(given, capture).clamp(0, 1), capture, exposure))
+    shown = {"given": given, "raw": _large(visible(truth.clamp(0, 1), capture, exposure))}
     if found is not None:
         error = (found.clamp(0, 1) - truth.clamp(0, 1)).abs().mean(1, keepdim=True) / ERROR
         shown["found"] = _large(visible(found.clamp(0, 1), capture, exposure))

@@ -13,8 +13,10 @@ class Protocol:
     Args:
         name: on the command line.
         data: what the pairs are.
+        task: `reverse`, RAW out of pictures, or `denoise`, RAW out of RAW with noise.
         cfa: of the RAW as it is compared.
-        layout: `planes`, the four sites of a cell as channels, or `demosaiced`, bilinearly, three channels.
+        layout: `planes`, the four sites of a cell as channels; `mosaic`, one channel; or `demosaiced`, bilinearly,
+            three.
         black: digital number that becomes 0; None is each file's.
         white: digital number that becomes 1; None is each file's.
         balanced: RAW is compared after white balance, the largest gain being 1.
@@ -29,11 +31,12 @@ class Protocol:
         reported: PSNR in dB and, where known, SSIM by entrant, as published.
 
     Raises:
-        InvalidArgument: for another layout or JPEG.
+        InvalidArgument: for another task, layout or JPEG.
     """
 
     name: str
     data: str
+    task: str = "reverse"
     cfa: str = "RGGB"
     layout: str = "planes"
     black: float | None = None
@@ -49,11 +52,14 @@ class Protocol:
     reported: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.layout not in ("planes", "demosaiced") or self.jpeg not in ("none", "file", "own"):
-            raise InvalidArgument(
-                f"a protocol's layout is planes or demosaiced, its jpeg none, file or own, "
-                f"got {self.layout!r} and {self.jpeg!r}"
-            )
+        allowed = {
+            "task": ("reverse", "denoise"),
+            "layout": ("planes", "mosaic", "demosaiced"),
+            "jpeg": ("none", "file", "own"),
+        }
+        for name, values in allowed.items():
+            if (value := getattr(self, name)) not in values:
+                raise InvalidArgument(f"a protocol's {name} is {', '.join(values)}, got {value!r}")
 
 
 _CHALLENGE = "Conde et al., AIM 2022 challenge on reversed ISP, ECCV workshops 2022, and its scoring program"
@@ -61,6 +67,15 @@ _INVISP = "Xing, Qian and Chen, CVPR 2021, and its published test program"
 
 MICRO = Protocol(
     "micro", "procedural scenes, two simulated cameras", jpeg="file", patch=128, images=24, source="isptoolkit"
+)
+MICRO_NOISE = Protocol(
+    "micro-noise",
+    "procedural scenes, two simulated cameras at high gain",
+    task="denoise",
+    layout="mosaic",
+    patch=128,
+    images=24,
+    source="isptoolkit",
 )
 PAIRS = Protocol("pairs", "RAW files, and renderings of them", jpeg="none", patch=256, source="isptoolkit")
 AIM22_S7 = Protocol(
@@ -98,7 +113,7 @@ FIVEK_NIKON = Protocol(
     balanced=True,
     gamma=2.2,
     jpeg="own",
-    images=73,
+    images=657,
     source=_INVISP,
     reported={
         "invisp": (44.42, None),
@@ -114,9 +129,23 @@ FIVEK_CANON = Protocol(
     balanced=True,
     gamma=2.2,
     jpeg="own",
-    images=127,
+    images=1143,
     source=_INVISP,
     reported={"invisp": (46.78, None), "invisp-without-jpeg": (45.72, None), "ssdnet": (53.60, None)},
 )
-PROTOCOLS = {p.name: p for p in (MICRO, PAIRS, AIM22_S7, AIM22_P20, FIVEK_NIKON, FIVEK_CANON)}
+SIDD = Protocol(
+    "sidd",
+    "five telephones, real noise: validation blocks of 256 pixels",
+    task="denoise",
+    layout="mosaic",
+    black=0,
+    white=1,
+    patch=256,
+    images=1280,
+    taps=11,
+    source="Abdelhamed, Lin and Brown, CVPR 2018; table 5 of SSDNet",
+    # Other rows of that table are of another benchmark, DND.
+    reported={"ssdnet-denoiser": (51.73, 0.993)},
+)
+PROTOCOLS = {p.name: p for p in (MICRO, MICRO_NOISE, PAIRS, AIM22_S7, AIM22_P20, FIVEK_NIKON, FIVEK_CANON, SIDD)}
 """By name."""

@@ -1,15 +1,13 @@
 """Data of the protocol `pairs`: any folder of RAW files with renderings of them."""
 
-import functools
 import hashlib
 import math
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ..data import RawFolder
 from ..errors import InvalidArgument
-from .case import Case
+from .case import Case, Cases
 from .protocol import PAIRS
 
 _EACH = 8
@@ -22,14 +20,14 @@ class RawPairs:
     Args:
         data: folder, searched with all below it.
         target: what the pictures are, see `isptoolkit.data.RawFolder`.
+        cache: folder where decoded files stay.
 
     Raises:
         InvalidArgument: for less than two files of every camera that is there.
     """
 
-    def __init__(self, data: Path, target: str = "libraw") -> None:
-        self._cache = tempfile.TemporaryDirectory(prefix="isptoolkit-pairs-")
-        how: dict[str, Any] = {"mixed": True, "target": target, "cache": Path(self._cache.name)}
+    def __init__(self, data: Path, target: str, cache: Path) -> None:
+        how: dict[str, Any] = {"mixed": True, "target": target, "cache": cache}
         everything = RawFolder(data, **how)
         by_folder: dict[Path, list[Path]] = {}
         for path in sorted(everything.files):
@@ -41,17 +39,14 @@ class RawPairs:
         if not held:
             raise InvalidArgument(f"{data} holds no folder with two RAW files: one to learn from, one for the test")
         self.train = RawFolder(data, names=learned, **how)
-        self._test = RawFolder(data, names=sorted(held), **how)
+        test = RawFolder(data, names=sorted(held), **how)
+        # Turned like those that are learned from, at random places that a seed fixes.
+        self.cases = Cases(
+            _EACH * len(test.files),
+            lambda number: Case.of(f"patch {number:02d}", test.batch(number, 1, PAIRS.patch, seed=20)),
+        )
         sizes = [f"{path.name} {path.stat().st_size}" for path in sorted(everything.files)]
         self.fingerprint = hashlib.sha256("\n".join([target, *sizes]).encode()).hexdigest()
         skipped = len(everything.skipped)
         self.notes = [f"{len(learned)} files to learn from, {len(held)} for the test, pictures: {target}"]
         self.notes += [f"{skipped} files passed over: {next(iter(everything.skipped.values()))}"] if skipped else []
-
-    @functools.cached_property
-    def cases(self) -> list[Case]:
-        """Eight pictures for each file, at random places that a seed fixes, turned like those that are learned from."""
-        count = _EACH * len(self._test.files)
-        return [
-            Case.of(f"patch {number:02d}", self._test.batch(number, 1, PAIRS.patch, seed=20)) for number in range(count)
-        ]

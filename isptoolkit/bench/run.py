@@ -7,6 +7,7 @@ import multiprocessing
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,11 @@ import torch
 from ..atomic import replacing
 from ..errors import InvalidArgument, UnreadableFile
 from .data import pairs_of
-from .entrants import entrant
+from .entrants import entrant, entrants_of
+from .job import Job, described
+from .perceptual import perceptual
 from .protocol import PROTOCOLS
-from .worker import Job, described, work
+from .worker import work
 
 FORMAT = 1
 _PACKAGES = ("torch", "numpy", "rawpy", "kornia", "torchmetrics")
@@ -56,11 +59,29 @@ def run(
     """
     first = jobs[0]
     for job in jobs:
-        entrant(job.entrant)
+        if entrant(job.entrant).task != PROTOCOLS[first.protocol].task:
+            told = ", ".join(entrants_of(first.protocol))
+            raise InvalidArgument(f"{job.entrant} has no part in {first.protocol}: choose from {told}")
     before = read_results(out / "results.json") if (out / "results.json").is_file() else None
     if before is not None and before["protocol"]["name"] != first.protocol:
         raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: take another folder")
-    data = pairs_of(first.protocol, first.data, first.target)
+    with tempfile.TemporaryDirectory(prefix="isptoolkit-bench-") as decoded:
+        results = _run(jobs, out, Path(decoded), budget, workers, on_entrant)
+    with replacing(out / "results.json") as temporary:
+        temporary.write_text(json.dumps(results, indent=1) + "\n")
+    return results
+
+
+def _run(
+    jobs: Sequence[Job],
+    out: Path,
+    decoded: Path,
+    budget: float,
+    workers: int,
+    on_entrant: Callable[[str, dict[str, Any]], None] | None,
+) -> dict[str, Any]:
+    first = jobs[0]
+    data = pairs_of(first.protocol, first.data, first.target, decoded)
     code = code_hash()
     out.mkdir(parents=True, exist_ok=True)
 
@@ -69,7 +90,7 @@ def run(
         key = _key(job, data.fingerprint, code)
         found = _kept(folder, key)
         if found is None:
-            _in_a_process(job, folder, key, budget)
+            _in_a_process(job, folder, key, decoded, budget)
             found = _kept(folder, key) or {"failed": "it left no result"}
         if on_entrant is not None:
             on_entrant(job.entrant, found)
@@ -77,21 +98,19 @@ def run(
 
     with ThreadPoolExecutor(workers) as pool:
         rows = dict(pool.map(done, jobs))
-    results = {
+    said = [why] if (why := perceptual(first.lpips)[1]) else []
+    return {
         "format": FORMAT,
         "protocol": asdict(PROTOCOLS[first.protocol]),
         "seed": first.seed,
         "steps": first.steps,
         "commit": _commit(),
         "code": code,
-        "data": {"fingerprint": data.fingerprint, "images": len(data.cases), "notes": data.notes},
+        "data": {"fingerprint": data.fingerprint, "images": len(data.cases), "notes": data.notes + said},
         "machine": _machine(first.device),
         "versions": {name: _version(name) for name in ("isptoolkit", *_PACKAGES)},
         "entrants": rows,
     }
-    with replacing(out / "results.json") as temporary:
-        temporary.write_text(json.dumps(results, indent=1) + "\n")
-    return results
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -124,7 +143,7 @@ def code_hash() -> str:
 
 
 def _key(job: Job, fingerprint: str, code: str) -> str:
-    parts = {"code": code, "data": fingerprint, "device": job.device, **described(job)}
+    parts = {"code": code, "data": fingerprint, **described(job)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -136,9 +155,9 @@ def _kept(folder: Path, key: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found.get("key") == key else None
 
 
-def _in_a_process(job: Job, folder: Path, key: str, budget: float) -> None:
+def _in_a_process(job: Job, folder: Path, key: str, decoded: Path, budget: float) -> None:
     """What the process itself could not write, how it ended, is written here."""
-    process = multiprocessing.get_context("spawn").Process(target=work, args=(job, folder, key))
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(job, folder, key, decoded))
     start = time.perf_counter()
     process.start()
     process.join(budget or None)

@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from .entrant import Ways
 from .protocol import Protocol
 
 _MS_SSIM = 161
+Metric = Callable[[Tensor, Tensor], float]
+"""Of two pictures `[1,3,H,W]`."""
 
 
 def as_compared(raw: Tensor, capture: Capture, protocol: Protocol) -> Tensor:
@@ -28,6 +31,8 @@ def as_compared(raw: Tensor, capture: Capture, protocol: Protocol) -> Tensor:
     if protocol.layout == "planes":
         return raw
     mosaic = unpack(raw)
+    if protocol.layout == "mosaic":
+        return mosaic
     if protocol.balanced:
         mosaic = WhiteBalance(space=MOSAIC, peak=1.0)(mosaic, capture)
     seen = DemosaicBilinear()(mosaic, capture)
@@ -39,37 +44,43 @@ def through_file(picture: Tensor, quality: int = 90, sampling: int = 1) -> Tenso
     """A picture `[1,3,H,W]` after a JPEG file, as Pillow writes and reads it; sampling 1 is 4:2:2."""
     from PIL import Image
 
-    codes = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    codes = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
     file = io.BytesIO()
     Image.fromarray(codes).save(file, "JPEG", quality=quality, subsampling=sampling)
     decoded = np.array(Image.open(io.BytesIO(file.getvalue())))
     return torch.from_numpy(decoded).permute(2, 0, 1)[None].float() / 255
 
 
-def score(ways: Ways, case: Case, protocol: Protocol) -> tuple[dict[str, float], Tensor | None, Tensor | None]:
+def score(
+    ways: Ways, case: Case, protocol: Protocol, perceptual: Metric | None = None
+) -> tuple[dict[str, float], Tensor | None, Tensor | None]:
     """Metrics of a case, the planes that were found, and the picture that was rendered; None for what it does not do.
 
-    Where the protocol's pictures are the entrants' own, one that does not render has no RAW either.
+    Where the protocol's pictures are the entrants' own, one that does not render has no RAW either. With a perceptual
+    metric, such as that of `isptoolkit.bench.perceptual`, rendered pictures are compared by that as well.
     """
     found: dict[str, float] = {}
     with torch.no_grad():
         rendered = None
         if ways.forward is not None:
             rendered = ways.forward(case.sensor, case.capture).clamp(0, 1)
-            found |= _of_pictures(rendered, case.picture)
-        picture = case.picture
+            found |= _of_pictures(rendered, case.given)
+            if perceptual is not None:
+                found["sRGB LPIPS"] = perceptual(rendered, case.given)
+        given = case.given
         if protocol.jpeg == "own":
             if rendered is None:
                 return found, None, None
-            picture = through_file(rendered)
+            given = through_file(rendered).to(rendered)
         start = time.perf_counter()
-        raw = ways.back(picture, case.capture)
+        raw = ways.back(given, case.capture)
         found["seconds"] = time.perf_counter() - start
         truth = planes(case.sensor, case.capture)
         made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, truth))
         found["raw PSNR"] = float(metrics.psnr(made, wanted))
         found["raw SSIM"] = float(metrics.ssim(made, wanted, taps=protocol.taps))
-        found["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
+        if protocol.white != 1:
+            found["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
         if min(made.shape[2:]) >= _MS_SSIM:
             found["raw MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
     return found, raw, rendered
@@ -93,8 +104,8 @@ def cost(ways: Ways, case: Case) -> dict[str, float]:
 
     count = 0 if ways.module is None else sum(value.numel() for value in ways.module.parameters())
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        ways.back(case.picture, case.capture)
-    return {"parameters": count, "MAC per pixel": counter.get_total_flops() / 2 / case.picture[0, 0].numel()}
+        ways.back(case.given, case.capture)
+    return {"parameters": count, "MAC per pixel": counter.get_total_flops() / 2 / case.given[0, 0].numel()}
 
 
 def _of_pictures(made: Tensor, wanted: Tensor) -> dict[str, float]:

@@ -8,6 +8,7 @@ COLUMNS = (
     ("raw DN", "DN", "{:.1f}"),
     ("sRGB PSNR", "sRGB dB", "{:.2f}"),
     ("sRGB dE2000", "dE2000", "{:.2f}"),
+    ("sRGB LPIPS", "LPIPS", "{:.3f}"),
     ("parameters", "parameters", "{:,.0f}"),
     ("MAC per pixel", "MAC/pixel", "{:,.0f}"),
     ("seconds", "seconds", "{:.3f}"),
@@ -34,9 +35,15 @@ def remark(found: dict[str, Any], results: dict[str, Any]) -> str:
     return f"{count} of {wanted} pictures" if count < wanted else ""
 
 
+def columns_of(results: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Columns that have a figure in at least one row."""
+    there = {name for _, figures, _ in rows_of(results) for name in figures}
+    return [column for column in COLUMNS if column[0] in there]
+
+
 def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) -> str:
     """A table with a column of what was published beside what was measured."""
-    shown = [column for column in COLUMNS if column[0] in figures_shown]
+    shown = [column for column in columns_of(results) if column[0] in figures_shown]
     head = ["", *(title for _, title, _ in shown), "published"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, figures, said in rows_of(results):

@@ -14,7 +14,7 @@ class Batch:
     Args:
         sensor: `[B,1,H,W]` float32 digital numbers.
         capture: of the same samples.
-        target: `[B,3,H,W]` float32 sRGB, 0 to 1.
+        target: `[B,3,H,W]` float32 sRGB, 0 to 1; for denoisers `[B,1,H,W]` digital numbers without noise.
     """
 
     sensor: Tensor

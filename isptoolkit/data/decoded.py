@@ -122,10 +122,10 @@ class DecodedFiles:
         rows, columns = file.get_slice("sensor").get_shape()[2:]
         return _capture(file), (rows, columns)
 
-    def patch(self, path: Path, top: int, left: int, size: int) -> Pair:
-        """A square of a file; `top` and `left` are even."""
+    def patch(self, path: Path, top: int, left: int, height: int, width: int) -> Pair:
+        """A part of a file; `top` and `left` are even."""
         file = self._open(path)
-        part = (slice(None), slice(None), slice(top, top + size), slice(left, left + size))
+        part = (slice(None), slice(None), slice(top, top + height), slice(left, left + width))
         sensor, target = (file.get_slice(name)[part] for name in ("sensor", "target"))
         return Pair(sensor.float(), _capture(file), target)
 

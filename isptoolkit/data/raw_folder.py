@@ -107,24 +107,23 @@ class RawFolder:
         sensor, target = torch.cat(sensors), torch.cat(targets).to(torch.float32) / 255
         return Batch(sensor, Capture.collate(captures), target)
 
-    def middle(self, path: Path, patch: int) -> Batch:
-        """The middle of a file, not turned, at most as large as the file: a batch of one.
+    def tile(self, path: Path, row: int, column: int, count: int) -> Batch:
+        """One of `count` x `count` equal tiles of a file, not turned: a batch of one.
 
         Args:
             path: one of `files`.
-            patch: height and width, even.
+            row: from 0, at the top.
+            column: from 0, at the left.
+            count: of rows and of columns; what is left over at the lower and right borders is in no tile.
         """
-        height, width = self._sizes[path]
-        size = min(patch, (min(height, width) - 2) // 2 * 2)
-        top, left = ((extent - size - 2) // 4 * 2 for extent in (height, width))
-        part = self._decoded.patch(path, top, left, size + 2)
-        sensor, capture, target = phased(part.sensor, part.capture, part.target, size, size)
-        return Batch(sensor, capture, target.to(torch.float32) / 255)
+        height, width = (extent // (2 * count) * 2 for extent in self._sizes[path])
+        part = self._decoded.patch(path, row * height, column * width, height, width)
+        return Batch(part.sensor, part.capture, part.target.to(torch.float32) / 255)
 
     def _patch(self, rng: np.random.Generator, patch: int) -> tuple[Tensor, Capture, Tensor]:
         path = self.files[int(rng.integers(len(self.files)))]
         top, left = (int(rng.integers((n - patch - 2) // 2 + 1)) * 2 for n in self._sizes[path])
-        part = self._decoded.patch(path, top, left, patch + 2)
+        part = self._decoded.patch(path, top, left, patch + 2, patch + 2)
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
         sensor, capture = rotate(part.sensor, part.capture, turns)
         target = torch.rot90(part.target, turns, (2, 3))

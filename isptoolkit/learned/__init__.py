@@ -16,6 +16,7 @@ from .flow import Haar as Haar
 from .flow import InvertibleConv as InvertibleConv
 from .flow_step import FlowStep as FlowStep
 from .raw_network import RawNetwork as RawNetwork
+from .residual_demosaic import ResidualDemosaic as ResidualDemosaic
 from .self_ensemble import SelfEnsemble as SelfEnsemble
 from .soft_supervision import VarianceHead as VarianceHead
 from .soft_supervision import softened_error as softened_error

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isptoolkit import errors
-from isptoolkit.bench.micro import CAMERAS, Micro, Scenes, exposed, pair
+from isptoolkit.bench.micro import CAMERAS, NOISES, Micro, MicroNoise, Scenes, exposed, noisy_pair, pair
 from isptoolkit.bench.scenes import scene
 
 
@@ -38,7 +38,7 @@ def test_pairs_are_aligned_and_of_both_cameras():
     cases = Micro().cases
     assert len(cases) == 24
     assert {case.capture.camera[0] for case in cases} == {"simulated A", "simulated B"}
-    batch, again = (Scenes().batch(3, 4, 64, seed=1) for _ in range(2))
+    batch, again = (Scenes(pair).batch(3, 4, 64, seed=1) for _ in range(2))
     assert torch.equal(batch.sensor, again.sensor) and torch.equal(batch.target, again.target)
     # Green of RAW and of the picture go up and down together, in place.
     green = batch.sensor[:, 0, 0::2, 1::2].flatten(1)
@@ -46,9 +46,25 @@ def test_pairs_are_aligned_and_of_both_cameras():
     for g, s in zip(green, shown, strict=True):
         assert float(torch.corrcoef(torch.stack((g, s)))[0, 1]) > 0.85
     with pytest.raises(errors.InvalidArgument, match="a patch is even"):
-        Scenes().batch(0, 1, 65)
+        Scenes(pair).batch(0, 1, 65)
 
 
 def test_pictures_are_codes_of_a_file():
     codes = pair(3, 64).target * 255
     assert float((codes - codes.round()).abs().max()) < 1e-3
+
+
+def test_noise_of_high_gains_is_what_the_capture_states():
+    """Where nothing is clipped the error over its stated deviation has variance 1."""
+    cases = MicroNoise().cases
+    assert {tuple(round(value, 6) for value in case.capture.noise[0].tolist()) for case in cases} == set(NOISES)
+    apart = []
+    for case in cases:
+        black, white = float(case.capture.black[0, 0]), float(case.capture.white)
+        shot, read = case.capture.noise[0].tolist()
+        clean, noisy = ((x - black) / (white - black) for x in (case.sensor, case.given))
+        inside = (clean > 0.1) & (clean < 0.7)
+        apart.append(((noisy - clean) / (shot * clean + read).sqrt())[inside])
+    assert float(torch.cat(apart).var()) == pytest.approx(1, rel=0.02)
+    batch = Scenes(noisy_pair).batch(0, 2, 32)
+    assert batch.target.shape == batch.sensor.shape == (2, 1, 32, 32)

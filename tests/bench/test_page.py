@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from isptoolkit.bench.job import Job
 from isptoolkit.bench.page import write_page
 from isptoolkit.bench.run import run
-from isptoolkit.bench.worker import Job
 
 
 @pytest.fixture(scope="module")

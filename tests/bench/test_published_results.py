@@ -5,23 +5,31 @@ from pathlib import Path
 import pytest
 
 from isptoolkit.bench import table
-from isptoolkit.bench.entrants import ENTRANTS
+from isptoolkit.bench.entrants import entrants_of
 from isptoolkit.bench.run import read_results
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("raw PSNR", "raw SSIM", "sRGB PSNR", "parameters")
+PUBLISHED = ("micro", "micro-noise", "pairs")
 
 
-@pytest.mark.parametrize(("page", "figures"), [("README.md", SHORT), ("docs/benchmark.md", None)], ids=str)
-def test_tables_are_generated(page, figures):
-    results = read_results(ROOT / "benchmarks" / "results" / "micro" / "results.json")
-    made = table.markdown(results) if figures is None else table.markdown(results, figures)
-    shown = (ROOT / page).read_text().split("<!-- micro -->\n")[1].split("<!-- micro end -->")[0]
-    assert shown == made
+def results_of(protocol):
+    return read_results(ROOT / "benchmarks" / "results" / protocol / "results.json")
 
 
-def test_everyone_took_part():
-    results = read_results(ROOT / "benchmarks" / "results" / "micro" / "results.json")
-    assert results["entrants"].keys() == ENTRANTS.keys()
+@pytest.mark.parametrize(
+    ("page", "protocol"), [("README.md", "micro"), *(("docs/benchmark.md", name) for name in PUBLISHED)], ids=str
+)
+def test_tables_are_generated(page, protocol):
+    figures = SHORT if page == "README.md" else table.FIGURES
+    shown = (ROOT / page).read_text().split(f"<!-- {protocol} -->\n")[1].split(f"<!-- {protocol} end -->")[0]
+    assert shown == table.markdown(results_of(protocol), figures)
+
+
+@pytest.mark.parametrize("protocol", PUBLISHED)
+def test_everyone_took_part(protocol):
+    results = results_of(protocol)
+    assert list(results["entrants"]) == entrants_of(protocol)
     assert not [name for name, found in results["entrants"].items() if "failed" in found]
-    assert all(len(found["cases"]) == results["protocol"]["images"] for found in results["entrants"].values())
+    assert results["commit"] and results["data"]["images"] >= results["protocol"]["images"]
+    assert all(len(found["cases"]) == results["data"]["images"] for found in results["entrants"].values())

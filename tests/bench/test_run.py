@@ -1,9 +1,12 @@
 """Runs: alike twice, kept until something changes, one entrant's failure its own; what is refused."""
 
+import contextlib
 import dataclasses
 import json
 import operator
 import shutil
+import time
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +14,10 @@ from isptoolkit import errors
 from isptoolkit.bench import run as running
 from isptoolkit.bench import table
 from isptoolkit.bench.entrants import ENTRANTS, entrant
+from isptoolkit.bench.job import Job, settings_of
 from isptoolkit.bench.run import read_results
 from isptoolkit.bench.run import run as bench
-from isptoolkit.bench.worker import Job, settings_of
+from isptoolkit.train.log import steps_of
 
 JOB = Job("micro", "u-net", None, "libraw", 3, 0, "cpu", 0, 1)
 
@@ -55,11 +59,62 @@ def test_what_changes_a_result_changes_its_key(folder, monkeypatch):
         running._key(but(JOB, steps=4), "data", "code"),
         running._key(but(JOB, seed=1), "data", "code"),
         running._key(but(JOB, entrant="rst"), "data", "code"),
+        running._key(but(JOB, processes=2), "data", "code"),
         running._key(JOB, "other data", "code"),
         running._key(JOB, "data", "other code"),
     ]
-    assert len({key, *others}) == 6
+    assert len({key, *others}) == 7
     assert running._key(but(JOB, threads=2, memory=1 << 40), "data", "code") == key
+
+
+def test_what_another_program_trained_is_not_gone_on_with(folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(folder, tmp_path / "copy")
+    log = folder / "entrants" / "u-net" / "training" / "log.jsonl"
+    log.write_text(log.read_text().replace('"loss"', '"old"'))
+    before = read_results(folder / "results.json")["entrants"]["u-net"]
+    monkeypatch.setattr(running, "code_hash", lambda: "another program")
+    after = bench([JOB], folder)["entrants"]["u-net"]
+    assert after["key"] != before["key"] and after["means"]["raw PSNR"] == before["means"]["raw PSNR"]
+    assert '"old"' not in log.read_text()
+
+
+def test_a_group_of_processes_trains(tmp_path):
+    """As one does: the same batches, shared."""
+    found = {n: bench([but(JOB, processes=n)], tmp_path / f"{n}")["entrants"]["u-net"] for n in (1, 2)}
+    logs = {n: list(steps_of(tmp_path / f"{n}" / "entrants" / "u-net" / "training" / "log.jsonl")) for n in (1, 2)}
+    assert len(logs[2]) == 3
+    assert logs[2][0]["rate"] == logs[1][0]["rate"]
+    assert found[2]["means"]["raw PSNR"] == pytest.approx(found[1]["means"]["raw PSNR"], abs=0.01)
+
+
+def test_a_group_that_fails_is_a_row(tmp_path):
+    found = bench([but(JOB, processes=3)], tmp_path)["entrants"]["u-net"]
+    told = "TrainingFailed: a group of 3 processes failed: InvalidArgument: a batch of 4 does not divide"
+    assert found["failed"].startswith(told)
+
+
+def test_a_group_whose_budget_is_spent_is_ended(tmp_path):
+    found = bench([but(JOB, processes=2, steps=100_000)], tmp_path, budget=9)["entrants"]["u-net"]
+    assert found["failed"].startswith("stopped, since its budget of 9 seconds was spent")
+    for _ in range(100):
+        if not running_with(str(tmp_path)):
+            return
+        time.sleep(0.2)
+    pytest.fail("members of the group are still there")
+
+
+def running_with(words):
+    """Processes that have the words in their command."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [path] if words.encode() in path.read_bytes() else []
+    return found
+
+
+def test_only_those_of_the_task_take_part(tmp_path):
+    with pytest.raises(errors.InvalidArgument, match="u-net has no part in micro-noise: choose from noisy, wiener"):
+        bench([but(JOB, protocol="micro-noise")], tmp_path)
 
 
 def test_one_failure_leaves_the_others(folder, tmp_path):

@@ -1,0 +1,94 @@
+"""Who takes part where RAW with noise is given."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..capture import Capture
+from ..errors import MissingMetadata
+from ..learned.raw_network import planes
+from .entrant import Entrant, Ways, recipe
+
+_denoiser = functools.partial(Entrant, task="denoise")
+
+
+def _noisy() -> Entrant:
+    return _denoiser("RAW as it is, with its noise", lambda _: Ways(planes))
+
+
+def _wiener() -> Entrant:
+    about = "local linear filter of least mean square error (Lee 1980), 5 x 5 cells, told the noise"
+    return _denoiser(about, lambda _: Ways(wiener))
+
+
+def wiener(noisy: Tensor, capture: Capture, size: int = 5) -> Tensor:
+    """`m + max(s - v, 0) / max(s, v) (x - m)`: local mean m and variance s of each plane, v the variance of the noise.
+
+    Args:
+        noisy: `[B,1,H,W]` digital numbers.
+        capture: of the same, with noise.
+        size: of the neighborhood, in cells.
+
+    Returns:
+        `[B,4,H/2,W/2]` planes, black 0 and white 1.
+
+    Raises:
+        MissingMetadata: for a capture that does not state its noise.
+
+    Source: Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE TPAMI 1980.
+
+    >>> flat = torch.full((1, 1, 8, 8), 0.5)
+    >>> torch.allclose(wiener(flat, Capture.of("RGGB", noise=(1e-3, 0))), planes(flat, Capture.of("RGGB")))
+    True
+    """
+    if capture.noise is None:
+        raise MissingMetadata("wiener: the capture does not state its noise: capture.replace(noise=...)")
+    x = planes(noisy, capture)
+    mean, square = (_boxed(y, size) for y in (x, x.square()))
+    spread = (square - mean.square()).clamp(min=0)
+    shot, read = capture.noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
+    noise = (shot * mean + read).clamp(min=1e-12)
+    return mean + (spread - noise).clamp(min=0) / torch.maximum(spread, noise) * (x - mean)
+
+
+def _boxed(x: Tensor, size: int) -> Tensor:
+    """Means of squares, borders mirrored."""
+    margin = size // 2
+    return nn.functional.avg_pool2d(nn.functional.pad(x, (margin,) * 4, mode="reflect"), size, 1)
+
+
+def _upi() -> Entrant:
+    upi = recipe("upi")
+    config = upi.Config(widths=(16, 32, 64), domain="raw", line="sidd")
+    kept = {"recipe": "upi", **asdict(config)}
+    about = "UPI's U-Net, half as wide and three scales of five, told the noise"
+
+    def ways(objective: Any) -> Ways:
+        return Ways(lambda noisy, capture: objective.denoiser(planes(noisy, capture), capture), module=objective)
+
+    return _denoiser(about, ways, lambda: upi.Objective(config), kept, reported="upi-denoiser", cost=0.6)
+
+
+def _ssdnet() -> Entrant:
+    ssdnet = recipe("ssdnet")
+    config = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1, inputs=4)
+    kept = {"recipe": "ssdnet", **asdict(config)}
+    about = "SSDNet with planes in place of the picture, a sixth as wide, not told the noise"
+
+    def ways(objective: Any) -> Ways:
+        return Ways(lambda noisy, capture: objective.net(planes(noisy, capture)), module=objective)
+
+    return _denoiser(about, ways, lambda: ssdnet.Objective(config), kept, reported="ssdnet-denoiser", cost=2.0)
+
+
+DENOISERS: dict[str, Callable[[], Entrant]] = {
+    "noisy": _noisy,
+    "wiener": _wiener,
+    "upi-denoiser": _upi,
+    "ssdnet-denoiser": _ssdnet,
+}
+"""By name."""

@@ -1,0 +1,72 @@
+"""What is to be done for one entrant, and all that its result depends on."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..train import Training
+from .entrant import Entrant
+from .entrants import entrant
+from .protocol import PROTOCOLS
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told.
+
+    Args:
+        protocol: its name.
+        entrant: its name.
+        data: folder, where the protocol needs one.
+        target: what pictures of RAW files are, see `isptoolkit.data.RawFolder`.
+        steps: of the entrant whose step costs 1.
+        seed: of weights and data.
+        device: where the entrant is scored.
+        memory: bytes that the process may take, 0 for no bound.
+        threads: of torch.
+        processes: that train together, sharing each batch.
+        lpips: folder of the weights of LPIPS, or None to leave that out.
+    """
+
+    protocol: str
+    entrant: str
+    data: Path | None
+    target: str
+    steps: int
+    seed: int
+    device: str
+    memory: int
+    threads: int = 1
+    processes: int = 1
+    lpips: Path | None = None
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> "Job":
+        """From JSON of its fields."""
+        paths = {name: None if values[name] is None else Path(values[name]) for name in ("data", "lpips")}
+        return Job(**{**values, **paths})
+
+
+def settings_of(job: Job, chosen: Entrant) -> Training:
+    """How an entrant is trained: alike for all but for their rates, and for the number of steps that fit the time."""
+    steps = max(1, round(job.steps / chosen.cost))
+    return Training(
+        steps=steps,
+        batch=4,
+        patch=64,
+        rate=chosen.rate,
+        optimizer="adamw",
+        clip=1.0,
+        schedule="cosine",
+        seed=job.seed,
+        keep_every=max(1, steps // 5),
+    )
+
+
+def described(job: Job) -> dict[str, Any]:
+    """What a result depends on, beside data and program."""
+    chosen = entrant(job.entrant)
+    training = None if chosen.make is None else asdict(settings_of(job, chosen))
+    how = {"device": job.device, "processes": job.processes, "lpips": job.lpips}
+    return how | {"protocol": asdict(PROTOCOLS[job.protocol]), "entrant": chosen.configuration, "training": training}
