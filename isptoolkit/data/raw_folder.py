@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..capture import Capture
-from ..errors import InvalidArgument, UnreadableFile
+from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
 from ..geometry import flip, rotate
 from .batch import Batch
 from .decoded import TARGETS, DecodedFiles, phased
@@ -24,7 +24,8 @@ class RawFolder:
     what it would have seen, and workers, forked or not, share nothing that could lock.
 
     Args:
-        folder: searched with all folders below; files that are no RAW mosaic are passed over, see `skipped`.
+        folder: searched with all folders below; files that are no RAW mosaic, or state no gains, are passed over, see
+            `skipped`.
         names: of the files to take, without suffix, each of which has to be there; None takes all.
         target: `libraw`, its rendering with as-shot gains and no automatic brightness; `libraw-jpeg`, that through a
             JPEG of quality 90 and 4:2:2, as the published InvISP has it; `camera`, the picture that the camera left in
@@ -135,7 +136,7 @@ class RawFolder:
     def _describe(self, path: Path) -> tuple[Capture, tuple[int, int]] | str:
         try:
             return self._decoded.describe(path)
-        except UnreadableFile as error:
+        except (UnreadableFile, MissingMetadata) as error:
             return str(error)
 
 

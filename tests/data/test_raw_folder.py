@@ -32,6 +32,14 @@ def test_files_that_are_no_mosaic_are_passed_over(source):
     assert [path.name for path in source.skipped] == ["broken.nef"]
 
 
+def test_files_without_gains_are_passed_over(data, tmp_path):
+    for place in ("canon-powershot-s40/CRW_0117.CRW", "kodak-dc120/P003908.KDC"):
+        shutil.copy(data / "digicam_corpus" / place, tmp_path)
+    source = RawFolder(tmp_path, mixed=True)
+    assert [path.name for path in source.files] == ["CRW_0117.CRW"]
+    assert "no as-shot white balance" in next(iter(source.skipped.values()))
+
+
 def test_patches_are_aligned_however_they_are_turned(source):
     """Rendered by ourselves, every patch looks like its target."""
     batch = source.batch(3, 12, 96)
