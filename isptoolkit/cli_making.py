@@ -53,6 +53,9 @@ def bench(
     lpips: Annotated[
         Path | None, typer.Option(metavar="DIR", help="with alex.pth and alexnet-owt-7be5be79.pth")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="entrants as large as published: for GPUs")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="of training")] = 4,
+    patch: Annotated[int, typer.Option(min=16, help="of training, in pixels")] = 64,
 ) -> None:
     """Run recipes side by side on the same work.
 
@@ -74,6 +77,9 @@ def bench(
         workers=workers,
         processes=processes,
         lpips=lpips,
+        full=full,
+        batch=batch,
+        patch=patch,
     )
 
 

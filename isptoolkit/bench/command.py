@@ -29,6 +29,9 @@ def bench(
     workers: int,
     processes: int,
     lpips: Path | None,
+    full: bool,
+    batch: int,
+    patch: int,
 ) -> None:
     """Run entrants side by side; write results, tables and the page, and print the table."""
     if protocol not in PROTOCOLS:
@@ -38,7 +41,8 @@ def bench(
     if budget < 0 or memory < 0:
         raise InvalidArgument(f"--budget and --memory are positive, or 0 for no bound, got {budget:g} and {memory:g}")
     names = list(dict.fromkeys(entrants.split(","))) if entrants else entrants_of(protocol)
-    how: dict[str, Any] = {"memory": int(memory * 2**30), "processes": processes, "lpips": lpips}
+    how: dict[str, Any] = {"memory": int(memory * 2**30), "processes": processes, "lpips": lpips, "full": full}
+    how |= {"batch": batch, "patch": patch}
     jobs = [Job(protocol, name, data, target, steps, seed, device, **how) for name in names]
     with progress() as shown:
         task = shown.add_task("entrants", total=len(jobs))

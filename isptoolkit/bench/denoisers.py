@@ -1,8 +1,7 @@
 """Who takes part where RAW with noise is given."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,16 +10,16 @@ from torch import Tensor, nn
 from ..capture import Capture
 from ..errors import MissingMetadata
 from ..learned.raw_network import planes
-from .entrant import Entrant, Ways, recipe
+from .entrant import Entrant, Maker, Ways, recipe
 
 _denoiser = functools.partial(Entrant, task="denoise")
 
 
-def _noisy() -> Entrant:
+def _noisy(_: bool) -> Entrant:
     return _denoiser("RAW as it is, with its noise", lambda _: Ways(planes))
 
 
-def _wiener() -> Entrant:
+def _wiener(_: bool) -> Entrant:
     about = "local linear filter of least mean square error (Lee 1980), 5 x 5 cells, told the noise"
     return _denoiser(about, lambda _: Ways(wiener))
 
@@ -61,11 +60,12 @@ def _boxed(x: Tensor, size: int) -> Tensor:
     return nn.functional.avg_pool2d(nn.functional.pad(x, (margin,) * 4, mode="reflect"), size, 1)
 
 
-def _upi() -> Entrant:
+def _upi(full: bool) -> Entrant:
     upi = recipe("upi")
-    config = upi.Config(widths=(16, 32, 64), domain="raw", line="sidd")
+    size = upi.Config() if full else upi.Config(widths=(16, 32, 64))
+    config = replace(size, domain="raw", line="sidd")
     kept = {"recipe": "upi", **asdict(config)}
-    about = "UPI's U-Net, half as wide and three scales of five, told the noise"
+    about = "UPI's U-Net" + (" as published" if full else ", half as wide, three scales of five") + ", told the noise"
 
     def ways(objective: Any) -> Ways:
         return Ways(lambda noisy, capture: objective.denoiser(planes(noisy, capture), capture), module=objective)
@@ -73,11 +73,13 @@ def _upi() -> Entrant:
     return _denoiser(about, ways, lambda: upi.Objective(config), kept, reported="upi-denoiser", cost=0.6)
 
 
-def _ssdnet() -> Entrant:
+def _ssdnet(full: bool) -> Entrant:
     ssdnet = recipe("ssdnet")
-    config = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1, inputs=4)
+    config = replace(ssdnet.Config() if full else replace(ssdnet.SMALL, width=8, middle=1), inputs=4)
     kept = {"recipe": "ssdnet", **asdict(config)}
-    about = "SSDNet with planes in place of the picture, a sixth as wide, not told the noise"
+    about = (
+        "SSDNet" + (" as published" if full else ", a sixth as wide") + ", planes for the picture, not told the noise"
+    )
 
     def ways(objective: Any) -> Ways:
         return Ways(lambda noisy, capture: objective.net(planes(noisy, capture)), module=objective)
@@ -85,7 +87,7 @@ def _ssdnet() -> Entrant:
     return _denoiser(about, ways, lambda: ssdnet.Objective(config), kept, reported="ssdnet-denoiser", cost=2.0)
 
 
-DENOISERS: dict[str, Callable[[], Entrant]] = {
+DENOISERS: dict[str, Maker] = {
     "noisy": _noisy,
     "wiener": _wiener,
     "upi-denoiser": _upi,

@@ -55,6 +55,10 @@ class Entrant:
     task: str = "reverse"
 
 
+Maker = Callable[[bool], Entrant]
+"""Of an entrant, as large as published or not."""
+
+
 def recipe(name: str) -> Any:
     """A recipe's module, imported when it is asked for."""
     return importlib.import_module(f"isptoolkit.recipes.{name}")

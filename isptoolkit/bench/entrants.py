@@ -1,4 +1,4 @@
-"""Who takes part, by name. Recipes are imported when their entrant is asked for."""
+"""Who takes part, by name, small or as published. Recipes are imported when their entrant is asked for."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -12,22 +12,26 @@ from ..learned import RawNetwork, SelfEnsemble
 from ..stages import Mosaic
 from ..stages.cfa import pack
 from .denoisers import DENOISERS
-from .entrant import Entrant, Ways, recipe, two_way
+from .entrant import Entrant, Maker, Ways, recipe, two_way
 from .protocol import PROTOCOLS
 
 
-def _identity() -> Entrant:
+def _size(full: bool, small: str) -> str:
+    return " as published" if full else f", {small}"
+
+
+def _identity(_: bool) -> Entrant:
     return Entrant(
         "the samples of the picture that lie at the sites, as they are",
         lambda _: Ways(lambda picture, capture: pack(Mosaic()(picture, capture))),
     )
 
 
-def _classic() -> Entrant:
+def _classic(_: bool) -> Entrant:
     return Entrant("classic() and its inverse", lambda _: two_way(presets.classic().span("levels", "tone")))
 
 
-def _upi() -> Entrant:
+def _upi(_: bool) -> Entrant:
     upi = recipe("upi")
 
     return Entrant("UPI's camera and its inverse, nothing learned", lambda _: two_way(upi.build()), reported="upi")
@@ -57,39 +61,38 @@ def _by_flow(
     return Entrant(about, ways, make, {"recipe": name, **asdict(config)}, **how)
 
 
-def _u_net() -> Entrant:
+def _u_net(full: bool) -> Entrant:
     aim_unet = recipe("aim_unet")
+    config = aim_unet.Config() if full else aim_unet.SMALL
+    return _by_net("the challenge's U-Net" + _size(full, "a quarter as wide"), aim_unet, config, reported="u-net")
 
-    return _by_net("the challenge's U-Net, a quarter as wide", aim_unet, aim_unet.SMALL, reported="u-net")
 
-
-def _zero_noise() -> Entrant:
+def _zero_noise(full: bool) -> Entrant:
     zero_noise = recipe("zero_noise")
+    about = "0noise's gates" + _size(full, "a third as wide")
+    config = zero_noise.Config() if full else zero_noise.SMALL
+    return _by_net(about, zero_noise, config, cost=1.5, reported="zero-noise")
 
-    about = "0noise's gates, a third as wide"
-    return _by_net(about, zero_noise, zero_noise.SMALL, cost=1.5, reported="zero-noise")
 
-
-def _rst() -> Entrant:
+def _rst(full: bool) -> Entrant:
     rst_isp_net = recipe("rst_isp_net")
+    about = "RST-ISP-Net" + _size(full, "a quarter as wide") + ", mean absolute error"
+    config = rst_isp_net.Config() if full else rst_isp_net.SMALL
+    return _by_net(about, rst_isp_net, config, cost=1.2, reported="rst")
 
-    about = "RST-ISP-Net, a quarter as wide, mean absolute error"
-    return _by_net(about, rst_isp_net, rst_isp_net.SMALL, cost=1.2, reported="rst")
 
-
-def _rst_lean() -> Entrant:
+def _rst_lean(_: bool) -> Entrant:
     rst_isp_net = recipe("rst_isp_net")
-
     return _by_net("RST-ISP-Net, our lean variant", rst_isp_net, rst_isp_net.LEAN, cost=2.5)
 
 
-def _ssdnet(supervision: str, ensemble: bool = False) -> Callable[[], Entrant]:
-    def made() -> Entrant:
+def _ssdnet(supervision: str, ensemble: bool = False) -> Maker:
+    def made(full: bool) -> Entrant:
         ssdnet = recipe("ssdnet")
-
-        tiny = replace(ssdnet.SMALL, width=8, middle=1, supervision=supervision)
-        config = replace(tiny, weight=1.0) if supervision == "testing" else tiny
-        about = f"SSDNet, a sixth as wide, {supervision} supervision" + (", eight ways" if ensemble else "")
+        size = ssdnet.Config() if full else replace(ssdnet.SMALL, width=8, middle=1)
+        config = replace(size, supervision=supervision, weight=1.0 if supervision == "testing" else size.weight)
+        about = "SSDNet" + _size(full, "a sixth as wide") + f", {supervision} supervision"
+        about += ", eight ways" if ensemble else ""
         return _by_net(
             about,
             ssdnet,
@@ -102,14 +105,15 @@ def _ssdnet(supervision: str, ensemble: bool = False) -> Callable[[], Entrant]:
     return made
 
 
-def _invisp(rounding: str | None) -> Callable[[], Entrant]:
-    def made() -> Entrant:
+def _invisp(rounding: str | None) -> Maker:
+    def made(full: bool) -> Entrant:
         invisp = recipe("invisp")
-
-        config = invisp.Config(blocks=3, growth=16, rounding=rounding or "noise")
+        size = invisp.Config() if full else invisp.Config(blocks=3, growth=16)
+        config = replace(size, rounding=rounding or "noise")
+        about = "InvISP" + _size(full, "3 of 8 blocks")
         if rounding is None:
             return _by_flow(
-                "InvISP, 3 of 8 blocks, trained without a JPEG",
+                about + ", trained without a JPEG",
                 "invisp without jpeg",
                 config,
                 lambda: _WithoutJpeg(invisp.Objective(config)),
@@ -117,7 +121,7 @@ def _invisp(rounding: str | None) -> Callable[[], Entrant]:
                 cost=9.0,
                 reported="invisp-without-jpeg",
             )
-        about = f"InvISP, 3 of 8 blocks, JPEG with {rounding} rounding"
+        about += f", JPEG with {rounding} rounding"
         how: dict[str, Any] = {"rate": 2e-3, "cost": 18.0, "reported": "invisp"}
         return _by_flow(about, "invisp", config, lambda: invisp.Objective(config), **how)
 
@@ -136,10 +140,9 @@ class _WithoutJpeg(nn.Module):
         return (chain(batch.sensor, batch.capture) - batch.target).abs().mean(), {}
 
 
-def _hybrid(part: str) -> Callable[[], Entrant]:
-    def made() -> Entrant:
+def _hybrid(part: str) -> Maker:
+    def made(_: bool) -> Entrant:
         hybrids = recipe("hybrids")
-
         about = {
             "flow": "classic() with matrix, curve and tone swapped by a flow",
             "residual": "classic() and a flow behind it that begins as the identity",
@@ -154,7 +157,7 @@ def _hybrid(part: str) -> Callable[[], Entrant]:
     return made
 
 
-ENTRANTS: dict[str, Callable[[], Entrant]] = {
+ENTRANTS: dict[str, Maker] = {
     "identity": _identity,
     "classic": _classic,
     "upi": _upi,
@@ -177,8 +180,12 @@ ENTRANTS: dict[str, Callable[[], Entrant]] = {
 }
 
 
-def entrant(name: str) -> Entrant:
+def entrant(name: str, full: bool = False) -> Entrant:
     """By name.
+
+    Args:
+        name: one of `ENTRANTS`.
+        full: as large as published, where that is known; else sized for two cores, which its description says.
 
     Raises:
         InvalidArgument: for another name.
@@ -188,7 +195,7 @@ def entrant(name: str) -> Entrant:
     """
     if name not in ENTRANTS:
         raise InvalidArgument(f"no entrant {name!r}: choose from {', '.join(ENTRANTS)}")
-    return ENTRANTS[name]()
+    return ENTRANTS[name](full)
 
 
 def entrants_of(protocol: str) -> list[str]:

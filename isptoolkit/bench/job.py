@@ -27,6 +27,9 @@ class Job:
         threads: of torch.
         processes: that train together, sharing each batch.
         lpips: folder of the weights of LPIPS, or None to leave that out.
+        full: entrants are as large as published, and each takes all of the steps.
+        batch: of training.
+        patch: of training, in pixels.
     """
 
     protocol: str
@@ -40,6 +43,9 @@ class Job:
     threads: int = 1
     processes: int = 1
     lpips: Path | None = None
+    full: bool = False
+    batch: int = 4
+    patch: int = 64
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> "Job":
@@ -50,11 +56,11 @@ class Job:
 
 def settings_of(job: Job, chosen: Entrant) -> Training:
     """How an entrant is trained: alike for all but for their rates, and for the number of steps that fit the time."""
-    steps = max(1, round(job.steps / chosen.cost))
+    steps = job.steps if job.full else max(1, round(job.steps / chosen.cost))
     return Training(
         steps=steps,
-        batch=4,
-        patch=64,
+        batch=job.batch,
+        patch=job.patch,
         rate=chosen.rate,
         optimizer="adamw",
         clip=1.0,
@@ -66,7 +72,7 @@ def settings_of(job: Job, chosen: Entrant) -> Training:
 
 def described(job: Job) -> dict[str, Any]:
     """What a result depends on, beside data and program."""
-    chosen = entrant(job.entrant)
+    chosen = entrant(job.entrant, job.full)
     training = None if chosen.make is None else asdict(settings_of(job, chosen))
-    how = {"device": job.device, "processes": job.processes, "lpips": job.lpips}
+    how = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full}
     return how | {"protocol": asdict(PROTOCOLS[job.protocol]), "entrant": chosen.configuration, "training": training}

@@ -90,7 +90,7 @@ def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
         ("clipped before", "yes" if protocol["clip"] else "no"),
         ("SSIM", f"{protocol['taps']} taps, sigma 1.5, five pixels of border left out"),
         ("source", protocol["source"]),
-        ("steps of training", f"{results['steps']} for an entrant of cost 1"),
+        ("steps of training", f"{results['steps']}" + ("" if results["full"] else " for an entrant of cost 1")),
         ("commit", str(results["commit"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in results["versions"].items() if version)),
     ]

@@ -104,6 +104,7 @@ def _run(
         "protocol": asdict(PROTOCOLS[first.protocol]),
         "seed": first.seed,
         "steps": first.steps,
+        "full": first.full,
         "commit": _commit(),
         "code": code,
         "data": {"fingerprint": data.fingerprint, "images": len(data.cases), "notes": data.notes + said},

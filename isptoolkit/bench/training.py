@@ -33,7 +33,7 @@ def trained(job: Job, source: Any, out: Path, decoded: Path) -> nn.Module:
     Raises:
         TrainingFailed: when a group of processes ends with an error; says which.
     """
-    chosen = entrant(job.entrant)
+    chosen = entrant(job.entrant, job.full)
     assert chosen.make is not None
     if job.processes > 1:
         _by_a_group(job, out, decoded)
@@ -64,7 +64,7 @@ def _member(words: str, out: str, decoded: str) -> None:
     """What each process of a group does."""
     job = Job.of(json.loads(words))
     torch.set_num_threads(job.threads)
-    chosen = entrant(job.entrant)
+    chosen = entrant(job.entrant, job.full)
     assert chosen.make is not None
     try:
         source = pairs_of(job.protocol, job.data, job.target, Path(decoded)).train

@@ -68,7 +68,7 @@ def _begin(folder: Path, key: str) -> None:
 
 
 def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
-    data, chosen = pairs_of(job.protocol, job.data, job.target, decoded), entrant(job.entrant)
+    data, chosen = pairs_of(job.protocol, job.data, job.target, decoded), entrant(job.entrant, job.full)
     made: Any = None
     found: dict[str, Any] = {"about": chosen.about, "reported": chosen.reported}
     if chosen.make is not None:
