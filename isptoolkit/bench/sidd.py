@@ -3,6 +3,7 @@
 import csv
 import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ class Frames:
             paths = self.pairs[int(rng.integers(len(self.pairs)))]
             places = tuple(float(place) for place in rng.random(2))
             scene = paths[0].parent.name
-            one, other = (mirrored(_patch(path, places, patch), _phase_of(scene)) for path in paths)
+            one, other = (mirrored(part, _phase_of(scene)) for part in _patches(paths, places, patch))
             noisy.append(one)
             clean.append(other)
             captures.append(_described(scene, self._noise[scene]))
@@ -173,8 +174,24 @@ def _read_blocks(path: Path, name: str) -> Any:
     return blocks
 
 
-def _patch(path: Path, places: tuple[float, ...], patch: int) -> Tensor:
-    """A square of a frame, `[patch,patch]`, at two shares of the room that it has."""
+def _patches(paths: tuple[Path, Path], places: tuple[float, ...], patch: int) -> list[Tensor]:
+    """The same square of frames of one size, `[patch,patch]` each, at two shares of the room that they have."""
+    shapes = [_frame(path, lambda frame: frame.shape) for path in paths]
+    if shapes[0] != shapes[1]:
+        raise UnreadableFile(f"{paths[0]} has {shapes[0]} pixels, {paths[1]} {shapes[1]}: download them again")
+    if min(shapes[0]) < patch:
+        raise InvalidArgument(f"{paths[0]} has {shapes[0]} pixels: no patch of {patch} lies in it")
+    left, top = (2 * int(p * ((extent - patch) // 2 + 1)) for p, extent in zip(places, shapes[0], strict=True))
+    found = []
+    for path in paths:
+        values = _frame(path, lambda frame: np.asarray(frame[left : left + patch, top : top + patch]).T)
+        _check_range(values, path)
+        found.append(torch.from_numpy(np.ascontiguousarray(values, np.float32)))
+    return found
+
+
+def _frame(path: Path, read: Callable[[Any], Any]) -> Any:
+    """What is read of the frame of a file, columns first, as MATLAB leaves it."""
     try:
         import h5py
     except ImportError:
@@ -184,16 +201,11 @@ def _patch(path: Path, places: tuple[float, ...], patch: int) -> Tensor:
             frame = file["x"]
             # A frame may lie in another file, which is none of the data's.
             here = isinstance(file.get("x", getlink=True), h5py.HardLink) and isinstance(frame, h5py.Dataset)
-            if not here or frame.external or frame.is_virtual or frame.ndim != 2 or min(frame.shape) < patch:
-                raise UnreadableFile(f"{path} holds no frame of at least {patch} x {patch} pixels")
-            left, top = (
-                2 * int(place * ((extent - patch) // 2 + 1)) for place, extent in zip(places, frame.shape, strict=True)
-            )
-            found = np.asarray(frame[left : left + patch, top : top + patch]).T
+            if not here or frame.external or frame.is_virtual or frame.ndim != 2:
+                raise UnreadableFile(f"{path} holds no frame of its own")
+            return read(frame)
     except (OSError, KeyError) as error:
         raise UnreadableFile(f"{path} is no whole HDF5 file with the frame x ({error}): download it again") from None
-    _check_range(found, path)
-    return torch.from_numpy(np.ascontiguousarray(found, np.float32))
 
 
 def _check_range(values: Any, path: Path) -> None:

@@ -42,14 +42,17 @@ def columns_of(results: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) -> str:
-    """A table with a column of what was published beside what was measured."""
+    """A table, with a column of what was published, and of what is to be said, where there is any."""
     shown = [column for column in columns_of(results) if column[0] in figures_shown]
-    head = ["", *(title for _, title, _ in shown), "published"]
+    told = {}
+    for name, _, said in rows_of(results):
+        told[name] = (published(name, results) + (f" ({said})" if said else "")).strip()
+    last = ["published"] if any(told.values()) else []
+    head = ["", *(title for _, title, _ in shown), *last]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for name, figures, said in rows_of(results):
+    for name, figures, _ in rows_of(results):
         cells = [form.format(figures[key]) if key in figures else "" for key, _, form in shown]
-        told = published(name, results) + (f" ({said})" if said else "")
-        lines.append("| " + " | ".join([name, *cells, told.strip()]) + " |")
+        lines.append("| " + " | ".join([name, *cells, *([told[name]] if last else [])]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,9 +4,11 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from isptoolkit.bench.job import Job
 from isptoolkit.bench.page import write_page
+from isptoolkit.bench.plots import draw_plots
 from isptoolkit.bench.run import run
 
 
@@ -103,6 +105,31 @@ def test_charts_and_protocol(opened):
     stages = [row.text for row in opened.find_elements("css selector", "#stages tbody tr")]
     assert stages and stages[0].startswith("classic levels")
     assert "color filter array" in opened.find_element("css selector", "#protocol").text
+
+
+def test_denoisers_stand_beside_what_they_were_given(tmp_path, browser):
+    results = run([Job("micro-noise", name, None, "libraw", 1, 0, "cpu", 0) for name in ("noisy", "wiener")], tmp_path)
+    write_page(results, tmp_path, tmp_path / "index.html")
+    browser.get((tmp_path / "index.html").as_uri())
+    assert entrants(browser) == ["wiener", "noisy"]
+    told = [line.text for line in browser.find_elements("css selector", "#pictures figcaption")]
+    assert told[0] == "left: RAW as it is given, with noise · right: RAW by wiener"
+    assert told[1] == "left: RAW as it is · right: RAW by wiener" and len(told) == 3
+    assert not [button for button in browser.find_elements("css selector", "#board th") if "sRGB" in button.text]
+
+
+def test_plots_beside_the_page(page):
+    """Each as large as it should be, and with a color for each entrant that it shows."""
+    results = json.loads((page.parent / "results.json").read_text())
+    draw_plots(results, page.parent)
+    for name in ("quality.png", "learning.png"):
+        with Image.open(page.parent / name) as picture:
+            assert picture.size == (960, 600)
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+    quiet = {**results, "entrants": {"classic": results["entrants"]["classic"]}}
+    (page.parent / "learning.png").unlink()
+    draw_plots(quiet, page.parent)
+    assert not (page.parent / "learning.png").exists()
 
 
 def test_words_of_results_cannot_end_the_script(page, tmp_path, browser):

@@ -148,10 +148,12 @@ def test_half_downloaded_and_wrong_files(folder):
 
 
 def test_hostile_frames(folder, tmp_path_factory):
-    """Cut off, of another layout, too small, or a link into another file."""
+    """Cut off, of another layout, of another size, or a link into another file."""
     path = folder / "Data" / TRAINED / "0001_NOISY_RAW_010.MAT"
     whole = path.read_bytes()
     source = Sidd(folder).train
+    with pytest.raises(errors.InvalidArgument, match=r"has \(200, 120\) pixels: no patch of 128 lies in it"):
+        source.batch(0, 1, 128)
     for content in (whole[:300], b""):
         path.write_bytes(content)
         with pytest.raises(errors.UnreadableFile, match="is no whole HDF5 file with the frame x"):
@@ -159,12 +161,14 @@ def test_hostile_frames(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("secret") / "other.h5"
     with h5py.File(other, "w") as file:
         file["x"] = flat(TRAINED, 120, 200).T
-    for make in (
-        lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")),
-        lambda file: file.create_group("x"),
-        lambda file: file.create_dataset("x", data=np.zeros((32, 200), np.float32)),
+    for make, told in (
+        (lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")), "holds no frame of its own"),
+        (lambda file: file.create_group("x"), "holds no frame of its own"),
+        (lambda file: file.create_dataset("x", data=np.zeros((3, 200, 120))), "holds no frame of its own"),
+        (lambda file: file.create_dataset("x", data=np.zeros((198, 120))), r"has \(198, 120\) pixels, .*\(200, 120\)"),
+        (lambda file: file.create_dataset("x", data=np.full((200, 120), 1023.0)), "holds numbers from 1023 to 1023"),
     ):
         with h5py.File(path, "w") as file:
             make(file)
-        with pytest.raises(errors.UnreadableFile, match="holds no frame of at least 64 x 64 pixels"):
+        with pytest.raises(errors.UnreadableFile, match=told):
             source.batch(0, 1, 64)
