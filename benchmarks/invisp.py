@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from benchmarks.published_jpeg import PublishedJpeg
 from isptoolkit import Capture, Pipeline, presets, read_raw, stages
+from isptoolkit.bench.least_squares import features
 from isptoolkit.bench.scoring import through_file
 from isptoolkit.data import Batch, RawFolder
 from isptoolkit.io.raw import render_by_libraw
@@ -160,15 +161,6 @@ def steps_in(minutes: float, entrant: Entrant, source: RawFolder) -> int:
         optimizer.step()
         spent.append(time.process_time() - start)
     return int(60 * minutes / float(np.median(spent)))
-
-
-def features(x: Tensor) -> Tensor:
-    """All products of up to three of r, g, b and 1: `[pixels, 20]`."""
-    r, g, b = x.clamp(0, 1).double().permute(0, 2, 3, 1).reshape(-1, 3).unbind(1)
-    one = torch.ones_like(r)
-    base = (one, r, g, b)
-    products = [base[i] * base[j] * base[k] for i in range(4) for j in range(i, 4) for k in range(j, 4)]
-    return torch.stack(products, 1)
 
 
 def least_squares(source: RawFolder) -> Renders:

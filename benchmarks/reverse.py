@@ -27,8 +27,9 @@ from isptoolkit.recipes import aim_unet, invisp, rst_isp_net, ssdnet, upi, zero_
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from benchmarks.invisp import HELD_OUT, features, raw_files
+from benchmarks.invisp import HELD_OUT, raw_files
 from isptoolkit import Capture, presets
+from isptoolkit.bench.least_squares import fitted
 from isptoolkit.data import Batch, PhotoFolder, RawFolder
 from isptoolkit.learned.raw_network import planes
 from isptoolkit.priors import random_captures
@@ -141,23 +142,8 @@ def training(steps: int, rate: float) -> Training:
 
 def least_squares(source: Source) -> Back:
     """For each site, a polynomial of degree 3 of the pixel that lies there."""
-    parts = [source.batch(number, 4, 128, seed=0, rank=0, world=1) for number in range(40)]
-    wanted = torch.cat([planes(part.sensor, part.capture) for part in parts]).double()
-    pictures = torch.cat([part.target for part in parts])
-    at = [(..., slice(site // 2, None, 2), slice(site % 2, None, 2)) for site in range(4)]
-    weights = [
-        torch.linalg.lstsq(features(pictures[where]), wanted[:, site].reshape(-1, 1)).solution
-        for site, where in enumerate(at)
-    ]
-
-    def back(batch: Batch) -> Tensor:
-        size = (len(batch.target), *(n // 2 for n in batch.target.shape[2:]))
-        made = [
-            (features(batch.target[where]) @ weight).reshape(size) for where, weight in zip(at, weights, strict=True)
-        ]
-        return torch.stack(made, 1).float()
-
-    return back
+    cubic = fitted(source, patch=128)
+    return lambda batch: cubic(batch.target, batch.capture)
 
 
 def classic(batch: Batch) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..capture import Capture
 from ..learned.raw_network import planes
 from ..pipeline import Pipeline
+from ..train.loop import Source
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ class Entrant:
     Args:
         about: what it is; says so where it is a smaller configuration than the published one.
         make: the objective that is trained, or None where nothing is.
-        ways: of what `make` gave, trained, or of None.
+        ways: of what was trained or fitted, or of None.
         configuration: all that changes it; a result is kept for as long as this stays.
         rate: of the optimizer.
         cost: of a step, in those of the U-Net: divides the number of steps, so that all get about the same time.
         reported: its name among the published results, of which it need not be the same configuration.
         task: of the protocols that it takes part in, see `isptoolkit.bench.Protocol`.
+        fit: of a source, what is made of it at once; in place of `make`.
     """
 
     about: str
@@ -53,6 +55,7 @@ class Entrant:
     cost: float = 1.0
     reported: str | None = None
     task: str = "reverse"
+    fit: Callable[[Source], nn.Module] | None = None
 
 
 Maker = Callable[[bool], Entrant]

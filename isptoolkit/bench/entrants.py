@@ -13,6 +13,7 @@ from ..stages import Mosaic
 from ..stages.cfa import pack
 from .denoisers import DENOISERS
 from .entrant import Entrant, Maker, Ways, recipe, two_way
+from .least_squares import fitted
 from .protocol import PROTOCOLS
 
 
@@ -35,6 +36,11 @@ def _upi(_: bool) -> Entrant:
     upi = recipe("upi")
 
     return Entrant("UPI's camera and its inverse, nothing learned", lambda _: two_way(upi.build()), reported="upi")
+
+
+def _least_squares(_: bool) -> Entrant:
+    about = "a polynomial of degree 3 for each site, of the pixel that lies there"
+    return Entrant(about, lambda cubic: Ways(cubic, module=cubic), fit=fitted, configuration={"degree": 3})
 
 
 def _by_net(about: str, module: Any, config: Any, ensemble: bool = False, **how: Any) -> Entrant:
@@ -161,6 +167,7 @@ ENTRANTS: dict[str, Maker] = {
     "identity": _identity,
     "classic": _classic,
     "upi": _upi,
+    "least-squares": _least_squares,
     "u-net": _u_net,
     "zero-noise": _zero_noise,
     "rst": _rst,

@@ -75,6 +75,8 @@ def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
         start = time.perf_counter()
         made = trained(job, data.train, out / "training", decoded).to(job.device).eval()
         found |= {"steps": settings_of(job, chosen).steps, "training s": time.perf_counter() - start}
+    elif chosen.fit is not None:
+        made = chosen.fit(data.train).to(job.device)
     return found | _scored(chosen.ways(made), data, job, out)
 
 
