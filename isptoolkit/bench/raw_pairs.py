@@ -49,4 +49,6 @@ class RawPairs:
         self.fingerprint = hashlib.sha256("\n".join([target, *sizes]).encode()).hexdigest()
         skipped = len(everything.skipped)
         self.notes = [f"{len(learned)} files to learn from, {len(held)} for the test, pictures: {target}"]
-        self.notes += [f"{skipped} files passed over: {next(iter(everything.skipped.values()))}"] if skipped else []
+        if skipped:
+            why = next(iter(everything.skipped.values())).replace(f"{data}/", "")  # results tell no folders
+            self.notes.append(f"{skipped} files passed over, such as {why}")

@@ -140,7 +140,9 @@ def test_the_layout_of_fivek(pairs_of, data, tmp_path):
 def test_a_folder_of_raw_files(pairs_of, data, tmp_path):
     for name in CRW:
         shutil.copy(data / "digicam_corpus" / "canon-powershot-s40" / name, tmp_path)
+    (tmp_path / "notes.dng").write_text("no RAW")
     pairs = pairs_of("pairs", tmp_path)
+    assert pairs.notes[1].startswith("1 files passed over, such as notes.dng") and str(tmp_path) not in pairs.notes[1]
     assert [path.name for path in pairs.train.files] == ["CRW_0112.CRW", "CRW_0117.CRW"]
     assert len(pairs.cases) == 8 and pairs.cases[0].given.shape == (1, 3, 256, 256)
     assert pairs_of("pairs", tmp_path, "camera").fingerprint != pairs.fingerprint
