@@ -53,7 +53,7 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
                     for case in found.get("cases", [])[: len(pictures)]
                 ],
                 "stages": [
-                    {**stage, **{key: _short(stage[key]) for key in ("median", "99 %")}}
+                    {**stage, **{key: _short(stage[key]) for key in ("median", "99 %", "codes")}}
                     for stage in found.get("stages", [])
                 ],
                 "curve": learning_curve(place / "training" / "log.jsonl"),

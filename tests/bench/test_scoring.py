@@ -1,0 +1,28 @@
+"""Where an entrant loses something, stage by stage."""
+
+import pytest
+
+from isptoolkit import presets
+from isptoolkit.bench.entrants import entrant
+from isptoolkit.bench.micro import Micro
+from isptoolkit.bench.scoring import by_stage, cost
+
+
+def test_errors_by_stage_of_eight_bits():
+    """The last stage's recovered input is off by half a code and its slope; without clipping nothing else is lost."""
+    case = Micro().cases[0]
+    rows = by_stage(entrant("classic").ways(None), case)
+    assert [row["stage"] for row in rows] == list(presets.classic().span("levels", "tone").names)
+    span = float(case.capture.white[0] - case.capture.black[0, 0])
+    assert 0 < rows[-1]["median"] < 1 / 255 * span  # the tone curve is nowhere flatter than 0.5
+    assert rows[-1]["codes"] < 0.01
+    assert rows[0]["99 %"] > rows[0]["median"] > 0
+    # From RAW itself the frame is demosaiced again, which is not what the picture was.
+    assert rows[0]["codes"] == pytest.approx(rows[1]["codes"], abs=1e-3)
+    assert by_stage(entrant("identity").ways(None), case) == []
+
+
+def test_cost_is_counted():
+    """Multiply-adds of a matrix for each pixel of the picture, and no parameters."""
+    found = cost(entrant("classic").ways(None), Micro().cases[0])
+    assert found == {"parameters": 0, "MAC per pixel": 9.0}
