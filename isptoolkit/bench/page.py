@@ -65,7 +65,7 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         "protocol": {key: protocol[key] for key in ("name", "data", "task")},
         "images": results["data"]["images"],
         "seed": results["seed"],
-        "machine": f"{machine.get('gpu', machine['processor'])}, {machine['threads']} threads",
+        "machine": f"{machine.get('gpu', machine['processor'])}, torch with {machine['threads']} thread(s)",
         "columns": [{"key": key, "title": title} for key, title, _ in columns_of(results)],
         "rows": rows,
         "cases": [case["name"] for case in first["cases"][: len(truth)]],

@@ -39,7 +39,7 @@ def run(
     workers: int = 1,
     on_entrant: Callable[[str, dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Do the jobs that are not done, and write `results.json` of all that are in the folder.
+    """Do the jobs that are not done, and write `results.json` of all of them.
 
     A job is done when its result was made by the same program from the same data with the same settings. One that
     crashes, or takes more than its budget, is a row that says so.
@@ -68,7 +68,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="isptoolkit-bench-") as decoded:
         results = _run(jobs, out, Path(decoded), budget, workers, on_entrant)
     with replacing(out / "results.json") as temporary:
-        temporary.write_text(json.dumps(results, indent=1) + "\n")
+        temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
     return results
 
 

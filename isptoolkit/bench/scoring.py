@@ -1,6 +1,7 @@
 """What an entrant's RAW and pictures are worth, case by case."""
 
 import io
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,11 +72,11 @@ def score(
         given = case.given
         if protocol.jpeg == "own":
             if rendered is None:
-                return found, None, None
+                return _defined(found), None, None
             given = through_file(rendered).to(rendered)
-        start = time.perf_counter()
+        start = _now(given)
         raw = ways.back(given, case.capture)
-        found["seconds"] = time.perf_counter() - start
+        found["seconds"] = _now(raw) - start
         truth = planes(case.sensor, case.capture)
         made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, truth))
         found["raw PSNR"] = float(metrics.psnr(made, wanted))
@@ -84,7 +85,19 @@ def score(
             found["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
         if min(made.shape[2:]) >= _MS_SSIM:
             found["raw MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
-    return found, raw, rendered
+    return _defined(found), raw, rendered
+
+
+def _defined(found: dict[str, float]) -> dict[str, float]:
+    """Without what a picture does not have, such as highlights; equal samples are at 999 dB, as in the challenge."""
+    return {name: min(value, 999.0) for name, value in found.items() if not math.isnan(value)}
+
+
+def _now(x: Tensor) -> float:
+    """Seconds, when all that a GPU was told is done."""
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+    return time.perf_counter()
 
 
 def by_stage(ways: Ways, case: Case) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def work(job: Job, out: Path, key: str, decoded: Path) -> None:
             (out / "traceback.txt").write_text(traceback.format_exc())
     found |= {"key": key, "wall seconds": time.perf_counter() - start}
     with replacing(out / "result.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n")
+        temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 
 def _begin(folder: Path, key: str) -> None:
@@ -83,23 +83,30 @@ def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
 def _scored(ways: Ways, data: Pairs, job: Job, out: Path) -> dict[str, Any]:
     protocol, metric = PROTOCOLS[job.protocol], perceptual(job.lpips)[0]
     rows: list[dict[str, Any]] = []
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak(job.device)
     for number, case in enumerate(data.cases):
         row, raw, rendered = score(ways, case.to(job.device), protocol, metric)
         rows.append({"name": case.name, **row})
         if number < SHOWN:
             _draw(case, raw, rendered, out / f"{number}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    numbers = [name for name in rows[0] if name != "name"] if rows else []
-    means = {name: float(np.nanmean([row[name] for row in rows])) for name in numbers}
+    peak = _peak(job.device)
+    numbers = dict.fromkeys(name for row in rows for name in row if name != "name")
+    means = {name: float(np.mean([row[name] for row in rows if name in row])) for name in numbers}
     first = data.cases[0].to(job.device)
     return {
         "means": means,
         "cases": rows,
         "stages": by_stage(ways, first),
-        "cost": cost(ways, first) | {"MB": (peak - before) / 1024},
+        "cost": cost(ways, first) | {"MB": (peak - before) / 2**20},
         "notes": data.notes,
     }
+
+
+def _peak(device: str) -> float:
+    """The most memory so far, in bytes: of the process, or that torch took of a GPU."""
+    if device.startswith("cuda"):
+        return float(torch.cuda.max_memory_allocated(device))
+    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _draw(case: Case, raw: Tensor | None, rendered: Tensor | None, folder: Path) -> None:

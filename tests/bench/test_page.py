@@ -115,6 +115,7 @@ def test_denoisers_stand_beside_what_they_were_given(tmp_path, browser):
     told = [line.text for line in browser.find_elements("css selector", "#pictures figcaption")]
     assert told[0] == "left: RAW as it is given, with noise · right: RAW by wiener"
     assert told[1] == "left: RAW as it is · right: RAW by wiener" and len(told) == 3
+    assert not browser.find_element("css selector", "#by-stage").is_displayed()
     assert not [button for button in browser.find_elements("css selector", "#board th") if "sRGB" in button.text]
 
 

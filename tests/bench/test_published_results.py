@@ -1,5 +1,6 @@
 """Tables in README and docs are those of the results in the repository."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_tables_are_generated(page, protocol):
     figures = SHORT if page == "README.md" else table.FIGURES
     shown = (ROOT / page).read_text().split(f"<!-- {protocol} -->\n")[1].split(f"<!-- {protocol} end -->")[0]
     assert shown == table.markdown(results_of(protocol), figures)
+
+
+def test_figures_of_the_cards():
+    found = re.findall(r"`([\w-]+)` ([\d.]+) dB on `([\w-]+)`", (ROOT / "docs" / "cards.md").read_text())
+    assert len(found) > 20
+    for name, value, protocol in found:
+        assert value == f"{results_of(protocol)['entrants'][name]['means']['raw PSNR']:.2f}"
 
 
 @pytest.mark.parametrize("protocol", PUBLISHED)

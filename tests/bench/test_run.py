@@ -80,13 +80,15 @@ def test_what_another_program_trained_is_not_gone_on_with(folder, tmp_path, monk
     assert '"old"' not in log.read_text()
 
 
-def test_a_group_of_processes_trains(tmp_path):
+def test_a_group_of_processes_trains(folder, tmp_path):
     """As one does: the same batches, shared."""
-    found = {n: bench([but(JOB, processes=n)], tmp_path / f"{n}")["entrants"]["u-net"] for n in (1, 2)}
-    logs = {n: list(steps_of(tmp_path / f"{n}" / "entrants" / "u-net" / "training" / "log.jsonl")) for n in (1, 2)}
-    assert len(logs[2]) == 3
-    assert logs[2][0]["rate"] == logs[1][0]["rate"]
-    assert found[2]["means"]["raw PSNR"] == pytest.approx(found[1]["means"]["raw PSNR"], abs=0.01)
+    alone = read_results(folder / "results.json")["entrants"]["u-net"]
+    found = bench([but(JOB, processes=2)], tmp_path)["entrants"]["u-net"]
+    logs = [list(steps_of(at / "entrants" / "u-net" / "training" / "log.jsonl")) for at in (folder, tmp_path)]
+    assert len(logs[0]) == len(logs[1]) == 3
+    # Each process tells the loss of its own half.
+    assert logs[1][0]["loss"] != logs[0][0]["loss"] and logs[1][0]["rate"] == logs[0][0]["rate"]
+    assert found["means"]["raw PSNR"] == pytest.approx(alone["means"]["raw PSNR"], abs=0.01)
 
 
 def test_a_group_that_fails_is_a_row(tmp_path):

@@ -3,9 +3,13 @@
 import pytest
 
 from isptoolkit import presets
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.case import Case
+from isptoolkit.bench.entrant import Ways
 from isptoolkit.bench.entrants import entrant
 from isptoolkit.bench.micro import Micro
-from isptoolkit.bench.scoring import by_stage, cost
+from isptoolkit.bench.scoring import by_stage, cost, score
+from isptoolkit.learned.raw_network import planes
 
 
 def test_errors_by_stage_of_eight_bits():
@@ -20,6 +24,17 @@ def test_errors_by_stage_of_eight_bits():
     # From RAW itself the frame is demosaiced again, which is not what the picture was.
     assert rows[0]["codes"] == pytest.approx(rows[1]["codes"], abs=1e-3)
     assert by_stage(entrant("identity").ways(None), case) == []
+
+
+def test_figures_are_numbers():
+    """Equal samples have the challenge's 999 dB; a picture without highlights has no hue of them."""
+    case = Micro().cases[0]
+    dark = Case("dark", 64 + (case.sensor - 64) * 0.1, case.capture, 0.1 * case.given)
+    truth = planes(dark.sensor, dark.capture)
+    ways = Ways(lambda picture, capture: truth, lambda sensor, capture: 0.9 * dark.given)
+    found, *_ = score(ways, dark, PROTOCOLS["micro"])
+    assert found["raw PSNR"] == 999 and found["raw SSIM"] == 1 and found["raw DN"] < 1e-3
+    assert "highlight hue" not in found and 20 < found["sRGB PSNR"] < 60
 
 
 def test_cost_is_counted():
