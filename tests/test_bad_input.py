@@ -198,7 +198,11 @@ def test_a_reader_that_leaves_early_and_a_full_disk(data):
 
 def test_an_interrupt_ends_quietly_with_130(run, folder, monkeypatch):
     monkeypatch.setattr(cli, "describe_raw", lambda _: signal.raise_signal(signal.SIGINT))
-    code, out, err = run("info", "x.CRW")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
+    try:
+        code, out, err = run("info", "x.CRW")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (code, out, err.strip()) == (130, "", "")
 
 

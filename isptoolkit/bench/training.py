@@ -1,6 +1,7 @@
 """Training of one entrant, by this process or by a group of them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -49,7 +50,10 @@ def _by_a_group(job: Job, out: Path, decoded: Path) -> None:
     asked = [*group, "-m", "isptoolkit.bench.training", words, str(out), str(decoded)]
     # Who stops this process stops the group: its launcher ends all members when it is asked to.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with subprocess.Popen([sys.executable, *asked], stderr=subprocess.PIPE, text=True) as launcher:
+    # Members are of this installation, not of a folder of that name where the command is given.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    how: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": environment}
+    with subprocess.Popen([sys.executable, *asked], **how) as launcher:
         try:
             _, said = launcher.communicate()
         except BaseException:

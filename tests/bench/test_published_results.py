@@ -28,7 +28,9 @@ def test_tables_are_generated(page, protocol):
 
 
 def test_figures_of_the_cards():
-    found = re.findall(r"`([\w-]+)` ([\d.]+) dB on `([\w-]+)`", " ".join((ROOT / "docs" / "cards.md").read_text().split()))
+    found = re.findall(
+        r"`([\w-]+)` ([\d.]+) dB on `([\w-]+)`", " ".join((ROOT / "docs" / "cards.md").read_text().split())
+    )
     assert len(found) > 20
     for name, value, protocol in found:
         assert value == f"{results_of(protocol)['entrants'][name]['means']['raw PSNR']:.2f}"
