@@ -55,4 +55,6 @@ def bench(
     draw_plots(results, out)
     write_page(results, out, out / "index.html")
     print(text(results))
+    for note in results["data"]["notes"]:
+        print(note)
     print(f"{out / 'index.html'}")

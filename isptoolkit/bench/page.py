@@ -12,6 +12,7 @@ from .plots import learning_curve
 from .table import COLUMNS, columns_of, published, rows_of
 
 _MARK = "/*DATA*/"
+_PASSES = {"none": "none", "file": "once, in the data's files", "own": "once, of the entrant's own rendering"}
 
 
 def write_page(results: dict[str, Any], folder: Path, out: Path) -> None:
@@ -86,7 +87,7 @@ def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
         ("black, white", ", ".join(str(level.get(protocol[key], protocol[key])) for key in ("black", "white"))),
         ("white-balanced", balanced),
         ("gamma", f"{protocol['gamma']:g}"),
-        ("JPEG on the way", protocol["jpeg"]),
+        ("JPEG on the way", _PASSES[protocol["jpeg"]]),
         ("clipped before", "yes" if protocol["clip"] else "no"),
         ("SSIM", f"{protocol['taps']} taps, sigma 1.5, five pixels of border left out"),
         ("source", protocol["source"]),

@@ -61,6 +61,11 @@ class Protocol:
             if (value := getattr(self, name)) not in values:
                 raise InvalidArgument(f"a protocol's {name} is {', '.join(values)}, got {value!r}")
 
+    @property
+    def jpeg_passes(self) -> int:
+        """How many times a picture goes through JPEG before RAW is found in it."""
+        return 0 if self.jpeg == "none" else 1
+
 
 _CHALLENGE = "Conde et al., AIM 2022 challenge on reversed ISP, ECCV workshops 2022, and its scoring program"
 _INVISP = "Xing, Qian and Chen, CVPR 2021, and its published test program"

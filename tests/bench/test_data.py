@@ -152,6 +152,11 @@ def test_a_folder_of_raw_files(pairs_of, data, tmp_path):
         pairs_of("pairs", tmp_path / "one")
 
 
+def test_passes_through_jpeg():
+    found = {name: protocol.jpeg_passes for name, protocol in PROTOCOLS.items()}
+    assert found["pairs"] == found["sidd"] == 0 and found["aim22-s7"] == found["fivek-canon"] == found["micro"] == 1
+
+
 def test_bad_input(pairs_of, tmp_path):
     with pytest.raises(errors.InvalidArgument, match="no protocol 'dnd': choose one of micro"):
         pairs_of("dnd", tmp_path)

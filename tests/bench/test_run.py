@@ -197,6 +197,7 @@ def test_by_command(run, tmp_path):
     status, told, _ = run("bench", "micro", "-o", tmp_path / "out", "--entrants", "classic,identity", "--workers", "1")
     assert status == 0
     assert told.splitlines()[1].startswith("classic")
+    assert "LPIPS left out: no folder with its weights" in told
     assert {"results.json", "table.md", "index.html", "entrants"} <= {p.name for p in (tmp_path / "out").iterdir()}
     assert run("bench", "nothing", "-o", tmp_path)[0] == 2
     status, _, complaint = run("bench", "micro", "-o", tmp_path / "x", "--entrants", "nobody")
