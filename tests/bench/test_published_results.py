@@ -27,6 +27,23 @@ def test_tables_are_generated(page, protocol):
     assert shown == table.markdown(results_of(protocol), figures)
 
 
+def by_seed():
+    """Of those that ran with other seeds as well."""
+    folder = ROOT / "benchmarks" / "results" / "pairs"
+    runs = [read_results(folder / name) for name in ("results.json", "seed-1.json", "seed-2.json")]
+    assert [run["seed"] for run in runs] == [0, 1, 2] and len({run["data"]["fingerprint"] for run in runs}) == 1
+    lines = ["|  | seed 0 | seed 1 | seed 2 |", "| --- | --- | --- | --- |"]
+    for name in runs[1]["entrants"]:
+        figures = [f"{run['entrants'][name]['means']['raw PSNR']:.2f}" for run in runs]
+        lines.append(f"| {' | '.join([name, *figures])} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_seeds_are_told():
+    shown = (ROOT / "docs" / "benchmark.md").read_text().split("<!-- seeds -->\n")[1].split("<!-- seeds end -->")[0]
+    assert shown == by_seed()
+
+
 def test_figures_of_the_cards():
     found = re.findall(
         r"`([\w-]+)` ([\d.]+) dB on `([\w-]+)`", " ".join((ROOT / "docs" / "cards.md").read_text().split())
