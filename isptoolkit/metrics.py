@@ -206,11 +206,14 @@ def _lpips(weights: Path, backbone: Path) -> Any:
             own.copy_(value)
         layers = _tensors(weights)
         # The package holds each linear layer under two names, lin0 and lins.0; the file has the first.
-        names = {name for name in net.state_dict() if name.startswith("lin") and not name.startswith("lins.")}
-        if layers.keys() != names:
-            told = min(layers.keys() ^ names)
+        linear = {k: v for k, v in net.state_dict().items() if k.startswith("lin") and not k.startswith("lins.")}
+        if layers.keys() != linear.keys():
+            told = min(layers.keys() ^ linear.keys())
             raise InvalidArgument(f"{weights} holds no linear layers of LPIPS with AlexNet: {told} is not in both")
-        net.load_state_dict(layers, strict=False)
+        for name, own in linear.items():
+            if layers[name].shape != own.shape:
+                raise InvalidArgument(f"{weights}: {name} is {list(layers[name].shape)}, not {list(own.shape)}")
+            own.copy_(layers[name])
     return net
 
 

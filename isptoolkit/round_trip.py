@@ -77,7 +77,7 @@ def travel(pipeline: Pipeline, x: Tensor, capture: Capture) -> Journey:
             raise OneWay(f"stage {name} ({type(stage).__name__}) has no inverse: take a span without it")
     values = pipeline.trace(x, capture)
     output = values[pipeline.names[-1]]
-    inputs = dict(zip(pipeline.names, [x, *values.values()], strict=False))
+    inputs = dict(zip(pipeline.names, [x, *values.values()][:-1], strict=True))
     return Journey(inputs, output, pipeline.trace_inverse(output, capture))
 
 

@@ -179,6 +179,9 @@ def test_lpips_is_its_definition(lpips_files):
         errors.InvalidArgument, match="holds no linear layers of LPIPS with AlexNet: lin1.model.1.weight"
     ):
         metrics.lpips(X, Y, other, files[1])
+    torch.save({**layers, "lin2.model.1.weight": torch.zeros(1, 1, 1, 1)}, lpips_files / "shapes.pth")
+    with pytest.raises(errors.InvalidArgument, match="lin2.model.1.weight is .1, 1, 1, 1., not .1, 384, 1, 1."):
+        metrics.lpips(X, Y, lpips_files / "shapes.pth", files[1])
     with pytest.raises(errors.InvalidArgument, match="again.pth holds no weights of torchvision's AlexNet"):
         metrics.lpips(X, Y, other, other)
     for content in (b"", b"PK", other.read_bytes()[:100]):

@@ -78,16 +78,14 @@ class Tiles:
         """See `isptoolkit.data.RawFolder.batch`."""
         if patch % 2 or not 2 <= patch <= self.size:
             raise InvalidArgument(f"a patch is even and at most {self.size} pixels wide here, got {patch}")
-        sensors, captures, pictures = [], [], []
-        for n in range(rank, size, world):
-            rng = np.random.default_rng((seed, number, n))
+
+        def draw(rng: np.random.Generator) -> tuple[Tensor, Capture, Tensor]:
             sensor, capture, picture = _read(self.tiles[int(rng.integers(len(self.tiles)))], self.size)
             top, left = (2 * int(rng.integers((self.size - patch) // 2 + 1)) for _ in range(2))
             part = (..., slice(top, top + patch), slice(left, left + patch))
-            sensors.append(sensor[part])
-            captures.append(capture)
-            pictures.append(picture[part])
-        return Batch(torch.cat(sensors), Capture.collate(captures), torch.cat(pictures))
+            return sensor[part], capture, picture[part]
+
+        return Batch.drawn(draw, number, size, seed, rank, world)
 
 
 def _tiles(folder: Path, size: int) -> list[_Tile]:

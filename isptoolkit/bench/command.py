@@ -41,9 +41,11 @@ def bench(
     if budget < 0 or memory < 0:
         raise InvalidArgument(f"--budget and --memory are positive, or 0 for no bound, got {budget:g} and {memory:g}")
     names = list(dict.fromkeys(entrants.split(","))) if entrants else entrants_of(protocol)
-    how: dict[str, Any] = {"memory": int(memory * 2**30), "processes": processes, "lpips": lpips, "full": full}
-    how |= {"batch": batch, "patch": patch}
-    jobs = [Job(protocol, name, data, target, steps, seed, device, **how) for name in names]
+    most = int(memory * 2**30)
+    jobs = [
+        Job(protocol, name, data, target, steps, seed, device, most, 1, processes, lpips, full, batch, patch)
+        for name in names
+    ]
     with progress() as shown:
         task = shown.add_task("entrants", total=len(jobs))
 

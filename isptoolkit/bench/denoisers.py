@@ -5,12 +5,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..capture import Capture
 from ..errors import MissingMetadata
 from ..learned.raw_network import planes
-from .entrant import Entrant, Maker, Ways, recipe
+from ..stages.demosaic import box_mean
+from .entrant import Entrant, Maker, Ways, recipe, sized
 
 _denoiser = functools.partial(Entrant, task="denoise")
 
@@ -47,17 +48,11 @@ def wiener(noisy: Tensor, capture: Capture, size: int = 5) -> Tensor:
     if capture.noise is None:
         raise MissingMetadata("wiener: the capture does not state its noise: capture.replace(noise=...)")
     x = planes(noisy, capture)
-    mean, square = (_boxed(y, size) for y in (x, x.square()))
+    mean, square = (box_mean(y, size) for y in (x, x.square()))
     spread = (square - mean.square()).clamp(min=0)
     shot, read = capture.noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
     noise = (shot * mean + read).clamp(min=1e-12)
     return mean + (spread - noise).clamp(min=0) / torch.maximum(spread, noise) * (x - mean)
-
-
-def _boxed(x: Tensor, size: int) -> Tensor:
-    """Means of squares, borders mirrored."""
-    margin = size // 2
-    return nn.functional.avg_pool2d(nn.functional.pad(x, (margin,) * 4, mode="reflect"), size, 1)
 
 
 def _upi(full: bool) -> Entrant:
@@ -65,21 +60,19 @@ def _upi(full: bool) -> Entrant:
     size = upi.Config() if full else upi.Config(widths=(16, 32, 64))
     config = replace(size, domain="raw", line="sidd")
     kept = {"recipe": "upi", **asdict(config)}
-    about = "UPI's U-Net" + (" as published" if full else ", half as wide, three scales of five") + ", told the noise"
+    about = "UPI's U-Net" + sized(full, "half as wide, three scales of five") + ", told the noise"
 
     def ways(objective: Any) -> Ways:
         return Ways(lambda noisy, capture: objective.denoiser(planes(noisy, capture), capture), module=objective)
 
-    return _denoiser(about, ways, lambda: upi.Objective(config), kept, reported="upi-denoiser", cost=0.6)
+    return _denoiser(about, ways, lambda: upi.Objective(config), kept, cost=0.6)
 
 
 def _ssdnet(full: bool) -> Entrant:
     ssdnet = recipe("ssdnet")
-    config = replace(ssdnet.Config() if full else replace(ssdnet.SMALL, width=8, middle=1), inputs=4)
+    config = replace(ssdnet.Config() if full else ssdnet.TINY, inputs=4)
     kept = {"recipe": "ssdnet", **asdict(config)}
-    about = (
-        "SSDNet" + (" as published" if full else ", a sixth as wide") + ", planes for the picture, not told the noise"
-    )
+    about = "SSDNet" + sized(full, "a sixth as wide") + ", planes for the picture, not told the noise"
 
     def ways(objective: Any) -> Ways:
         return Ways(lambda noisy, capture: objective.net(planes(noisy, capture)), module=objective)

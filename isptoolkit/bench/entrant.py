@@ -67,6 +67,15 @@ def recipe(name: str) -> Any:
     return importlib.import_module(f"isptoolkit.recipes.{name}")
 
 
+def sized(full: bool, small: str) -> str:
+    """What a description says of the size, small in which way where it is not that of the paper.
+
+    >>> "InvISP" + sized(False, "3 of 8 blocks")
+    'InvISP, 3 of 8 blocks'
+    """
+    return " as published" if full else f", {small}"
+
+
 def two_way(pipeline: Pipeline) -> Ways:
     """Of a pipeline from sensor to sRGB whose inverse is the way back."""
     return Ways(

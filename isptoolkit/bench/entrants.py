@@ -12,13 +12,9 @@ from ..learned import RawNetwork, SelfEnsemble
 from ..stages import Mosaic
 from ..stages.cfa import pack
 from .denoisers import DENOISERS
-from .entrant import Entrant, Maker, Ways, recipe, two_way
+from .entrant import Entrant, Maker, Ways, recipe, sized, two_way
 from .least_squares import fitted
 from .protocol import PROTOCOLS
-
-
-def _size(full: bool, small: str) -> str:
-    return " as published" if full else f", {small}"
 
 
 def _identity(_: bool) -> Entrant:
@@ -70,19 +66,19 @@ def _by_flow(
 def _u_net(full: bool) -> Entrant:
     aim_unet = recipe("aim_unet")
     config = aim_unet.Config() if full else aim_unet.SMALL
-    return _by_net("the challenge's U-Net" + _size(full, "a quarter as wide"), aim_unet, config, reported="u-net")
+    return _by_net("the challenge's U-Net" + sized(full, "a quarter as wide"), aim_unet, config, reported="u-net")
 
 
 def _zero_noise(full: bool) -> Entrant:
     zero_noise = recipe("zero_noise")
-    about = "0noise's gates" + _size(full, "a third as wide")
+    about = "0noise's gates" + sized(full, "a third as wide")
     config = zero_noise.Config() if full else zero_noise.SMALL
     return _by_net(about, zero_noise, config, cost=1.5, reported="zero-noise")
 
 
 def _rst(full: bool) -> Entrant:
     rst_isp_net = recipe("rst_isp_net")
-    about = "RST-ISP-Net" + _size(full, "a quarter as wide") + ", mean absolute error"
+    about = "RST-ISP-Net" + sized(full, "a quarter as wide") + ", mean absolute error"
     config = rst_isp_net.Config() if full else rst_isp_net.SMALL
     return _by_net(about, rst_isp_net, config, cost=1.2, reported="rst")
 
@@ -95,9 +91,9 @@ def _rst_lean(_: bool) -> Entrant:
 def _ssdnet(supervision: str, ensemble: bool = False) -> Maker:
     def made(full: bool) -> Entrant:
         ssdnet = recipe("ssdnet")
-        size = ssdnet.Config() if full else replace(ssdnet.SMALL, width=8, middle=1)
+        size = ssdnet.Config() if full else ssdnet.TINY
         config = replace(size, supervision=supervision, weight=1.0 if supervision == "testing" else size.weight)
-        about = "SSDNet" + _size(full, "a sixth as wide") + f", {supervision} supervision"
+        about = "SSDNet" + sized(full, "a sixth as wide") + f", {supervision} supervision"
         about += ", eight ways" if ensemble else ""
         return _by_net(
             about,
@@ -116,7 +112,7 @@ def _invisp(rounding: str | None) -> Maker:
         invisp = recipe("invisp")
         size = invisp.Config() if full else invisp.Config(blocks=3, growth=16)
         config = replace(size, rounding=rounding or "noise")
-        about = "InvISP" + _size(full, "3 of 8 blocks")
+        about = "InvISP" + sized(full, "3 of 8 blocks")
         if rounding is None:
             return _by_flow(
                 about + ", trained without a JPEG",

@@ -124,13 +124,11 @@ class Scenes:
         """See `isptoolkit.data.RawFolder.batch`."""
         if patch % 2 or not 2 <= patch <= _SIZE:
             raise InvalidArgument(f"a patch is even and at most {_SIZE} pixels wide here, got {patch}")
-        sensors, captures, targets = [], [], []
-        for n in range(rank, size, world):
-            rng = np.random.default_rng((seed, number, n))
+
+        def draw(rng: np.random.Generator) -> tuple[Tensor, Capture, Tensor]:
             chosen = self._pairs[int(rng.integers(_SCENES))]
             top, left = (2 * int(rng.integers((_SIZE - patch) // 2 + 1)) for _ in range(2))
             part = (..., slice(top, top + patch), slice(left, left + patch))
-            sensors.append(chosen.sensor[part])
-            captures.append(chosen.capture)
-            targets.append(chosen.target[part])
-        return Batch(torch.cat(sensors), Capture.collate(captures), torch.cat(targets))
+            return chosen.sensor[part], chosen.capture, chosen.target[part]
+
+        return Batch.drawn(draw, number, size, seed, rank, world)

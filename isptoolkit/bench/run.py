@@ -82,6 +82,7 @@ def _run(
 ) -> dict[str, Any]:
     first = jobs[0]
     data = pairs_of(first.protocol, first.data, first.target, decoded)
+    said = [why] if (why := perceptual(first.lpips)[1]) else []
     code = code_hash()
     out.mkdir(parents=True, exist_ok=True)
 
@@ -98,7 +99,6 @@ def _run(
 
     with ThreadPoolExecutor(workers) as pool:
         rows = dict(pool.map(done, jobs))
-    said = [why] if (why := perceptual(first.lpips)[1]) else []
     return {
         "format": FORMAT,
         "protocol": asdict(PROTOCOLS[first.protocol]),

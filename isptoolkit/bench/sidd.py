@@ -103,17 +103,15 @@ class Frames:
         """See `isptoolkit.data.RawFolder.batch`."""
         if patch % 2 or patch < 2:
             raise InvalidArgument(f"a patch is even, got {patch}")
-        noisy, captures, clean = [], [], []
-        for n in range(rank, size, world):
-            rng = np.random.default_rng((seed, number, n))
+
+        def draw(rng: np.random.Generator) -> tuple[Tensor, Capture, Tensor]:
             paths = self.pairs[int(rng.integers(len(self.pairs)))]
             places = tuple(float(place) for place in rng.random(2))
             scene = paths[0].parent.name
-            one, other = (mirrored(part, _phase_of(scene)) for part in _patches(paths, places, patch))
-            noisy.append(one)
-            clean.append(other)
-            captures.append(_described(scene, self._noise[scene]))
-        return Batch(torch.cat(noisy), Capture.collate(captures), torch.cat(clean))
+            noisy, clean = (mirrored(part, _phase_of(scene)) for part in _patches(paths, places, patch))
+            return noisy, _described(scene, self._noise[scene]), clean
+
+        return Batch.drawn(draw, number, size, seed, rank, world)
 
 
 def mirrored(mosaic: Tensor, cfa: str) -> Tensor:

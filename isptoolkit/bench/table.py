@@ -44,13 +44,12 @@ def columns_of(results: dict[str, Any]) -> list[tuple[str, str, str]]:
 def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) -> str:
     """A table, with a column of what was published, and of what is to be said, where there is any."""
     shown = [column for column in columns_of(results) if column[0] in figures_shown]
-    told = {}
-    for name, _, said in rows_of(results):
-        told[name] = (published(name, results) + (f" ({said})" if said else "")).strip()
+    rows = rows_of(results)
+    told = {name: (published(name, results) + (f" ({said})" if said else "")).strip() for name, _, said in rows}
     last = ["published"] if any(told.values()) else []
     head = ["", *(title for _, title, _ in shown), *last]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for name, figures, _ in rows_of(results):
+    for name, figures, _ in rows:
         cells = [form.format(figures[key]) if key in figures else "" for key, _, form in shown]
         lines.append("| " + " | ".join([name, *cells, *([told[name]] if last else [])]) + " |")
     return "\n".join(lines) + "\n"

@@ -81,7 +81,8 @@ def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
 
 
 def _scored(ways: Ways, data: Pairs, job: Job, out: Path) -> dict[str, Any]:
-    protocol, metric = PROTOCOLS[job.protocol], perceptual(job.lpips)[0]
+    protocol = PROTOCOLS[job.protocol]
+    metric = None if ways.forward is None else perceptual(job.lpips)[0]
     rows: list[dict[str, Any]] = []
     before = _peak(job.device)
     for number, case in enumerate(data.cases):

@@ -103,10 +103,7 @@ class RawFolder:
         smallest = min(min(size) for size in self._sizes.values()) - 2
         if patch % 2 or not 2 <= patch <= smallest:
             raise InvalidArgument(f"a patch is even and at most {smallest} pixels wide here, got {patch}")
-        parts = [self._patch(np.random.default_rng((seed, number, n)), patch) for n in range(rank, size, world)]
-        sensors, captures, targets = zip(*parts, strict=True)
-        sensor, target = torch.cat(sensors), torch.cat(targets).to(torch.float32) / 255
-        return Batch(sensor, Capture.collate(captures), target)
+        return Batch.drawn(lambda rng: self._patch(rng, patch), number, size, seed, rank, world)
 
     def tile(self, path: Path, row: int, column: int, count: int) -> Batch:
         """One of `count` x `count` equal tiles of a file, not turned: a batch of one.
@@ -131,7 +128,8 @@ class RawFolder:
         if mirrored:
             sensor, capture = flip(sensor, capture, horizontal=True)
             target = target.flip(3)
-        return phased(sensor, capture, target, patch, patch)
+        sensor, capture, target = phased(sensor, capture, target, patch, patch)
+        return sensor, capture, target.to(torch.float32) / 255
 
     def _describe(self, path: Path) -> tuple[Capture, tuple[int, int]] | str:
         try:

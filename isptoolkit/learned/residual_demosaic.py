@@ -12,9 +12,7 @@ from ..errors import InvalidArgument
 from ..spaces import CAMERA, MOSAIC
 from ..stage import Stage
 from ..stages.cfa import mosaic, site_masks
-from ..stages.demosaic import demosaic_malvar, mirror_pad
-
-_MEAN = 5
+from ..stages.demosaic import box_mean, demosaic_malvar, mirror_pad
 
 
 class ResidualDemosaic(Stage):
@@ -56,7 +54,7 @@ class ResidualDemosaic(Stage):
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         known = site_masks(capture.cfa, x)
         picture = demosaic_malvar(x, capture.cfa)
-        apart = picture - F.avg_pool2d(mirror_pad(picture, _MEAN // 2), _MEAN, 1)
+        apart = picture - box_mean(picture, 5)
         y = mirror_pad(torch.cat((apart, torch.where(known, apart, 0)), 1), self.layers)
         for number, weight in enumerate(self.net.parameters()):
             y = F.conv2d(F.relu(y) if number else y, weight.to(y))

@@ -45,6 +45,11 @@ def mirror_pad(x: Tensor, margin: int) -> Tensor:
     return x
 
 
+def box_mean(x: Tensor, size: int) -> Tensor:
+    """The mean of `size` x `size` pixels around each, `size` odd, borders as in `mirror_pad`; the same shape."""
+    return F.avg_pool2d(mirror_pad(x, size // 2), size, 1)
+
+
 def demosaic_bilinear(plane: Tensor, cfa: str) -> Tensor:
     """Fill each missing color with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
     return _native(plane, cfa, 1) if _has_kernel(plane) else _interpolate(plane, cfa, _BILINEAR, 4)
