@@ -172,7 +172,7 @@ def _of(team: str, track: str, part: int, psnr: float, ssim: float, source: str 
 
 CHALLENGE = (
     *(
-        _of(team, track, part + 1, *values[2 * part : 2 * part + 2])
+        _of(team, track, part + 1, values[2 * part], values[2 * part + 1])
         for track, table in (("s7", _S7), ("p20", _P20))
         for team, values in table.items()
         for part in range(len(values) // 2)

@@ -42,7 +42,7 @@ def fivek_table() -> str:
 
 
 def sidd_table() -> str:
-    """RAW denoising, by the data set that the figures are of."""
+    """RAW denoising, with the data set of each row."""
     notes = _Notes()
     rows = [
         [row.method, _ours(row.entrant), f"`{row.protocol}`{_noted(row, notes)}", row.text(3), row.source]
