@@ -34,10 +34,13 @@ class Figure:
     stated: bool = True
     note: str = ""
 
-    def text(self, digits: int = 2) -> str:
+    def text(self, digits: int | None = None) -> str:
         """PSNR and, where there is one, SSIM.
 
         Args:
-            digits: of SSIM after the point.
+            digits: of SSIM after the point; None takes 2, or 3 where it has as many.
         """
-        return f"{self.psnr:.2f}" + ("" if self.ssim is None else f" / {self.ssim:.{digits}f}")
+        if self.ssim is None:
+            return f"{self.psnr:.2f}"
+        shown = digits or (2 if round(self.ssim, 2) == self.ssim else 3)
+        return f"{self.psnr:.2f} / {self.ssim:.{shown}f}"

@@ -107,6 +107,7 @@ def test_entrants_are_ours():
         ("aim22-s7", "ssdnet", "29.13 / 0.79"),
         ("aim22-p20", "zero-noise", "33.68 / 0.90"),
         ("fivek-nikon", "invisp", "44.42"),
+        ("sidd", "ssdnet-denoiser", "51.73 / 0.993"),
         ("fivek-canon-libraw", "ssdnet", "53.60"),
     ],
 )
