@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .published import reported
+
 COLUMNS = (
     ("raw PSNR", "RAW dB", "{:.2f}"),
     ("raw SSIM", "SSIM", "{:.4f}"),
@@ -56,12 +58,9 @@ def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) 
 
 
 def published(name: str, results: dict[str, Any]) -> str:
-    """What others reported by this protocol, of the published configuration."""
-    entry = results["protocol"]["reported"].get(results["entrants"][name].get("reported") or "")
-    if entry is None:
-        return ""
-    decibels, similarity = entry
-    return f"{decibels:.2f}" + ("" if similarity is None else f" / {similarity:.2f}")
+    """What others reported by this protocol, for the published configuration; see `isptoolkit.bench.published`."""
+    found = reported(results["protocol"]["name"], results["entrants"][name].get("reported"))
+    return "" if found is None else found.text()
 
 
 def text(results: dict[str, Any]) -> str:
