@@ -102,5 +102,5 @@ class DiffJpeg(Stage):
 def _check_quality(quality: Tensor) -> None:
     low, high = float(quality.detach().min()), float(quality.detach().max())
     if not (low >= 1 and high < 100):
-        told = f"{low:g}{f' to {high:g}' if high != low else ''}"
-        raise InvalidArgument(f"DiffJpeg: quality is at least 1 and below 100, got {told}")
+        found = f"{low:g}{f' to {high:g}' if high != low else ''}"
+        raise InvalidArgument(f"DiffJpeg: quality is at least 1 and below 100, got {found}")

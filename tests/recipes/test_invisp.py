@@ -2,7 +2,9 @@
 
 import json
 import pickle
-from dataclasses import asdict, replace
+import shlex
+from dataclasses import asdict, fields, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from isptoolkit import CAMERA, Capture, Pipeline, errors, stages
+from isptoolkit.command_input import setting
 from isptoolkit.data import Batch
+from isptoolkit.train import Training
 from isptoolkit.train.weights import write_weights
 
 CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
@@ -254,6 +258,22 @@ def test_the_published_configuration():
     jpeg = invisp.build(replace(config, blocks=1, quality=75.0, terms=5))["jpeg"]
     assert isinstance(jpeg, stages.DiffJpeg)
     assert (jpeg.quality.item(), jpeg.rounding, jpeg.terms, jpeg.transposed) == (75.0, "fourier", 5, True)
+
+
+def test_the_documented_schedule_is_the_published_one():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
+    section = page.split("## Published schedules")[1].split("### InvISP")[1].split("\n### ")[0]
+    command = next(part for part in section.split("\n\n") if part.startswith("    isptoolkit train"))
+    words = shlex.split(command.replace("\\\n", " "))
+    values = dict(setting(value) for flag, value in pairwise(words) if flag == "--set")
+    own = {name: values.pop(name) for name in list(values) if name in {field.name for field in fields(invisp.Config)}}
+    assert invisp.Config(**own) == replace(invisp.PUBLISHED, black=0, white=16383)
+    training = Training(**values)
+    assert (training.optimizer, training.betas, training.batch, training.patch) == ("adam", (0.9, 0.999), 1, 256)
+    assert training.steps == 300 * 414
+    for epoch, rate in ((0, 1e-4), (49, 1e-4), (50, 5e-5), (79, 5e-5), (80, 2.5e-5), (299, 2.5e-5)):
+        for step in (414 * epoch, 414 * epoch + 413):
+            assert training.rate_at(step) == pytest.approx(rate)
 
 
 def test_the_default_goes_through_libjpegs_tables():

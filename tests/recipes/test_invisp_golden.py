@@ -58,7 +58,7 @@ def test_golden_outputs(golden, outputs, direction, dtype):
 
 @pytest.mark.parametrize("direction", ["forward", "inverse"])
 def test_golden_rounding_is_the_programs(golden, outputs, direction):
-    """The stored float32 values are as far from our float64 ones as they are from the program's own."""
+    """Our float64 output and the program's are equally far from the stored float32 values."""
     name = f"y_{direction}"
     measured = golden.meta["tolerance"][name]["float64_max_abs"]
     exact = outputs[direction, torch.float64]

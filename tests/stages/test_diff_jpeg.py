@@ -85,10 +85,10 @@ def test_tables_divide_the_other_direction():
     k, size = 7, 16
     wave = torch.cos((2 * torch.arange(size) + 1) * k * math.pi / 16).double()
     across = (128 + 25 * wave).expand(1, 3, size, size) / 255  # a coefficient of 100 at horizontal frequency 7
-    published, mended = (DiffJpeg(50, "hard", transposed=t)(across, CAPTURE) for t in (True, False))
+    published, corrected = (DiffJpeg(50, "hard", transposed=t)(across, CAPTURE) for t in (True, False))
     down = DiffJpeg(50, "hard", transposed=False)(across.mT, CAPTURE).mT
     torch.testing.assert_close(published, down)
-    assert float((published - mended).abs().max()) > 0.01
+    assert float((published - corrected).abs().max()) > 0.01
 
 
 def test_samples_have_their_own_quality_and_quality_a_gradient():
