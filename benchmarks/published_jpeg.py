@@ -1,45 +1,90 @@
-"""The JPEG simulator as the program published with InvISP has it, for comparison: no part of the toolkit."""
+"""InvISP's published JPEG simulator beside files: how far it and its parts are from an encode and decode by Pillow.
 
+    python -m benchmarks.published_jpeg [--data DIR] [--qualities 50,75,90,95] [--photographs 8] [--out FILE.json]
+
+Of the first Kodak photographs, in memory: PSNR over all samples together, after rounding to 8 bits, and the share of
+equal samples. `stages.Jpeg` with hard rounding is Pillow's result exactly; the other rows change one part of the
+simulator at a time.
+"""
+
+import argparse
+import io
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
-from isptoolkit import SRGB, Capture, Contract, Stage
-from isptoolkit.stages import Jpeg
-from isptoolkit.stages.jpeg_blocks import real_blocks
-from isptoolkit.stages.jpeg_rounding import rounding_of
+from isptoolkit import Capture, Stage, read_image, stages
+from isptoolkit.stages import DiffJpeg as PublishedJpeg  # the name that benchmarks.invisp imports
+
+CAPTURE = Capture.of("RGGB")
+METHODS: dict[str, Callable[[float], Stage]] = {
+    "as published": PublishedJpeg,
+    "hard rounding": lambda quality: stages.DiffJpeg(quality, "hard"),
+    "luma table not transposed": lambda quality: stages.DiffJpeg(quality, transposed=False),
+    "both": lambda quality: stages.DiffJpeg(quality, "hard", transposed=False),
+    "stages.Jpeg, fourier": lambda quality: stages.Jpeg(quality, rounding="fourier"),
+    "stages.Jpeg, hard": stages.Jpeg,
+}
 
 
-class PublishedJpeg(Stage):
-    """4:2:0, chroma repeated, tables neither rounded nor, for luma, the right way around; a plain Fourier series.
+def by_pillow(codes: np.ndarray[Any, Any], quality: int, subsampling: int) -> Tensor:
+    """A file and back, as whole numbers `[1,3,H,W]`."""
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return torch.from_numpy(np.array(Image.open(io.BytesIO(file.getvalue())))).permute(2, 0, 1)[None]
 
-    Args:
-        quality: 50 to 99.
-        transposed: the luma table as published; False mends that.
-    """
 
-    takes = gives = SRGB
-    contract = Contract(None, None)
+@torch.no_grad()
+def fidelity(paths: list[Path], quality: int) -> dict[str, dict[str, float]]:
+    """Of each method: decibels against 4:2:0 and 4:2:2 files, and the share of samples equal to those of the first."""
+    squares = {name: [0.0, 0.0, 0.0] for name in METHODS}
+    count = 0
+    for path in paths:
+        image = read_image(path).float()
+        codes = (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        files = [by_pillow(codes, quality, subsampling) for subsampling in (2, 1)]
+        count += image.numel()
+        for name, method in METHODS.items():
+            made = (method(quality)(image, CAPTURE) * 255).round()
+            for place, file in enumerate(files):
+                squares[name][place] += float((made - file).double().square().sum())
+            squares[name][2] += float((made == files[0]).sum())
+    return {
+        name: {"4:2:0 dB": _decibels(first / count), "4:2:2 dB": _decibels(second / count), "equal": equal / count}
+        for name, (first, second, equal) in squares.items()
+    }
 
-    def __init__(self, quality: float = 90.0, transposed: bool = True) -> None:
-        super().__init__()
-        self.quality, self.transposed = quality, transposed
-        tables = Jpeg(quality=50).quantizers() * (200 - 2 * quality) / 100
-        luma, chroma = tables.unbind(1)
-        self.register_buffer("_luma", luma.transpose(1, 2) if transposed else luma, persistent=False)
-        self.register_buffer("_chroma", chroma, persistent=False)
-        mix = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
-        back = [[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]]
-        self.register_buffer("_mix", torch.tensor(mix), persistent=False)
-        self.register_buffer("_back", torch.tensor(back), persistent=False)
 
-    def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        y, blue, red = torch.einsum("kc,bchw->kbhw", self._mix, 255 * x)
-        rounding = rounding_of("fourier", 9)
-        small = [real_blocks(F.avg_pool2d(c, 2) + 128, self._chroma, rounding) - 128 for c in (blue, red)]
-        chroma = [c.repeat_interleave(2, 1).repeat_interleave(2, 2) for c in small]
-        planes = torch.stack([real_blocks(y, self._luma, rounding), *chroma])
-        return torch.einsum("ck,kbhw->bchw", self._back, planes).clamp(0, 255) / 255
+def _decibels(square: float) -> float:
+    return math.inf if square == 0 else 10 * math.log10(255**2 / square)
 
-    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
-        return y
+
+def main() -> None:
+    """Print a table for each quality."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    default = os.environ.get("ISPTOOLKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--qualities", default="50,75,90,95")
+    parser.add_argument("--photographs", type=int, default=8)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    paths = sorted((arguments.data / "kodak24").glob("*.png"))[: arguments.photographs]
+    found = {quality: fidelity(paths, int(quality)) for quality in arguments.qualities.split(",")}
+    for quality, rows in found.items():
+        print(f"{'quality ' + quality:<30} {'4:2:0 dB':>9} {'4:2:2 dB':>9} {'equal':>8}")
+        for name, row in rows.items():
+            print(f"{name:<30} {row['4:2:0 dB']:9.2f} {row['4:2:2 dB']:9.2f} {row['equal']:8.2%}")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ Xing, Qian, Chen, "Invertible image signal processing", CVPR 2021. The flow take
 RGB, bilinearly demosaiced, and gives sRGB; the same network backwards takes a decoded JPEG to that camera RGB.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ class Config:
         quality: of the JPEG.
         subsampling: of the JPEG; the published program trains with 4:2:0 and writes 4:2:2.
         rounding: of the JPEG while training; the published program has `fourier`, `noise` did best in our benchmark.
+        terms: of the series that `fourier`, `lanczos` and `fejer` are; the published program has 9.
+        simulator: of the JPEG while training: `libjpeg`, `stages.Jpeg`, or `published`, `stages.DiffJpeg`.
         rgb_weight: of the loss in sRGB beside that in RAW.
         start: `published`, every convolution drawn at random, or `identity`, which is ahead for the first minutes and
             behind after ten (`docs/training.md`).
@@ -52,9 +55,19 @@ class Config:
     quality: float = 90.0
     subsampling: str = "4:2:0"
     rounding: str = "noise"
+    terms: int = 9
+    simulator: str = "libjpeg"
     rgb_weight: float = 1.0
     start: str = "published"
     recompute: bool = False
+
+
+PUBLISHED = Config(rounding="fourier", simulator="published")
+"""What the published program trains: the defaults, through the program's own simulator of JPEG.
+
+Levels are the file's. The program subtracts no black level and divides by the camera's white level:
+`replace(PUBLISHED, black=0.0, white=16383.0)` for the Nikon D700, `white=4095.0` for the Canon EOS 5D.
+"""
 
 
 class InvISP(Stage):
@@ -118,7 +131,14 @@ class InvISP(Stage):
 
 
 def build(config: Config | None = None) -> Pipeline:
-    """From sensor to decoded JPEG and back: levels, gains, bilinear demosaic, gamma, the flow, clip, JPEG."""
+    """From sensor to decoded JPEG and back: levels, gains, bilinear demosaic, gamma, the flow, clip, JPEG.
+
+    Raises:
+        InvalidArgument: for values outside those of `Config`.
+
+    >>> build(PUBLISHED)["jpeg"].quantizers()[0, 0, 0, :4].round(decimals=1).tolist()
+    [3.2, 2.4, 2.8, 2.8]
+    """
     config = config or Config()
     return Pipeline(
         levels=stages.Levels(None if config.black is None else [config.black] * 4, config.white),
@@ -127,8 +147,19 @@ def build(config: Config | None = None) -> Pipeline:
         gamma=stages.PowerCurve(gamma=config.gamma, takes=CAMERA, gives=ENCODED),
         render=InvISP(config.blocks, config.growth, config.limit, config.recompute, config.start),
         clip=stages.Clip(space=SRGB),
-        jpeg=stages.Jpeg(config.quality, config.subsampling, config.rounding),
+        jpeg=_simulator(config),
     )
+
+
+def _simulator(config: Config) -> Stage:
+    match config.simulator:
+        case "libjpeg":
+            return stages.Jpeg(config.quality, config.subsampling, config.rounding, terms=config.terms)
+        case "published" if config.subsampling == stages.DiffJpeg.subsampling:
+            return stages.DiffJpeg(config.quality, config.rounding, config.terms)
+        case "published":
+            raise InvalidArgument(f"InvISP: the published simulator has 4:2:0 only, got {config.subsampling!r}")
+    raise InvalidArgument(f"InvISP: the simulator is libjpeg or published, got {config.simulator!r}")
 
 
 def objective(
@@ -186,7 +217,7 @@ def load(path: Path) -> Pipeline:
         UnreadableFile: for another file.
     """
     if path.suffix == ".pth":
-        made = build().swap("render", load_official(path))
+        made = build(PUBLISHED).swap("render", load_official(path))
     else:
         made = load_trained(path, "invisp", "pipeline", lambda values: build(Config(**values)))
     jpeg: Any = made["jpeg"]
@@ -196,6 +227,9 @@ def load(path: Path) -> Pipeline:
 
 _PARTS = {"F": "r", "H": "s", "G": "t"}
 _MIX = {"lower": "lower", "upper": "upper", "log_s": "log_scale", "p": "permutation", "sign_s": "sign"}
+_KEY = re.compile(
+    r"operations\.(0|[1-9][0-9]{0,3})\.(?:invconv\.(lower|upper|log_s|p|sign_s)|([FGH])\.conv([1-5])\.(weight|bias))"
+)
 
 
 def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
@@ -215,14 +249,19 @@ def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
     for key, value in state.items():
         name = own_key(str(key))
         if name is None or not isinstance(value, Tensor):
-            raise UnreadableFile(f"no checkpoint of InvISP: it holds {key!r} of type {type(value).__name__}")
+            raise UnreadableFile(f"not a checkpoint of InvISP: it holds {key!r} of type {type(value).__name__}")
         own[name] = value
-    blocks = 1 + max((int(name.split(".")[2]) // 2 for name in own), default=-1)
+    blocks = len({int(name.split(".")[2]) // 2 for name in own})
     first = own.get("flow.steps.1.r.convs.0.weight")
-    if blocks < 1 or first is None or first.ndim != 4:
-        raise UnreadableFile("no checkpoint of InvISP: it lacks operations.0.F.conv1.weight")
-    made = InvISP(blocks, growth=len(first))
-    wanted = made.state_dict()
+    if first is None:
+        raise UnreadableFile("not a checkpoint of InvISP: it lacks operations.0.F.conv1.weight")
+    if first.shape[1:] != (2, 3, 3) or not 0 < len(first) < 2**16:
+        shape = list(first.shape)
+        raise UnreadableFile(
+            f"the checkpoint of InvISP has operations.0.F.conv1.weight as {shape}, not [growth, 2, 3, 3]"
+        )
+    with torch.device("meta"):  # nothing is allocated for what the file does not hold
+        wanted = InvISP(blocks, growth=len(first)).state_dict()
     for name, value in wanted.items():
         if name not in own:
             raise UnreadableFile(f"the checkpoint of InvISP lacks {official_key(name)}")
@@ -231,10 +270,7 @@ def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
                 f"the checkpoint of InvISP has {official_key(name)} as {list(own[name].shape)} {own[name].dtype}, "
                 f"not {list(value.shape)} {value.dtype}"
             )
-    if surplus := own.keys() - wanted.keys():
-        raise UnreadableFile(
-            f"the checkpoint of InvISP holds {official_key(min(surplus))} as well, which is no part of it"
-        )
+    made = InvISP(blocks, growth=len(first))
     made.load_state_dict(own)
     return made.eval()
 
@@ -244,7 +280,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableFile(f"{path} is no checkpoint that can be read safely: {why}") from None
+        raise UnreadableFile(f"{path} is not a checkpoint that can be read safely: {why}") from None
     if not isinstance(state, Mapping):
         raise UnreadableFile(f"{path} holds no state of a network but {type(state).__name__}")
     return state
@@ -256,18 +292,17 @@ def own_key(official: str) -> str | None:
     >>> own_key("operations.2.G.conv1.bias"), own_key("operations.0.invconv.p")
     ('flow.steps.5.t.convs.0.bias', 'flow.steps.0.permutation')
     """
-    match official.split("."):
-        case ["operations", index, "invconv", name] if name in _MIX and index.isdigit():
-            return f"flow.steps.{2 * int(index)}.{_MIX[name]}"
-        case ["operations", index, part, conv, kind] if (
-            part in _PARTS and index.isdigit() and conv[:4] == "conv" and conv[4:].isdigit()
-        ):
-            return f"flow.steps.{2 * int(index) + 1}.{_PARTS[part]}.convs.{int(conv[4:]) - 1}.{kind}"
-    return None
+    found = _KEY.fullmatch(official)
+    if found is None:
+        return None
+    index, mix, part, conv, kind = found.groups()
+    if mix:
+        return f"flow.steps.{2 * int(index)}.{_MIX[mix]}"
+    return f"flow.steps.{2 * int(index) + 1}.{_PARTS[part]}.convs.{int(conv) - 1}.{kind}"
 
 
 def official_key(own: str) -> str:
-    """The opposite.
+    """The official name of one of our keys; the inverse of `own_key`.
 
     >>> official_key("flow.steps.5.t.convs.0.bias")
     'operations.2.G.conv1.bias'

@@ -44,6 +44,7 @@ CASES: dict[str, Stage] = {
     "hlg": stages.HLGCurve(),
     "jpeg": stages.Jpeg(quality=80, subsampling="4:4:4"),
     "soft jpeg": stages.Jpeg(quality=50, rounding="fejer"),
+    "published jpeg": stages.DiffJpeg(quality=50),
     "shot and read noise": stages.ShotReadNoise(seed=3),
     "photons": stages.PoissonGaussianNoise(noise=(1e-3, 1e-6)),
     "row noise": stages.RowNoise(deviation=0.01),

@@ -16,7 +16,7 @@ from .jpeg_projection import Levels, check_levels, project, quantized
 from .jpeg_rounding import ROUNDINGS, SERIES, rounding_of, series_slopes
 
 # ITU-T T.81, tables K.1 and K.2: rows of vertical frequency.
-_LUMINANCE = (
+LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
     (14, 13, 16, 24, 40, 57, 69, 56),
@@ -26,7 +26,7 @@ _LUMINANCE = (
     (49, 64, 78, 87, 103, 121, 120, 101),
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
-_CHROMINANCE = (
+CHROMINANCE = (
     (17, 18, 24, 47, 99, 99, 99, 99),
     (18, 21, 26, 66, 99, 99, 99, 99),
     (24, 26, 56, 99, 99, 99, 99, 99),
@@ -100,7 +100,7 @@ class Jpeg(Stage):
             raise InvalidArgument(f"Jpeg: slope is straight-through, {names}, with terms, got {slope!r}, {terms}")
         self.subsampling, self.rounding, self.slope, self.terms = subsampling, rounding, slope, terms
         self.takes = self.gives = SRGB
-        self.register_buffer("_base", torch.tensor([_LUMINANCE, _CHROMINANCE], dtype=torch.float64), persistent=False)
+        self.register_buffer("_base", torch.tensor([LUMINANCE, CHROMINANCE], dtype=torch.float64), persistent=False)
         _check_quality(self.quality)
         if self.tables is not None:
             _check_tables(self.tables)

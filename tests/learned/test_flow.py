@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from isptoolkit import errors
+from isptoolkit.kernels import reference
 from isptoolkit.learned import ActNorm, AffineCoupling, DenseBlock, Flow, Haar, InvertibleConv
+from isptoolkit.learned.coupling import couple, log_scale, uncouple
 
 
 def made_steps():
@@ -178,3 +180,135 @@ def test_amplification_is_that_of_a_known_map_and_warns():
         step.shift.fill_(1.0)
     with pytest.warns(UserWarning, match="a round trip is off by about"):
         flow.amplification(torch.rand(1, 3, 8, 8))
+
+
+def test_a_convolution_is_p_l_u_written_out():
+    """Only the strict triangles of the stored matrices count; `W` is `P L U`, and the inverse that of the product."""
+    step = InvertibleConv(3).double()
+    with torch.no_grad():
+        step.permutation.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]))
+        step.lower.copy_(torch.tensor([[9.0, 9, 9], [2, 9, 9], [3, 5, 9]]))
+        step.upper.copy_(torch.tensor([[9.0, 7, 11], [9, 9, 13], [9, 9, 9]]))
+        step.sign.copy_(torch.tensor([1.0, -1, 1]))
+        step.log_scale.copy_(torch.tensor([2.0, 3, 4]).log())
+        # L = [[1,0,0],[2,1,0],[3,5,1]], U = [[2,7,11],[0,-3,13],[0,0,4]]; L U, its rows then moved by P.
+        product = torch.tensor([[2.0, 7, 11], [4, 11, 35], [6, 6, 102]], dtype=torch.float64)
+        expected = product[[1, 2, 0]]
+        one = torch.eye(3, dtype=torch.float64).view(3, 3, 1, 1)
+        torch.testing.assert_close(step(one)[:, :, 0, 0].T, expected)
+        torch.testing.assert_close(step.inverse(one)[:, :, 0, 0].T, torch.linalg.inv(expected))
+        assert step.log_determinant(torch.zeros(2, 3, 4, 5)).tolist() == pytest.approx([20 * math.log(24)] * 2)
+
+
+def test_a_dense_block_sees_everything_before_it():
+    """Against five convolutions written out: newest results last, slope 0.2, none after the fifth."""
+    torch.manual_seed(5)
+    block, x = DenseBlock(2, 3, growth=4), torch.randn(1, 2, 5, 6)
+    known = x
+    for k, conv in enumerate(block.convs):
+        assert conv.weight.shape == (4 if k < 4 else 3, 2 + 4 * k, 3, 3)
+        made = torch.nn.functional.conv2d(torch.nn.functional.pad(known, (1, 1, 1, 1)), conv.weight, conv.bias)
+        if k < 4:
+            known = torch.cat((known, torch.where(made > 0, made, 0.2 * made)), 1)
+    torch.testing.assert_close(block(x), made)
+    assert float(made.detach().min()) < 0 < float(made.detach().max())
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["kernel", "reference"])
+@pytest.mark.parametrize("limit", [0.8, 0.3, 0.0])
+def test_coupling_is_the_published_formula(native, limit):
+    torch.manual_seed(6)
+    x, h, t = torch.randn(3, 2, 3, 40, 7)
+    s = limit * (2 * torch.sigmoid(h.double()) - 1) if limit else h.double()
+    expected = x.double() * s.exp() + t.double()
+    back = (x.double() - t.double()) / s.exp()
+    with torch.no_grad():
+        for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-14)):
+            values = [value.to(dtype) for value in (x, h, t)]
+            if native:
+                made, undone = couple(*values, limit), uncouple(*values, limit)
+            else:
+                with reference():
+                    made, undone = couple(*values, limit), uncouple(*values, limit)
+            torch.testing.assert_close(made.double(), expected, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(undone.double(), back, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(log_scale(values[1], limit).double(), s, rtol=tolerance, atol=tolerance)
+
+
+def test_the_scale_of_a_coupling_is_bounded():
+    extreme = torch.tensor([-1e4, 0.0, 1e4])
+    assert log_scale(extreme, 0.8).tolist() == pytest.approx([-0.8, 0.0, 0.8])
+    assert log_scale(extreme, 0.0).tolist() == [-1e4, 0.0, 1e4]
+
+
+@pytest.mark.parametrize("verb", [couple, uncouple])
+def test_a_coupling_refuses_what_does_not_fit(verb):
+    x = torch.zeros(1, 2, 3, 3)
+    for h, t in ((x[:, :1], x), (x, x[..., :2]), (x.double(), x)):
+        with pytest.raises(errors.InvalidTensor, match="three tensors of one shape and dtype"):
+            verb(x, h, t)
+    for limit in (-0.1, math.inf, math.nan):
+        with pytest.raises(errors.InvalidArgument, match=f"got {limit}"):
+            verb(x, x, x, limit)
+
+
+def test_an_affine_coupling_is_its_equations():
+    """The first channels change first; the others are scaled and shifted by functions of the changed ones."""
+    torch.manual_seed(8)
+    step, x = AffineCoupling(5, 2, growth=3, limit=0.5).double(), torch.rand(2, 5, 6, 7, dtype=torch.float64)
+    first = x[:, :2] + step.r(x[:, 2:])
+    scale = torch.exp(0.5 * (2 * torch.sigmoid(step.s(first)) - 1))
+    torch.testing.assert_close(step(x), torch.cat((first, x[:, 2:] * scale + step.t(first)), 1))
+
+
+def test_identity_starts_return_their_input():
+    flow, x = deep(2, False), torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        assert not torch.allclose(flow(x), x, atol=0.1)
+        for step in flow.steps:
+            step.set_identity()
+        assert torch.equal(flow(x), x)
+        assert torch.equal(flow.inverse(x), x)
+        assert flow.log_determinant(x).tolist() == [0.0]
+
+
+def test_recomputing_adds_up_the_gradients_of_a_step_that_occurs_twice():
+    torch.manual_seed(9)
+    step, other = AffineCoupling(3, 1, growth=4).double(), InvertibleConv(3).double()
+    x, made = torch.rand(1, 3, 8, 8, dtype=torch.float64), []
+    for recompute in (False, True):
+        flow = Flow([step, other, step], recompute=recompute)
+        made.append(torch.autograd.grad(flow(x).square().sum(), [*step.parameters(), other.lower]))
+    for a, b in zip(*made, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_only_recomputing_keeps_no_activations():
+    """What autograd saves, in values, of four and of eight blocks."""
+
+    def saved(blocks, recompute):
+        flow, sizes = deep(blocks, recompute), []
+
+        def keep(value):
+            sizes.append(value.numel())
+            return value
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            flow(torch.rand(1, 3, 32, 32))
+        return sum(sizes)
+
+    assert saved(8, True) == saved(4, True) == 3 * 32 * 32
+    assert saved(8, False) > 1.9 * saved(4, False) > 19 * 3 * 32 * 32
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_gradients_are_true(name):
+    """By difference quotients, both ways; recomputation and couplings have gradients of their own."""
+    step = STEPS[name].double()
+    x = torch.rand(1, 4 if "other" in name else 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    direction = torch.rand_like(step(x))
+    for verb in (step, step.inverse):
+        value = x if verb is step else step(x).detach().requires_grad_()
+        turned = direction if verb is step else torch.rand_like(x)
+        assert torch.autograd.gradcheck(lambda v, verb=verb, turned=turned: (verb(v) * turned).sum(), value)
+    step.float()
