@@ -1,8 +1,9 @@
 """UPI: realistic RAW from photographs, by running a simple camera backwards with random settings.
 
 Brooks, Mildenhall, Xue, Chen, Sharlet and Barron, "Unprocessing images for learned raw denoising", CVPR 2019. One
-pipeline of public stages is both directions; the published programs are not each other's inverse, since the forward one
-leaves out the tone curve and the brightness.
+pipeline of public stages is both directions. The published programs are not each other's inverse, since the forward one
+leaves out the tone curve and the brightness: `build_published` is their way to RAW, `build_published_process` the way
+back.
 """
 
 import functools
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from isptoolkit import LINEAR, PACKED, Capture, Contract, Pipeline, Stage, fuse, stages
+from isptoolkit import CAMERA, LINEAR, MOSAIC, PACKED, Capture, Contract, Pipeline, Stage, fuse, stages
 from isptoolkit.data import Batch, PhotoFolder
 from isptoolkit.errors import InvalidArgument, MissingMetadata
 from isptoolkit.learned import UNet
@@ -40,6 +41,52 @@ def build(demosaic: stages.DemosaicBilinear | stages.DemosaicMalvar | None = Non
         clip=stages.Clip(space=LINEAR),
         gamma=stages.PowerCurve(gamma=2.2),
         tone=stages.Smoothstep(),
+    )
+
+
+def build_published() -> Pipeline:
+    """The program that unprocesses, as a pipeline to be read backwards: `build_published().inverse(srgb, capture)`.
+
+    `build` without its clip, which does nothing on the way back, and with the program's one clip, before the mosaic.
+    Gains of the capture hold the brightness: `rgb_gain` (`red_gain`, 1, `blue_gain`). Forward it undoes that, and is
+    not what the program renders with: see `build_published_process`.
+
+    Source: the authors' program, commit 9928956 of timothybrooks/unprocessing.
+
+    >>> build_published().names
+    ('levels', 'demosaic', 'range', 'balance', 'matrix', 'gamma', 'tone')
+    """
+    return Pipeline(
+        levels=stages.Levels(),
+        demosaic=stages.DemosaicBilinear(),
+        range=stages.Clip(space=CAMERA).inv,
+        balance=stages.HighlightWhiteBalance(inflection=0.9),
+        matrix=stages.ColorMatrix(),
+        gamma=stages.PowerCurve(gamma=2.2),
+        tone=stages.Smoothstep(),
+    )
+
+
+def build_published_process() -> Pipeline:
+    """The program that renders, forward: gains on the mosaic, clip, demosaic, matrix, clip, gamma 2.2.
+
+    It has neither brightness nor smoothstep, so that it does not undo `build_published`: give it a capture whose green
+    gain is 1, or call `process_published`, which sees to that. The second clip begins at 1e-8, where the program keeps
+    the slope of the curve finite.
+
+    Source: as `build_published`.
+
+    >>> build_published_process().names
+    ('levels', 'balance', 'highlights', 'demosaic', 'matrix', 'clip', 'gamma')
+    """
+    return Pipeline(
+        levels=stages.Levels(),
+        balance=stages.WhiteBalance(),
+        highlights=stages.Clip(space=MOSAIC),
+        demosaic=stages.DemosaicBilinear(),
+        matrix=stages.ColorMatrix(),
+        clip=stages.Clip(low=1e-8, space=LINEAR),
+        gamma=stages.PowerCurve(gamma=2.2),
     )
 
 
@@ -102,13 +149,34 @@ def process(mosaic: Tensor, capture: Capture) -> Tensor:
     return _fused(mosaic.device, "levels", "tone").forward(mosaic, capture)
 
 
+def process_published(mosaic: Tensor, capture: Capture) -> Tensor:
+    """The photograph of a mosaic as the published program renders it, without brightness and smoothstep.
+
+    Args:
+        mosaic: `[B,1,H,W]` in the digital numbers of the capture.
+        capture: of the same samples; its gains are divided by that of green, which is the brightness.
+
+    Returns:
+        `[B,3,H,W]` sRGB, 2.3e-4 (1e-8 encoded) to 1.
+
+    Source: as `build_published`.
+
+    >>> capture = Capture.of("RGGB", gains=(2.5, 1.25, 2.0))
+    >>> round(float(process_published(torch.full((1, 1, 4, 4), 0.25), capture)[0, 1, 0, 0]), 3)
+    0.533
+    """
+    plain = capture.replace(gains=capture.gains / capture.gains[:, 1:2])
+    return _fused_published(mosaic.device).forward(mosaic, plain)
+
+
 @dataclass(frozen=True)
 class Config:
     """Of the denoiser.
 
     Args:
         widths: of its U-Net; the paper's have 11,776,708 parameters.
-        domain: of the loss: `srgb`, after `process`, or `raw`.
+        domain: of the loss: `srgb`, after `process`; `srgb-published`, after `process_published`, as in the program;
+            or `raw`.
         line: of the noise while training: `upi`, or `sidd` for smartphones.
         scaled: see `Denoiser`.
     """
@@ -119,8 +187,9 @@ class Config:
     scaled: bool = True
 
     def __post_init__(self) -> None:
-        if self.domain not in ("srgb", "raw") or self.line not in _LINES:
-            raise InvalidArgument(f"upi: domain is srgb or raw, line upi or sidd, got {self.domain!r}, {self.line!r}")
+        if self.domain not in _DOMAINS or self.line not in _LINES:
+            known = f"domain is {', '.join(_DOMAINS)}, line {', '.join(_LINES)}"
+            raise InvalidArgument(f"upi: {known}, got {self.domain!r}, {self.line!r}")
 
 
 class Denoiser(Stage):
@@ -168,6 +237,9 @@ class Denoiser(Stage):
 class Objective(nn.Module):
     """Mean absolute error of what is denoised, in RAW or, both processed, in sRGB.
 
+    The program processes without brightness and smoothstep (`srgb-published`), this project as `unprocess` is undone
+    (`srgb`), so that errors count as they are seen.
+
     Args:
         config: of the recipe.
     """
@@ -182,7 +254,8 @@ class Objective(nn.Module):
         clean, denoised = self._pair(batch)
         if self.config.domain == "raw":
             return (denoised - clean).abs().mean(), {}
-        made, wanted = (_processed(x, batch.capture) for x in (denoised, clean))
+        work = _processed if self.config.domain == "srgb" else _processed_as_published
+        made, wanted = (work(x, batch.capture) for x in (denoised, clean))
         return (made - wanted).abs().mean(), {"raw": (denoised - clean).detach().abs().mean()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
@@ -202,6 +275,11 @@ class Objective(nn.Module):
 def _processed(x: Tensor, capture: Capture) -> Tensor:
     """The photograph of a mosaic of black 0 and white 1."""
     return process(stages.Levels().inverse(x.clamp(0, 1), capture), capture)
+
+
+def _processed_as_published(x: Tensor, capture: Capture) -> Tensor:
+    """The same by the published program, which clips after its gains."""
+    return process_published(stages.Levels().inverse(x, capture), capture)
 
 
 class Unprocessed:
@@ -236,8 +314,14 @@ def source(data: Path, config: Config, on_file: Callable[[int, int], None] | Non
 _STRIP = 256
 """Rows; even, so that every strip begins with the same site."""
 _LINES = {"upi": UPI, "sidd": SIDD}
+_DOMAINS = ("srgb", "srgb-published", "raw")
 
 
 @functools.cache
 def _fused(device: torch.device, first: str, last: str) -> Pipeline:
     return fuse(build().to(device).span(first, last))
+
+
+@functools.cache
+def _fused_published(device: torch.device) -> Pipeline:
+    return fuse(build_published_process().to(device))

@@ -114,7 +114,7 @@ def test_the_denoiser_has_the_published_size():
     assert sum(value.numel() for value in upi.Denoiser().parameters()) == 11_776_708
 
 
-@pytest.mark.parametrize("domain", ["srgb", "raw"])
+@pytest.mark.parametrize("domain", ["srgb", "srgb-published", "raw"])
 def test_the_denoiser_learns(domain, data):
     source = upi.source(data / "kodak24", upi.Config())
     torch.manual_seed(0)
@@ -155,7 +155,7 @@ def test_training_by_command(run, data, tmp_path):
 
 
 def test_wrong_configurations():
-    with pytest.raises(errors.InvalidArgument, match="domain is srgb or raw"):
+    with pytest.raises(errors.InvalidArgument, match="domain is srgb, srgb-published, raw, line upi, sidd, got 'lab'"):
         upi.Config(domain="lab")
     with pytest.raises(errors.MissingMetadata, match="does not state its noise"):
         upi.Denoiser((4, 8))(torch.rand(1, 4, 4, 4), capture())
