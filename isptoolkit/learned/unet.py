@@ -24,8 +24,8 @@ class UNet(nn.Module):
     Raises:
         InvalidArgument: for fewer than two widths.
 
-    Source: Ronneberger et al., "U-Net", MICCAI 2015; in this form Brooks et al., CVPR 2019, and the code of its authors,
-    whose up-sampling is TensorFlow 1's.
+    Source: Ronneberger et al., "U-Net", MICCAI 2015; in this form Brooks et al., CVPR 2019, with the up-sampling of
+    their program, TensorFlow 1's.
 
     >>> UNet(8, 4, (4, 8))(torch.zeros(1, 8, 5, 7)).shape
     torch.Size([1, 4, 5, 7])
