@@ -120,7 +120,10 @@ class _Residual(nn.Sequential):
         super().__init__(*_convolutions((width, 2 * width, width), (3, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x + super().forward(x))
+        y = x
+        for layer in self:
+            y = layer(y)
+        return F.silu(x + y)
 
 
 def _convolutions(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequential:

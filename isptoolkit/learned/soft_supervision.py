@@ -92,10 +92,7 @@ def softened_error(
         raise InvalidArgument(f"softened_error: supervision is {', '.join(SUPERVISIONS[1:])}, got {supervision!r}")
     measured = clamped_error if published else _mean_error
     error, moves = (made - wanted).abs(), supervision.startswith("training")
-    if published:
-        learned = wanted if moves else error
-    else:
-        learned = error.detach()
+    learned = (wanted if moves else error) if published else error.detach()
     beside = weight * measured(deviation, learned)
     if not moves:
         return measured(made, wanted) + beside

@@ -9,7 +9,7 @@ import torch
 from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 from safetensors.torch import save_file
 
-from isptoolkit import MOSAIC, PACKED, SRGB, Capture, crop, errors, presets, read_raw, stages
+from isptoolkit import MOSAIC, PACKED, SRGB, Capture, Stage, crop, errors, presets, read_raw, stages
 from isptoolkit.data import Batch
 from isptoolkit.learned import RawNetwork, SelfEnsemble
 
@@ -140,6 +140,59 @@ def test_they_learn(name):
     assert sum(losses[-3:]) < 0.6 * sum(losses[:3])
 
 
+LOSSES = {
+    "hard": torch.nn.functional.l1_loss,
+    "u-net": torch.nn.functional.mse_loss,
+    "gates": torch.nn.functional.l1_loss,
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_of_planes_of_black_0_and_white_1(name):
+    torch.manual_seed(0)
+    objective, given = OBJECTIVES[name](), batch()
+    levels = Capture.collate([Capture.of("RGGB", black=64, white=1023)] * 2)
+    found = objective.net(given.target).detach()
+    wanted = torch.nn.functional.pixel_unshuffle(given.sensor, 2)
+    loss, figures = objective(Batch(64 + 959 * given.sensor, levels, given.target))
+    assert float(loss.detach()) == pytest.approx(float(LOSSES[name](found, wanted)), rel=1e-4)
+    for value in figures.values():
+        assert float(value) == pytest.approx(float((found - wanted).abs().mean()), rel=1e-4)
+
+
+def test_what_training_draws():
+    """Green of RAW, encoded; each of its pixels is four of the picture's."""
+    objective, given = zero_noise.Objective(zero_noise.SMALL), batch()
+    shown = objective.pictures(given)
+    assert list(shown) == ["picture", "RAW found", "RAW"] and torch.equal(shown["picture"], given.target)
+    for name, x in (("RAW found", objective.net(given.target)), ("RAW", stages.Pack()(given.sensor, given.capture))):
+        green = x[:, 1].clamp(0, 1) ** (1 / 2.2)
+        for channel in range(3):
+            for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                assert torch.equal(shown[name][:, channel, top::2, left::2], green)
+
+
+def test_gates_begin_near_one():
+    torch.manual_seed(0)
+    net = zero_noise.GatedNet()
+    with torch.no_grad():
+        p = net.mix(torch.rand(1, 3, 16, 16))
+        for gate in (net.tone, net.color):
+            assert float((gate(p) - 1).abs().mean()) < 0.3
+        assert float(net.shading(p).sigmoid().mean()) == pytest.approx(0.73, abs=0.05)
+
+
+def test_planes_with_noise_are_supervised_by_planes_without():
+    torch.manual_seed(0)
+    given = batch()
+    objective = ssdnet.Objective(dataclasses.replace(TINY, inputs=4))
+    clean = given.sensor.flip(2)
+    seen, wanted = (torch.nn.functional.pixel_unshuffle(x, 2) for x in (given.sensor, clean))
+    loss, _ = objective(dataclasses.replace(given, target=clean))
+    expected = (objective.net(seen) - wanted).abs().mean()
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
 def test_recomputed_gradients_are_the_same():
     torch.manual_seed(0)
     kept, again = ssdnet.Objective(TINY), ssdnet.Objective(dataclasses.replace(TINY, recompute=True))
@@ -226,6 +279,30 @@ def test_the_ensemble_of_a_network(tmp_path):
     torch.testing.assert_close(whole.transpose(2, 3), turned)
     with pytest.raises(errors.InvalidArgument, match="takes a stage srgb -> packed"):
         SelfEnsemble(stages.SRGBCurve())
+
+
+class Convolved(Stage):
+    """A convolution of the picture, borders repeated, and its mosaic."""
+
+    takes, gives, contract = SRGB, PACKED, stages.Pack().contract
+
+    def __init__(self, kernel):
+        super().__init__()
+        self.kernel = kernel
+
+    def forward(self, x, capture):
+        padded = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+        y = torch.nn.functional.conv2d(padded, self.kernel.expand(3, 1, 3, 3), groups=3)
+        return stages.Pack()(stages.Mosaic()(y, capture), capture)
+
+
+def test_the_ensemble_of_a_convolution_is_that_of_the_mean_kernel():
+    """Of the eight kernels that it is turned and mirrored into; at the borders as well."""
+    torch.manual_seed(0)
+    kernel, x = torch.rand(3, 3).double(), torch.rand(2, 3, 8, 10).double()
+    turned = [kernel.rot90(count) for count in range(4)]
+    mean = torch.stack([*turned, *(one.T for one in turned)]).mean(0)
+    torch.testing.assert_close(SelfEnsemble(Convolved(kernel))(x, CAPTURE), Convolved(mean)(x, CAPTURE))
 
 
 def test_wrong_configurations():

@@ -114,6 +114,21 @@ def test_the_denoiser_has_the_published_size():
     assert sum(value.numel() for value in upi.Denoiser().parameters()) == 11_776_708
 
 
+def test_the_scaled_denoiser_works_in_units_of_the_noise():
+    torch.manual_seed(0)
+    denoiser = upi.Denoiser((4, 8)).double()
+    torch.nn.init.normal_(denoiser.net.last.weight)
+    x = torch.rand(2, 4, 6, 8).double()
+    noisy = Capture.collate([capture(noise=noise) for noise in ((1e-3, 1e-6), (1e-2, 1e-4))])
+    made = denoiser(x, noisy)
+    for sample, (shot, read) in enumerate(((1e-3, 1e-6), (1e-2, 1e-4))):
+        one = x[sample : sample + 1]
+        deviation = (shot * one + read).sqrt()
+        unit = deviation.mean()
+        expected = one + unit * denoiser.net(torch.cat((one / unit, deviation / unit), 1))
+        torch.testing.assert_close(made[sample : sample + 1], expected)
+
+
 @pytest.mark.parametrize("domain", ["srgb", "srgb-published", "raw"])
 def test_the_denoiser_learns(domain, data):
     source = upi.source(data / "kodak24", upi.Config())
