@@ -44,8 +44,9 @@ SMALL = Config(widths=(16, 32, 64))
 class BaselineUNet(nn.Module):
     """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; any even size, borders repeated up to whole cells.
 
-    Where scales join, the coarser one comes first, as in the program. (Weights of the opposite order, in which these
-    layers were called `up`, do not load.) The program also clamps planes to 0 ... 1; here `RawNetwork` does, at use.
+    Where scales join, the channels of the coarser one come first, as in the program. (Weights trained with the finer
+    one first, when these layers were called `up`, do not load.) The program also clamps the planes to 0 ... 1; here
+    `RawNetwork` does so in `eval`.
 
     Args:
         config: of the recipe.

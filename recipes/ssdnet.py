@@ -69,8 +69,8 @@ class Config:
         if self.supervision not in SUPERVISIONS:
             raise InvalidArgument(f"ssdnet: supervision is {', '.join(SUPERVISIONS)}, got {self.supervision!r}")
         if self.inputs not in (3, 4) or (self.inputs == 4 and self.supervision != "hard"):
-            told = f"got {self.inputs!r} and {self.supervision!r}"
-            raise InvalidArgument(f"ssdnet: inputs are 3, a picture, or 4, planes with noise, supervised hard, {told}")
+            got = f"got {self.inputs!r} and {self.supervision!r}"
+            raise InvalidArgument(f"ssdnet: inputs are 3, a picture, or 4, planes with noise, supervised hard, {got}")
 
 
 SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)

@@ -2,8 +2,8 @@
 
 Brooks, Mildenhall, Xue, Chen, Sharlet and Barron, "Unprocessing images for learned raw denoising", CVPR 2019. One
 pipeline of public stages is both directions. The published programs are not each other's inverse, since the forward one
-leaves out the tone curve and the brightness: `build_published` is their way to RAW, `build_published_process` the way
-back.
+leaves out the tone curve and the brightness: the inverse of `build_published` is their way to RAW, and
+`build_published_process` renders as they do.
 """
 
 import functools
@@ -45,11 +45,12 @@ def build(demosaic: stages.DemosaicBilinear | stages.DemosaicMalvar | None = Non
 
 
 def build_published() -> Pipeline:
-    """The program that unprocesses, as a pipeline to be read backwards: `build_published().inverse(srgb, capture)`.
+    """The published unprocessing, as the inverse of a pipeline: `build_published().inverse(srgb, capture)`.
 
-    `build` without its clip, which does nothing on the way back, and with the program's one clip, before the mosaic.
-    Gains of the capture hold the brightness: `rgb_gain` (`red_gain`, 1, `blue_gain`). Forward it undoes that, and is
-    not what the program renders with: see `build_published_process`.
+    It is `build` without the clip of the forward direction, and with the program's only clip, before the mosaic. The
+    gains of the capture hold the brightness: `rgb_gain` times (`red_gain`, 1, `blue_gain`). Its forward direction
+    undoes that exactly where nothing was clipped, which the program's own rendering does not: see
+    `build_published_process`.
 
     Source: the authors' program, commit 9928956 of timothybrooks/unprocessing.
 
@@ -68,11 +69,11 @@ def build_published() -> Pipeline:
 
 
 def build_published_process() -> Pipeline:
-    """The program that renders, forward: gains on the mosaic, clip, demosaic, matrix, clip, gamma 2.2.
+    """The published rendering: gains on the mosaic, clip, demosaic, matrix, clip, gamma 2.2.
 
-    It has neither brightness nor smoothstep, so that it does not undo `build_published`: give it a capture whose green
-    gain is 1, or call `process_published`, which sees to that. The second clip begins at 1e-8, where the program keeps
-    the slope of the curve finite.
+    It has neither brightness nor smoothstep, so it does not undo `build_published`. Its gains are those of the capture,
+    the program's when green's is 1; `process_published` divides by it. The second clip starts at 1e-8, which keeps the
+    slope of the curve finite.
 
     Source: as `build_published`.
 
@@ -197,8 +198,9 @@ class Denoiser(Stage):
 
     Args:
         widths: see `Config`.
-        scaled: see samples and their noise in units of its mean deviation, add in the same, and begin as the identity;
-            else, as published, see samples and variances as they are, some as small as 1e-4, and learn for days.
+        scaled: divide samples and noise by the mean deviation of the noise, multiply what is added by it, and
+            initialize as the identity; else, as published, take plain samples and variances, some as small as 1e-4,
+            and learn for days.
 
     Raises:
         MissingMetadata: in `forward`, when the capture does not state its noise.
@@ -237,8 +239,8 @@ class Denoiser(Stage):
 class Objective(nn.Module):
     """Mean absolute error of what is denoised, in RAW or, both processed, in sRGB.
 
-    The program processes without brightness and smoothstep (`srgb-published`), this project as `unprocess` is undone
-    (`srgb`), so that errors count as they are seen.
+    The program processes without brightness and smoothstep (`srgb-published`); `srgb` is the exact inverse of
+    `unprocess`, with both, so errors weigh what they weigh in the photograph.
 
     Args:
         config: of the recipe.

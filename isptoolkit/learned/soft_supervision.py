@@ -68,7 +68,7 @@ def softened_error(
 
     The program (`published`) differs from the paper's equations in three ways. It takes `clamped_error` for both means.
     Under `training` and `training-detached` the deviation learns the target picture itself, `L_e = |deviation -
-    wanted|`. Else e is not held in L_e, so that the mean is drawn towards the deviation as well.
+    wanted|`. Otherwise e is not held in L_e, so the mean is drawn towards the deviation as well.
 
     Args:
         made: `[B,C,H,W]`.

@@ -13,7 +13,7 @@ class UNet(nn.Module):
     """Three 3x3 convolutions with leaky ReLU (0.2) at each width, max-pooling down, bilinear up; any size.
 
     Up-sampling keeps samples where they are: `y[2i] = x[i]`, `y[2i+1] = (x[i] + x[i+1]) / 2`, the last one repeated.
-    Borders are repeated up to whole cells of the coarsest scale and cut off again. (Weights that learned another
+    Borders are repeated up to whole cells of the coarsest scale and cut off again. (Weights trained with half-pixel
     up-sampling, when `join` was called `up`, do not load.)
 
     Args:
@@ -57,7 +57,7 @@ class UNet(nn.Module):
 
 
 def _doubled(x: Tensor) -> Tensor:
-    """Twice as high and wide; with a sample more on either axis, corners aligned mean steps of one half."""
+    """Twice as high and wide: with one more sample on each axis, aligned corners give steps of exactly one half."""
     height, width = x.shape[2:]
     more = F.pad(x, (0, 1, 0, 1), mode="replicate")
     size = (2 * height + 1, 2 * width + 1)

@@ -57,7 +57,7 @@ def test_the_target_moves_by_the_noise_times_the_error(supervision):
 
 @pytest.mark.parametrize("supervision", ["branch", "testing", "training", "training-detached"])
 def test_the_branch_does_not_draw_the_mean(supervision):
-    """The error is held in its term: of an error of its own size the mean gets the first term's gradient alone."""
+    """The error is held in the second term: the mean gets the first term's gradient alone."""
     torch.manual_seed(0)
     made = torch.rand(1, 4, 5, 5, requires_grad=True)
     wanted, deviation, noise = torch.rand(3, 1, 4, 5, 5)

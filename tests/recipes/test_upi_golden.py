@@ -29,14 +29,14 @@ def check(name, output):
 
 
 def unprocessed_by():
-    """The settings of the way to RAW."""
+    """The settings of the unprocessing."""
     balance = torch.stack([STEPS["red_gain"], torch.tensor(1.0), STEPS["blue_gain"]]).double()
     gains = (STEPS["rgb_gain"].double() * balance)[None]
     return RGGB.replace(gains=gains, srgb_to_camera=STEPS["rgb2cam"].double()[None])
 
 
 def processed_by(brightness=1.0):
-    """Those of the way back, of two samples."""
+    """The settings of the rendering, of two samples."""
     red, blue = STEPS["process_red_gains"].double(), STEPS["process_blue_gains"].double()
     matrices = torch.linalg.inv(STEPS["process_ccms"].double())
     gains = brightness * torch.stack([red, torch.ones(2), blue], 1)
@@ -84,7 +84,7 @@ def test_golden_denoiser(dtype):
     denoiser = upi.Denoiser(scaled=False)
 
     def published(key):
-        """The program numbers its layers as they are used, three for each scale."""
+        """The program numbers its layers in the order of use, three for each scale."""
         part, rest = re.fullmatch(r"net\.(\w+)\.(.*)", key).groups()
         block, layer = (0, 0) if part == "last" else map(int, rest.split(".")[:2])
         number = {"down": 3 * block, "join": 15 + 3 * block, "last": 27}[part] + layer // 2
