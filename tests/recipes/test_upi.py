@@ -72,6 +72,17 @@ def test_levels_of_a_given_camera_are_followed():
     assert float(((noisy - clean) / 959).std()) == pytest.approx(expected, rel=0.05)
 
 
+def test_the_mosaic_is_clipped_and_nothing_before_it():
+    """Where the matrix has negative entries and a gain is below 1, colors leave 0 ... 1 and only then are clipped."""
+    matrix = torch.tensor([[[1.3, -0.4, 0.1], [-0.2, 1.4, -0.2], [0.0, -0.5, 1.5]]], dtype=torch.float64)
+    given = Capture.of("RGGB", gains=(1.6, 1.0, 0.8)).replace(srgb_to_camera=matrix)
+    picture = torch.rand(1, 3, 8, 8, generator=generator(), dtype=torch.float64)
+    free = upi.build().span("levels", "tone").inverse(picture, given)
+    assert float(free.min()) < 0 and float(free.max()) > 1
+    for made in (upi.build_published().inverse(picture, given), upi.unprocess(picture, generator(), given)[0]):
+        torch.testing.assert_close(made, free.clamp(0, 1))
+
+
 def test_it_is_seeded_batched_and_differentiable():
     picture = torch.rand(3, 3, 8, 8, requires_grad=True)
     a, b, c = (upi.unprocess(picture, generator(seed)) for seed in (1, 1, 2))
