@@ -84,7 +84,7 @@ def unprocessed(photographs: PhotoFolder, minutes: float, domain: str) -> tuple[
 
 
 def in_srgb(photographs: PhotoFolder, minutes: float) -> tuple[Callable[[Case], Tensor], int]:
-    """A U-Net of the same widths on pictures with Gaussian noise, whose deviation it is told."""
+    """A U-Net of the same widths on pictures with Gaussian noise, whose deviation it sees."""
     torch.manual_seed(0)
     net = UNet(4, 3, WIDTHS)
     nn.init.zeros_(net.last.weight)

@@ -44,6 +44,10 @@ SMALL = Config(widths=(16, 32, 64))
 class BaselineUNet(nn.Module):
     """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; any even size, borders repeated up to whole cells.
 
+    Where scales join, the channels of the coarser one come first, as in the program. (Weights trained with the finer
+    one first, when these layers were called `up`, do not load.) The program also clamps the planes to 0 ... 1; here
+    `RawNetwork` does so in `eval`.
+
     Args:
         config: of the recipe.
     """
@@ -55,7 +59,7 @@ class BaselineUNet(nn.Module):
         self.down = nn.ModuleList(_convolutions(*pair) for pair in itertools.pairwise((3, *widths)))
         above = list(itertools.pairwise(reversed(widths)))
         self.grow = nn.ModuleList(nn.ConvTranspose2d(below, width, 2, 2) for below, width in above)
-        self.up = nn.ModuleList(_convolutions(2 * width, width) for _, width in above)
+        self.join = nn.ModuleList(_convolutions(2 * width, width) for _, width in above)
         self.head = nn.Conv2d(widths[0], 4, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,8 +70,8 @@ class BaselineUNet(nn.Module):
         for scale, convolutions in enumerate(self.down):
             y = convolutions(y if not scale else F.max_pool2d(y, 2))
             kept.append(y)
-        for grow, convolutions, across in zip(self.grow, self.up, reversed(kept[:-1]), strict=True):
-            y = convolutions(torch.cat((across, grow(y)), 1))
+        for grow, convolutions, across in zip(self.grow, self.join, reversed(kept[:-1]), strict=True):
+            y = convolutions(torch.cat((grow(y), across), 1))
         found: Tensor = self.head(y)[..., :height, :width]
         if not self.config.sites:
             return found[..., ::2, ::2]

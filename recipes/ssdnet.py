@@ -1,7 +1,7 @@
 """SSDNet: sRGB to RAW by a U of context fusion modules, with soft supervision by a variance branch.
 
-Zou and Zhang (team CS2U), "Learned reverse ISP with soft supervision", AIM 2022 challenge on reversed ISP (Conde et
-al., ECCV workshops 2022). Where the paper and the published program differ, `Config` chooses.
+Zou and Zhang, "Learned reverse ISP with soft supervision", for the AIM 2022 challenge on reversed ISP (Conde et al.,
+ECCV workshops 2022). Where the paper and the published program differ, `Config` chooses.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import ContextFusion, RawNetwork, VarianceHead, softened_error
+from isptoolkit.learned import ContextFusion, RawNetwork, VarianceHead, clamped_error, softened_error
 from isptoolkit.learned.raw_network import drawn, planes
 from isptoolkit.learned.soft_supervision import SUPERVISIONS
 from isptoolkit.train import load_trained
@@ -41,6 +41,9 @@ class Config:
             normal number, as the program does; `training-detached`, the same, the error held fixed, as the paper reads.
         weight: of the branch's error: alpha in the paper, 0.001; under `testing` the paper has 1.
         draws: averaged under `testing`.
+        published_loss: the loss as the program computes it, whatever the supervision: what the network gives is clamped
+            to 0 ... 1, errors to 1/1024 ... 1; under `training` the branch learns the target picture in place of the
+            error. See `isptoolkit.learned.softened_error`.
         recompute: train without keeping what happens inside modules: less memory, one more pass forward.
         inputs: 3, a picture; or 4, planes of RAW with noise, which it gives without (section 4.4).
     """
@@ -58,6 +61,7 @@ class Config:
     supervision: str = "hard"
     weight: float = 0.001
     draws: int = 50
+    published_loss: bool = False
     recompute: bool = False
     inputs: int = 3
 
@@ -65,8 +69,8 @@ class Config:
         if self.supervision not in SUPERVISIONS:
             raise InvalidArgument(f"ssdnet: supervision is {', '.join(SUPERVISIONS)}, got {self.supervision!r}")
         if self.inputs not in (3, 4) or (self.inputs == 4 and self.supervision != "hard"):
-            told = f"got {self.inputs!r} and {self.supervision!r}"
-            raise InvalidArgument(f"ssdnet: inputs are 3, a picture, or 4, planes with noise, supervised hard, {told}")
+            got = f"got {self.inputs!r} and {self.supervision!r}"
+            raise InvalidArgument(f"ssdnet: inputs are 3, a picture, or 4, planes with noise, supervised hard, {got}")
 
 
 SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
@@ -182,6 +186,9 @@ def load(path: Path) -> Pipeline:
 class Objective(nn.Module):
     """Mean absolute error of the planes, hard or softened, and that of the branch.
 
+    With `published_loss`, means and deviations are clamped to 0 ... 1 first, as the program's network does while it
+    trains, and errors are those of `clamped_error`: no gradient where either is clamped.
+
     Args:
         config: of the recipe.
     """
@@ -195,11 +202,14 @@ class Objective(nn.Module):
         """The loss, and the plain error."""
         seen, wanted = self._sides(batch)
         mean, deviation = self.net.softened(seen)
+        published = self.config.published_loss
+        if published:
+            mean, deviation = mean.clamp(0, 1), None if deviation is None else deviation.clamp(0, 1)
         error = (mean - wanted).abs().mean()
         if deviation is None:
-            return error, {"raw": error.detach()}
+            return clamped_error(mean, wanted) if published else error, {"raw": error.detach()}
         how = (self.config.supervision, self.config.weight)
-        return softened_error(mean, deviation, wanted, *how), {"raw": error.detach()}
+        return softened_error(mean, deviation, wanted, *how, published=published), {"raw": error.detach()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""

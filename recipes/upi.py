@@ -1,8 +1,9 @@
 """UPI: realistic RAW from photographs, by running a simple camera backwards with random settings.
 
 Brooks, Mildenhall, Xue, Chen, Sharlet and Barron, "Unprocessing images for learned raw denoising", CVPR 2019. One
-pipeline of public stages is both directions; the published programs are not each other's inverse, since the forward one
-leaves out the tone curve and the brightness.
+pipeline of public stages is both directions. The published programs are not each other's inverse, since the forward one
+leaves out the tone curve and the brightness: the inverse of `build_published` is their way to RAW, and
+`build_published_process` renders as they do.
 """
 
 import functools
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from isptoolkit import LINEAR, PACKED, Capture, Contract, Pipeline, Stage, fuse, stages
+from isptoolkit import CAMERA, LINEAR, MOSAIC, PACKED, Capture, Contract, Pipeline, Stage, fuse, stages
 from isptoolkit.data import Batch, PhotoFolder
 from isptoolkit.errors import InvalidArgument, MissingMetadata
 from isptoolkit.learned import UNet
@@ -40,6 +41,53 @@ def build(demosaic: stages.DemosaicBilinear | stages.DemosaicMalvar | None = Non
         clip=stages.Clip(space=LINEAR),
         gamma=stages.PowerCurve(gamma=2.2),
         tone=stages.Smoothstep(),
+    )
+
+
+def build_published() -> Pipeline:
+    """The published unprocessing, as the inverse of a pipeline: `build_published().inverse(srgb, capture)`.
+
+    It is `build` without the clip of the forward direction, and with the program's only clip, before the mosaic. The
+    gains of the capture hold the brightness: `rgb_gain` times (`red_gain`, 1, `blue_gain`). Its forward direction
+    undoes that exactly where nothing was clipped, which the program's own rendering does not: see
+    `build_published_process`.
+
+    Source: the authors' program, commit 9928956 of timothybrooks/unprocessing.
+
+    >>> build_published().names
+    ('levels', 'demosaic', 'range', 'balance', 'matrix', 'gamma', 'tone')
+    """
+    return Pipeline(
+        levels=stages.Levels(),
+        demosaic=stages.DemosaicBilinear(),
+        range=stages.Clip(space=CAMERA).inv,
+        balance=stages.HighlightWhiteBalance(inflection=0.9),
+        matrix=stages.ColorMatrix(),
+        gamma=stages.PowerCurve(gamma=2.2),
+        tone=stages.Smoothstep(),
+    )
+
+
+def build_published_process() -> Pipeline:
+    """The published rendering: gains on the mosaic, clip, demosaic, matrix, clip, gamma 2.2.
+
+    It has neither brightness nor smoothstep, so it does not undo `build_published`. Its gains are those of the capture,
+    the program's when green's is 1; `process_published` divides by it. The second clip starts at 1e-8, which keeps the
+    slope of the curve finite.
+
+    Source: as `build_published`.
+
+    >>> build_published_process().names
+    ('levels', 'balance', 'highlights', 'demosaic', 'matrix', 'clip', 'gamma')
+    """
+    return Pipeline(
+        levels=stages.Levels(),
+        balance=stages.WhiteBalance(),
+        highlights=stages.Clip(space=MOSAIC),
+        demosaic=stages.DemosaicBilinear(),
+        matrix=stages.ColorMatrix(),
+        clip=stages.Clip(low=1e-8, space=LINEAR),
+        gamma=stages.PowerCurve(gamma=2.2),
     )
 
 
@@ -102,13 +150,34 @@ def process(mosaic: Tensor, capture: Capture) -> Tensor:
     return _fused(mosaic.device, "levels", "tone").forward(mosaic, capture)
 
 
+def process_published(mosaic: Tensor, capture: Capture) -> Tensor:
+    """The photograph of a mosaic as the published program renders it, without brightness and smoothstep.
+
+    Args:
+        mosaic: `[B,1,H,W]` in the digital numbers of the capture.
+        capture: of the same samples; its gains are divided by that of green, which is the brightness.
+
+    Returns:
+        `[B,3,H,W]` sRGB, 2.3e-4 (1e-8 encoded) to 1.
+
+    Source: as `build_published`.
+
+    >>> capture = Capture.of("RGGB", gains=(2.5, 1.25, 2.0))
+    >>> round(float(process_published(torch.full((1, 1, 4, 4), 0.25), capture)[0, 1, 0, 0]), 3)
+    0.533
+    """
+    plain = capture.replace(gains=capture.gains / capture.gains[:, 1:2])
+    return _fused_published(mosaic.device).forward(mosaic, plain)
+
+
 @dataclass(frozen=True)
 class Config:
     """Of the denoiser.
 
     Args:
         widths: of its U-Net; the paper's have 11,776,708 parameters.
-        domain: of the loss: `srgb`, after `process`, or `raw`.
+        domain: of the loss: `srgb`, after `process`; `srgb-published`, after `process_published`, as in the program;
+            or `raw`.
         line: of the noise while training: `upi`, or `sidd` for smartphones.
         scaled: see `Denoiser`.
     """
@@ -119,8 +188,9 @@ class Config:
     scaled: bool = True
 
     def __post_init__(self) -> None:
-        if self.domain not in ("srgb", "raw") or self.line not in _LINES:
-            raise InvalidArgument(f"upi: domain is srgb or raw, line upi or sidd, got {self.domain!r}, {self.line!r}")
+        if self.domain not in _DOMAINS or self.line not in _LINES:
+            known = f"domain is {', '.join(_DOMAINS)}, line {', '.join(_LINES)}"
+            raise InvalidArgument(f"upi: {known}, got {self.domain!r}, {self.line!r}")
 
 
 class Denoiser(Stage):
@@ -128,8 +198,9 @@ class Denoiser(Stage):
 
     Args:
         widths: see `Config`.
-        scaled: see samples and their noise in units of its mean deviation, add in the same, and begin as the identity;
-            else, as published, see samples and variances as they are, some as small as 1e-4, and learn for days.
+        scaled: divide samples and noise by the mean deviation of the noise, multiply what is added by it, and
+            initialize as the identity; else, as published, take plain samples and variances, some as small as 1e-4,
+            and learn for days.
 
     Raises:
         MissingMetadata: in `forward`, when the capture does not state its noise.
@@ -168,6 +239,9 @@ class Denoiser(Stage):
 class Objective(nn.Module):
     """Mean absolute error of what is denoised, in RAW or, both processed, in sRGB.
 
+    The program processes without brightness and smoothstep (`srgb-published`); `srgb` is the exact inverse of
+    `unprocess`, with both, so errors weigh what they weigh in the photograph.
+
     Args:
         config: of the recipe.
     """
@@ -182,7 +256,8 @@ class Objective(nn.Module):
         clean, denoised = self._pair(batch)
         if self.config.domain == "raw":
             return (denoised - clean).abs().mean(), {}
-        made, wanted = (_processed(x, batch.capture) for x in (denoised, clean))
+        work = _processed if self.config.domain == "srgb" else _processed_as_published
+        made, wanted = (work(x, batch.capture) for x in (denoised, clean))
         return (made - wanted).abs().mean(), {"raw": (denoised - clean).detach().abs().mean()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
@@ -202,6 +277,11 @@ class Objective(nn.Module):
 def _processed(x: Tensor, capture: Capture) -> Tensor:
     """The photograph of a mosaic of black 0 and white 1."""
     return process(stages.Levels().inverse(x.clamp(0, 1), capture), capture)
+
+
+def _processed_as_published(x: Tensor, capture: Capture) -> Tensor:
+    """The same by the published program, which clips after its gains."""
+    return process_published(stages.Levels().inverse(x, capture), capture)
 
 
 class Unprocessed:
@@ -236,8 +316,14 @@ def source(data: Path, config: Config, on_file: Callable[[int, int], None] | Non
 _STRIP = 256
 """Rows; even, so that every strip begins with the same site."""
 _LINES = {"upi": UPI, "sidd": SIDD}
+_DOMAINS = ("srgb", "srgb-published", "raw")
 
 
 @functools.cache
 def _fused(device: torch.device, first: str, last: str) -> Pipeline:
     return fuse(build().to(device).span(first, last))
+
+
+@functools.cache
+def _fused_published(device: torch.device) -> Pipeline:
+    return fuse(build_published_process().to(device))

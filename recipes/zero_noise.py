@@ -37,8 +37,9 @@ class GatedNet(nn.Module):
     """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; any even size.
 
     `x = p tone(p)`, a residual block, `x color(p)`, a residual block, `x shading(p)`, one convolution of stride 2;
-    p mixes the channels of the picture. Gates begin near 1. (The program ends with a ReLU, under which a plane that
-    begins negative never learns; RAW is clipped at use instead.)
+    `p = silu(W x)` mixes the channels of the picture, a residual block is `silu(x + W silu(W x))`. Tone and color gates
+    begin near 1. (The program ends with a ReLU, under which a plane that begins negative never learns; RAW is clipped
+    at use instead.)
 
     Args:
         config: of the recipe.
@@ -48,18 +49,18 @@ class GatedNet(nn.Module):
         super().__init__()
         self.config = config or Config()
         width = self.config.width
-        self.mix = nn.Conv2d(3, width, 1)
+        self.mix = nn.Sequential(nn.Conv2d(3, width, 1), nn.SiLU())
         self.tone = _gate(width, (1, 1, 1, 1))
         self.color = _gate(width, (3, 3, 3, 1))
         self.shading = _gate(width, (3, 3, 3))
-        self.blocks = nn.ModuleList(_convolutions((width, 2 * width, width), (3, 3)) for _ in range(2))
+        self.blocks = nn.ModuleList(_Residual(width) for _ in range(2))
         self.last = nn.Conv2d(width, 4, 2, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         p = self.mix(x)
         y = p * self.tone(p)
-        y = (y + self.blocks[0](y)) * self.color(p)
-        y = (y + self.blocks[1](y)) * F.sigmoid(self.shading(p))
+        y = self.blocks[0](y) * self.color(p)
+        y = self.blocks[1](y) * F.sigmoid(self.shading(p))
         made: Tensor = self.last(y)
         return made
 
@@ -112,6 +113,17 @@ class Objective(nn.Module):
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
         return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
+
+
+class _Residual(nn.Sequential):
+    def __init__(self, width: int) -> None:
+        super().__init__(*_convolutions((width, 2 * width, width), (3, 3)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for layer in self:
+            y = layer(y)
+        return F.silu(x + y)
 
 
 def _convolutions(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequential:

@@ -19,6 +19,7 @@ from .raw_network import RawNetwork as RawNetwork
 from .residual_demosaic import ResidualDemosaic as ResidualDemosaic
 from .self_ensemble import SelfEnsemble as SelfEnsemble
 from .soft_supervision import VarianceHead as VarianceHead
+from .soft_supervision import clamped_error as clamped_error
 from .soft_supervision import softened_error as softened_error
 from .style_removal import EqualConv as EqualConv
 from .style_removal import StyleExtractor as StyleExtractor

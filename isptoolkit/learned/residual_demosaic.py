@@ -21,7 +21,7 @@ class ResidualDemosaic(Stage):
     `[B,1,H,W]` mosaic of any phase to `[B,3,H,W]` camera RGB. The network sees how far the interpolated picture, and
     the measured samples, each in its own channel, are from the mean of 5x5 pixels, the frame mirrored at its borders,
     and has no biases: flat fields stay flat, and a gain before it is a gain behind it. Measured samples stay bit for
-    bit, so `mosaic(demosaic(m)) == m` exactly, whatever was learned. It begins as Malvar's.
+    bit, so `mosaic(demosaic(m)) == m` exactly, whatever was learned. Initialized as Malvar's.
 
     Args:
         width: channels of the network.

@@ -1,7 +1,7 @@
 """Maps of features too large to be worked on at once: strip by strip, with equal values.
 
 A network whose layers look at statistics of the whole map (attention over channels, instance normalization) cannot be
-run tile by tile: every tile would have statistics of its own. Its layers are run in two passes over strips instead: the
+run tile by tile: every tile would have its own statistics. Its layers are run in two passes over strips instead: the
 first adds the statistics up, the second uses them. Only whole maps between layers are kept, not the several times wider
 ones inside them.
 """

@@ -12,7 +12,9 @@ from ..errors import InvalidArgument
 class UNet(nn.Module):
     """Three 3x3 convolutions with leaky ReLU (0.2) at each width, max-pooling down, bilinear up; any size.
 
-    Borders are repeated up to whole cells of the coarsest scale and cut off again.
+    Up-sampling keeps samples where they are: `y[2i] = x[i]`, `y[2i+1] = (x[i] + x[i+1]) / 2`, the last one repeated.
+    Borders are repeated up to whole cells of the coarsest scale and cut off again. (Weights trained with half-pixel
+    up-sampling, when `join` was called `up`, do not load.)
 
     Args:
         inputs: channels.
@@ -22,7 +24,8 @@ class UNet(nn.Module):
     Raises:
         InvalidArgument: for fewer than two widths.
 
-    Source: Ronneberger et al., "U-Net", MICCAI 2015; in this form Brooks et al., CVPR 2019.
+    Source: Ronneberger et al., "U-Net", MICCAI 2015; in this form Brooks et al., CVPR 2019, with the up-sampling of
+    their program, TensorFlow 1's.
 
     >>> UNet(8, 4, (4, 8))(torch.zeros(1, 8, 5, 7)).shape
     torch.Size([1, 4, 5, 7])
@@ -36,7 +39,7 @@ class UNet(nn.Module):
         down = itertools.pairwise((inputs, *widths))
         self.down = nn.ModuleList(_convolutions(before, width) for before, width in down)
         up = itertools.pairwise(reversed(widths))
-        self.up = nn.ModuleList(_convolutions(below + width, width) for below, width in up)
+        self.join = nn.ModuleList(_convolutions(below + width, width) for below, width in up)
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,11 +50,18 @@ class UNet(nn.Module):
         for scale, convolutions in enumerate(self.down):
             x = convolutions(x if not scale else F.max_pool2d(x, 2))
             kept.append(x)
-        for convolutions, across in zip(self.up, reversed(kept[:-1]), strict=True):
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = convolutions(torch.cat((x, across), 1))
+        for convolutions, across in zip(self.join, reversed(kept[:-1]), strict=True):
+            x = convolutions(torch.cat((_doubled(x), across), 1))
         made: Tensor = self.last(x)
         return made[..., :height, :width]
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Twice as high and wide: with one more sample on each axis, aligned corners give steps of exactly one half."""
+    height, width = x.shape[2:]
+    more = F.pad(x, (0, 1, 0, 1), mode="replicate")
+    size = (2 * height + 1, 2 * width + 1)
+    return F.interpolate(more, size, mode="bilinear", align_corners=True)[..., :-1, :-1]
 
 
 def _convolutions(inputs: int, width: int) -> nn.Sequential:

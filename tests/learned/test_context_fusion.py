@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from isptoolkit import errors
-from isptoolkit.learned import ChannelNorm, ContextAttention, ContextFusion, GatedFeedForward
+from isptoolkit.learned import ChannelNorm, ContextAttention, ContextFusion, GatedFeedForward, SimplifiedFeedForward
 
 
 def test_the_attention_follows_its_equations():
@@ -56,6 +56,23 @@ def test_the_gate_is_the_first_half():
     hidden = F.conv2d(F.conv2d(x, part.widen.weight), part.spread.weight, padding=1, groups=6)
     expected = F.conv2d(F.gelu(hidden[:, :3]) * hidden[:, 3:], part.last.weight)
     torch.testing.assert_close(part(x), expected)
+
+
+def test_the_simplified_gate_is_the_first_half_too():
+    part, x = SimplifiedFeedForward(3), torch.rand(1, 3, 4, 5)
+    hidden = F.conv2d(F.conv2d(x, part.mix.weight), part.spread.weight, padding=1, groups=6)
+    torch.testing.assert_close(part(x), F.gelu(hidden[:, :3]) * hidden[:, 3:])
+
+
+@pytest.mark.parametrize("expansion", [2.66, 0])
+def test_a_module_adds_attention_and_then_gates(expansion):
+    torch.manual_seed(0)
+    part, x = ContextFusion(4, 2, expansion=expansion), torch.rand(1, 4, 6, 7)
+    for norm in part.norms:
+        torch.nn.init.normal_(norm.weight)
+    assert isinstance(part.feed_forward, GatedFeedForward if expansion else SimplifiedFeedForward)
+    y = x + part.attention(part.norms[0](x))
+    torch.testing.assert_close(part(x), y + part.feed_forward(part.norms[1](y)))
 
 
 def test_wrong_sizes():

@@ -41,6 +41,33 @@ def test_the_head_beside_leaves_the_error_plain(supervision):
     assert torch.equal(deviation.grad.sign(), (deviation - error).sign().detach())
 
 
+@pytest.mark.parametrize("supervision", ["training", "training-detached"])
+def test_the_target_moves_by_the_noise_times_the_error(supervision):
+    made, deviation, wanted, noise = torch.rand(4, 1, 4, 5, 5)
+    error = (made - wanted).abs()
+    expected = (made - (wanted + noise * error)).abs().mean() + 0.5 * (deviation - error).abs().mean()
+    value = softened_error(made, deviation, wanted, supervision, 0.5, noise=noise)
+    assert float(value) == pytest.approx(float(expected))
+    torch.manual_seed(0)
+    drawn = softened_error(made, deviation, wanted, supervision, 0.5)
+    torch.manual_seed(0)
+    again = softened_error(made, deviation, wanted, supervision, 0.5, noise=torch.randn_like(made))
+    assert torch.equal(drawn, again)
+
+
+@pytest.mark.parametrize("supervision", ["branch", "testing", "training", "training-detached"])
+def test_the_branch_does_not_draw_the_mean(supervision):
+    """The error is held in the second term: the mean gets the first term's gradient alone."""
+    torch.manual_seed(0)
+    made = torch.rand(1, 4, 5, 5, requires_grad=True)
+    wanted, deviation, noise = torch.rand(3, 1, 4, 5, 5)
+    slopes = []
+    for weight in (0.0, 1.0):
+        value = softened_error(made, deviation, wanted, supervision, weight, noise=noise)
+        slopes.append(torch.autograd.grad(value, made)[0])
+    assert torch.equal(*slopes)
+
+
 def test_bad_input():
     with pytest.raises(errors.InvalidArgument, match="supervision is branch, testing"):
         softened_error(*[torch.rand(1, 4, 2, 2)] * 3, "hard")

@@ -72,6 +72,17 @@ def test_levels_of_a_given_camera_are_followed():
     assert float(((noisy - clean) / 959).std()) == pytest.approx(expected, rel=0.05)
 
 
+def test_the_mosaic_is_clipped_and_nothing_before_it():
+    """Where the matrix has negative entries and a gain is below 1, colors leave 0 ... 1 and only then are clipped."""
+    matrix = torch.tensor([[[1.3, -0.4, 0.1], [-0.2, 1.4, -0.2], [0.0, -0.5, 1.5]]], dtype=torch.float64)
+    given = Capture.of("RGGB", gains=(1.6, 1.0, 0.8)).replace(srgb_to_camera=matrix)
+    picture = torch.rand(1, 3, 8, 8, generator=generator(), dtype=torch.float64)
+    free = upi.build().span("levels", "tone").inverse(picture, given)
+    assert float(free.min()) < 0 and float(free.max()) > 1
+    for made in (upi.build_published().inverse(picture, given), upi.unprocess(picture, generator(), given)[0]):
+        torch.testing.assert_close(made, free.clamp(0, 1))
+
+
 def test_it_is_seeded_batched_and_differentiable():
     picture = torch.rand(3, 3, 8, 8, requires_grad=True)
     a, b, c = (upi.unprocess(picture, generator(seed)) for seed in (1, 1, 2))
@@ -114,7 +125,22 @@ def test_the_denoiser_has_the_published_size():
     assert sum(value.numel() for value in upi.Denoiser().parameters()) == 11_776_708
 
 
-@pytest.mark.parametrize("domain", ["srgb", "raw"])
+def test_the_scaled_denoiser_works_in_units_of_the_noise():
+    torch.manual_seed(0)
+    denoiser = upi.Denoiser((4, 8)).double()
+    torch.nn.init.normal_(denoiser.net.last.weight)
+    x = torch.rand(2, 4, 6, 8).double()
+    noisy = Capture.collate([capture(noise=noise) for noise in ((1e-3, 1e-6), (1e-2, 1e-4))])
+    made = denoiser(x, noisy)
+    for sample, (shot, read) in enumerate(((1e-3, 1e-6), (1e-2, 1e-4))):
+        one = x[sample : sample + 1]
+        deviation = (shot * one + read).sqrt()
+        unit = deviation.mean()
+        expected = one + unit * denoiser.net(torch.cat((one / unit, deviation / unit), 1))
+        torch.testing.assert_close(made[sample : sample + 1], expected)
+
+
+@pytest.mark.parametrize("domain", ["srgb", "srgb-published", "raw"])
 def test_the_denoiser_learns(domain, data):
     source = upi.source(data / "kodak24", upi.Config())
     torch.manual_seed(0)
@@ -155,7 +181,7 @@ def test_training_by_command(run, data, tmp_path):
 
 
 def test_wrong_configurations():
-    with pytest.raises(errors.InvalidArgument, match="domain is srgb or raw"):
+    with pytest.raises(errors.InvalidArgument, match="domain is srgb, srgb-published, raw, line upi, sidd, got 'lab'"):
         upi.Config(domain="lab")
     with pytest.raises(errors.MissingMetadata, match="does not state its noise"):
         upi.Denoiser((4, 8))(torch.rand(1, 4, 4, 4), capture())
