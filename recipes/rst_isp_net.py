@@ -2,7 +2,7 @@
 
 Furkan Kinli, Baris Ozcan and Furkan Kirac (Ozyegin University), "Reversing Image Signal Processors by Reverse Style
 Transferring", AIM 2022 Reversed ISP Challenge (Conde, Timofte et al., "Reversed image signal processing and RAW
-reconstruction. AIM 2022 challenge report", ECCV workshops 2022). `PUBLISHED` is their program, tested against its outputs.
+reconstruction. AIM 2022 challenge report", ECCV workshops 2022). `PUBLISHED` is their program.
 """
 
 import itertools
@@ -39,7 +39,7 @@ class Config:
         borders: "repeated": the picture's border is repeated up to cells of 16, that of features before the blur, and
             any even size will do; "published": zeros, unpadded convolutions, and heights and widths of 8 modulo 16 with
             a tail of 2, of 0 modulo 16 with a tail of 1.
-        epsilon: of the normalization, see `isptoolkit.learned.adain`; 0 in the program, where a black picture gives NaN.
+        epsilon: of the normalization, see `isptoolkit.learned.adain`; with the program's 0 a black picture gives NaN.
         l1: weight of the mean absolute error in the loss.
         ms_ssim: weight of `isptoolkit.train.losses.ms_ssim`.
         ms_ssim_published: weight of `isptoolkit.train.losses.ms_ssim_published`, 1 in the program.
@@ -130,9 +130,18 @@ class RSTISPNet(nn.Module):
         blocks = []
         for number, pair in enumerate(pairs):
             attentive, kernel = number >= 6 - _ATTENTIVE, 3 if number else 5
-            odd = number == 5 and config.tail == 2
-            how = (config.layers, config.reduced, config.borders, odd, config.epsilon)
-            blocks.append(StyleRemoval(*pair, kernel, down[number], attentive, *how))
+            block = StyleRemoval(
+                *pair,
+                kernel,
+                down[number],
+                attentive,
+                config.layers,
+                config.reduced,
+                borders=config.borders,
+                odd=number == 5 and config.tail == 2,
+                epsilon=config.epsilon,
+            )
+            blocks.append(block)
         self.blocks = nn.Sequential(*blocks)
         top = config.widths[-1]
         self.up = nn.Sequential(

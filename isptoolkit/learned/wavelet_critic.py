@@ -48,9 +48,7 @@ class WaveletCritic(nn.Module):
             raise InvalidArgument(f"WaveletCritic: at least two widths, got {widths}")
         self.planes, self.size, self.haar = planes, 4 * 2 ** len(widths), Haar()
         self.seen = nn.ModuleList(_layer(nn.Conv2d(4 * planes, width, 1, bias=False)) for width in widths)
-        self.looked = nn.ModuleList(
-            _layer(nn.Conv2d(width, width, 3, padding=1, bias=False)) for width in widths[:-1]
-        )
+        self.looked = nn.ModuleList(_layer(nn.Conv2d(width, width, 3, padding=1, bias=False)) for width in widths[:-1])
         self.shrunk = nn.ModuleList(
             nn.Sequential(Blur(2, 2, repeated=False), *_layer(nn.Conv2d(*pair, 3, 2, bias=False)))
             for pair in itertools.pairwise(widths)
@@ -89,7 +87,7 @@ class WaveletCritic(nn.Module):
         return made
 
     def bands(self, x: Tensor) -> Tensor:
-        """Haar bands `[B,4P,H/2,W/2]` of planes `[B,P,H,W]`: all planes' means first, then row, column, cross differences.
+        """Haar bands `[B,4P,H/2,W/2]` of planes `[B,P,H,W]`: the means of all planes, then each kind of difference.
 
         >>> WaveletCritic(1, (4, 4)).bands(torch.tensor([[[[4.0, 3.0], [2.0, 1.0]]]])).flatten()
         tensor([5., 2., 1., 0.])
@@ -136,7 +134,8 @@ def gradient_penalty(critic: nn.Module, made: Tensor, real: Tensor, share: Tenso
     """
     between = (share * made + (1 - share) * real).detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    norms: Tensor = slope.flatten(1).norm(dim=1)
+    return (norms - 1).square().mean()
 
 
 def _layer(linear: nn.Conv2d | nn.Linear) -> nn.Sequential:

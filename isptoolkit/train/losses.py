@@ -35,7 +35,7 @@ def ms_ssim(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def ms_ssim_published(made: Tensor, wanted: Tensor, reduction: str = "mean") -> Tensor:
-    """`200 (0.025 (1 - l_B^3 product of c_p^3) + 0.975 mean of |made - wanted| * g_p)`, the loss RST-ISP-Net trained with.
+    """`200 (0.025 (1 - l_B^3 product of c_p^3) + 0.975 mean of |made - wanted| * g_p)`, RST-ISP-Net's loss.
 
     It is `ms_ssim` as kornia of mid 2022 computed it. Plane p has one scale: sigma is 0.5 for R, 1 for the green
     of its rows, 2 for the other green, 4 for B. `c_p` is its contrast term and `l_B` the luminance term of B; the
@@ -109,12 +109,12 @@ def total_variation_sum(x: Tensor) -> Tensor:
 
 
 def _masks(sigmas: tuple[float, ...], like: Tensor) -> Tensor:
-    """For each plane a Gaussian of 17x17 taps and sum 1, `[C,1,17,17]`."""
-    taps = torch.arange(-8, 9, dtype=like.dtype, device=like.device)
-    deviations = torch.tensor(sigmas, dtype=like.dtype, device=like.device)[:, None]
+    """For each plane a Gaussian of 17x17 taps and sum 1, `[C,1,17,17]`, in single precision as kornia's."""
+    taps = torch.arange(-8.0, 9.0, device=like.device)
+    deviations = torch.tensor(sigmas, device=like.device)[:, None]
     lines = torch.exp(-taps.square() / (2 * deviations.square()))
     lines = lines / lines.sum(1, keepdim=True)
-    return (lines[:, :, None] * lines[:, None, :])[:, None]
+    return (lines[:, :, None] * lines[:, None, :])[:, None].to(like.dtype)
 
 
 def _smoothed(x: Tensor, masks: Tensor) -> Tensor:
