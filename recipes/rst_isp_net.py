@@ -36,9 +36,9 @@ class Config:
         reduced: channels that a Gram matrix is taken of; 0 takes all.
         tail: convolutions at the end: 2 for the Samsung S7, 1 for the Huawei P20.
         detail: add a path past all normalization, a few convolutions of the picture's own 2x2 cells.
-        borders: "repeated": the picture's border is repeated up to cells of 16, that of features before the blur, and
-            any even size will do; "published": zeros, unpadded convolutions, and heights and widths of 8 modulo 16 with
-            a tail of 2, of 0 modulo 16 with a tail of 1.
+        borders: "repeated" repeats the border of the picture up to cells of 16, and that of features before the blur;
+            it takes any even size. "published" pads with zeros, as the program does, and does not pad convolutions of
+            stride 2; height and width must be 8 modulo 16 (tail 2) or 0 modulo 16 (tail 1).
         epsilon: of the normalization, see `isptoolkit.learned.adain`; with the program's 0 a black picture gives NaN.
         l1: weight of the mean absolute error in the loss.
         ms_ssim: weight of `isptoolkit.train.losses.ms_ssim`.
@@ -69,11 +69,11 @@ class Config:
 
     def __post_init__(self) -> None:
         if len(self.widths) != 6 or self.widths[-1] % 16 or self.tail not in (1, 2):
-            told = f"{self.widths}, {self.tail}"
-            raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {told}")
+            given = f"{self.widths}, {self.tail}"
+            raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {given}")
         if self.borders not in BORDERS or not self.epsilon >= 0:
-            told = f"{self.borders!r} and {self.epsilon}"
-            raise InvalidArgument(f"rst_isp_net: borders are {' or '.join(BORDERS)}, epsilon is from 0, got {told}")
+            given = f"{self.borders!r} and {self.epsilon}"
+            raise InvalidArgument(f"rst_isp_net: borders are {' or '.join(BORDERS)}, epsilon is from 0, got {given}")
         errors = (self.l1, self.ms_ssim, self.ms_ssim_published)
         weights = (*errors, self.variation, self.variation_sum, self.adversarial)
         if min(weights) < 0 or sum(errors) == 0:
@@ -89,9 +89,10 @@ PUBLISHED = Config(
     adversarial=0.001,
     unused=True,
 )
-"""The program: its borders, losses and critic; 86,317,068 parameters, with `tail=1`, for the P20, 86,307,852.
+"""The published program for the S7, with its borders, losses and critic: 86,317,068 parameters; 86,307,852 with
+`tail=1`, for the P20.
 
-Only initial values differ: the program's give outputs of order 1e-9."""
+Initial values are ours: those of the program give outputs of order 1e-9."""
 
 LEAN = Config(widths=(24, 32, 32, 48, 64, 96), reduced=16, detail=True)
 """Few parameters, and detail past the normalization, which the paper says costs it high frequencies."""
@@ -100,9 +101,9 @@ SMALL = Config(widths=(8, 16, 16, 32, 64, 128))
 PUBLISHED_SMALL = replace(
     PUBLISHED, widths=SMALL.widths, critic=(16, 32, 32), borders="repeated", epsilon=EPSILON, unused=False
 )
-"""`SMALL` with the losses of the program and a critic of 52,833 parameters, which sees planes of 32x32.
+"""`SMALL` with the published losses and a critic of 52,833 parameters, which sees planes of 32x32.
 
-Borders stay repeated: patches of any even size will do, and from `SMALL` only the losses differ."""
+Borders stay repeated, so that it takes patches of any even size and differs from `SMALL` only in its losses."""
 
 
 class RSTISPNet(nn.Module):

@@ -10,16 +10,15 @@ class Blur(nn.Module):
 
     Args:
         before: samples added above and to the left.
-        after: samples added below and to the right. As 1 and 2, the default, keep the size, two taps of four lie after
-            the pixel; a sum of 4 makes it one larger, of 2 one smaller.
-        repeated: added samples repeat the border; else they are zero.
+        after: samples added below and to the right. The size grows by `before + after - 3`.
+        repeated: added samples repeat the border; otherwise they are zero.
 
     Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
 
     >>> Blur()(torch.ones(1, 2, 3, 5)).shape
     torch.Size([1, 2, 3, 5])
-    >>> (8 * Blur(2, 2, repeated=False)(torch.ones(1, 1, 2, 2))[0, 0, 1]).tolist()
-    [2.0, 3.0, 2.0]
+    >>> Blur(2, 2, repeated=False)(torch.full((1, 1, 1, 1), 64.0))[0, 0].tolist()
+    [[9.0, 9.0], [9.0, 9.0]]
     """
 
     taps: Tensor

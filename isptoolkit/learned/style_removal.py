@@ -57,7 +57,7 @@ class BiasedLeaky(nn.Module):
 
     Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
 
-    >>> BiasedLeaky(2)(torch.tensor([[1.0, -1.0]]))
+    >>> BiasedLeaky(2)(torch.tensor([[1.0, -1.0]])).detach()
     tensor([[ 1.4142, -0.2828]])
     """
 

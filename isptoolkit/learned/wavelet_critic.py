@@ -54,7 +54,7 @@ class WaveletCritic(nn.Module):
             for pair in itertools.pairwise(widths)
         )
         self.last = _layer(nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1, bias=False))
-        # The program's linear layer has a bias of its own besides that of the activation.
+        # As in the program, the first linear layer and its activation both have a bias.
         self.judged = nn.Sequential(
             *_layer(nn.Linear(16 * widths[-1], widths[-1])), spectral_norm(nn.Linear(widths[-1], 1))
         )
@@ -74,7 +74,11 @@ class WaveletCritic(nn.Module):
         return made[:, 0]
 
     def resized(self, x: Tensor) -> Tensor:
-        """Samples `[B,planes,H,W]` in the size that the critic sees, bilinearly; those of that size as they are."""
+        """Samples `[B,planes,H,W]`, resized bilinearly to the size that the critic sees.
+
+        Raises:
+            InvalidTensor: for other channels.
+        """
         if x.ndim != 4 or x.shape[1] != self.planes:
             raise InvalidTensor(f"WaveletCritic takes [B,{self.planes},H,W], got {list(x.shape)}")
         if x.shape[2:] == (self.size, self.size):
@@ -110,29 +114,29 @@ def criticized(
     Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017, equation 3.
     """
     made = made.detach()
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
-    steep = gradient_penalty(critic, made, real, share)
+    alpha = torch.rand(len(real), 1, 1, 1, device=real.device)
+    steep = gradient_penalty(critic, made, real, alpha)
     distance = critic(made).mean() - critic(real).mean()
     return distance + penalty * steep, {"distance": -distance.detach(), "penalty": steep.detach()}
 
 
-def gradient_penalty(critic: nn.Module, made: Tensor, real: Tensor, share: Tensor) -> Tensor:
-    """`P = mean of (|grad D(share made + (1 - share) real)| - 1)^2`, the norm over all elements of a sample.
+def gradient_penalty(critic: nn.Module, generated: Tensor, real: Tensor, alpha: Tensor) -> Tensor:
+    """`P = mean of (|grad D(alpha generated + (1 - alpha) real)| - 1)^2`, the norm over all elements of a sample.
 
     Args:
         critic: `[B,C,H,W]` to `[B]`.
-        made: `[B,C,H,W]`.
+        generated: `[B,C,H,W]`.
         real: the same shape.
-        share: `[B,1,1,1]`, 0 to 1.
+        alpha: `[B,1,1,1]`, 0 to 1.
 
-    Source: as `criticized`; that the share is of what is made, the program of RST-ISP-Net.
+    Source: as `criticized`; alpha multiplies the generated sample in the program of RST-ISP-Net.
 
-    >>> critic = lambda x: x.square().sum((1, 2, 3)) / 2  # whose gradient is x
-    >>> made, real = torch.full((1, 1, 1, 1), 4.0), torch.zeros(1, 1, 1, 1)
-    >>> gradient_penalty(critic, made, real, torch.full((1, 1, 1, 1), 0.75)).item()  # (3 - 1)^2
+    >>> critic = lambda x: x.square().sum((1, 2, 3)) / 2  # its gradient is x
+    >>> generated, real = torch.full((1, 1, 1, 1), 4.0), torch.zeros(1, 1, 1, 1)
+    >>> gradient_penalty(critic, generated, real, torch.full((1, 1, 1, 1), 0.75)).item()  # (3 - 1)^2
     4.0
     """
-    between = (share * made + (1 - share) * real).detach().requires_grad_()
+    between = (alpha * generated + (1 - alpha) * real).detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     norms: Tensor = slope.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()

@@ -34,42 +34,45 @@ def ms_ssim(made: Tensor, wanted: Tensor) -> Tensor:
     return loss
 
 
-def ms_ssim_published(made: Tensor, wanted: Tensor, reduction: str = "mean") -> Tensor:
-    """`200 (0.025 (1 - l_B^3 product of c_p^3) + 0.975 mean of |made - wanted| * g_p)`, RST-ISP-Net's loss.
+def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """`200 (0.025 (1 - l_B^3 product of c_p^3) + 0.975 mean of |output - target| * g_p)`, RST-ISP-Net's loss.
 
     It is `ms_ssim` as kornia of mid 2022 computed it. Plane p has one scale: sigma is 0.5 for R, 1 for the green
-    of its rows, 2 for the other green, 4 for B. `c_p` is its contrast term and `l_B` the luminance term of B; the
+    beside it, 2 for the other green, 4 for B. `c_p` is its contrast term and `l_B` the luminance term of B; the
     Gaussians `g_p` have sigma 2 for R and 4 for the others. Borders are zero.
 
     Args:
-        made: `[B,4,H,W]` planes of RGGB, 0 to 1.
-        wanted: the same shape.
+        output: `[B,4,H,W]` planes of RGGB, 0 to 1.
+        target: the same shape.
         reduction: "mean" over samples and pixels, or "none" for `[B,H,W]`.
 
     Raises:
         InvalidTensor: for other shapes than four planes, twice.
         InvalidArgument: for another reduction.
 
-    Source: kornia 0.6.6, with which the program of Furkan Kinli, Baris Ozcan and Furkan Kirac (Ozyegin University),
-    "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP Challenge, was trained.
+    Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Furkan Kinli, Baris Ozcan and Furkan Kirac
+    (Ozyegin University), "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP
+    Challenge.
 
     >>> x = torch.rand(1, 4, 24, 24)
     >>> abs(float(ms_ssim_published(x, x))) < 1e-4
     True
     """
-    if made.ndim != 4 or made.shape[1] != 4 or made.shape != wanted.shape:
-        raise InvalidTensor(f"ms_ssim_published takes [B,4,H,W] twice, got {list(made.shape)} and {list(wanted.shape)}")
+    if output.ndim != 4 or output.shape[1] != 4 or output.shape != target.shape:
+        raise InvalidTensor(
+            f"ms_ssim_published takes [B,4,H,W] twice, got {list(output.shape)} and {list(target.shape)}"
+        )
     if reduction not in ("mean", "none"):
         raise InvalidArgument(f"ms_ssim_published: reduction is mean or none, got {reduction!r}")
-    scales = _masks(_SIGMAS, made)
-    means = [_smoothed(x, scales) for x in (made, wanted)]
-    squares = [_smoothed(x.square(), scales) - mean.square() for x, mean in zip((made, wanted), means, strict=True)]
+    scales = _masks(_SIGMAS, output)
+    means = [_smoothed(x, scales) for x in (output, target)]
+    squares = [_smoothed(x.square(), scales) - mean.square() for x, mean in zip((output, target), means, strict=True)]
     product = means[0] * means[1]
-    both = _smoothed(made * wanted, scales) - product
+    both = _smoothed(output * target, scales) - product
     contrast = (2 * both + 0.03**2) / (squares[0] + squares[1] + 0.03**2)
     luminance = (2 * product + 0.01**2) / (means[0].square() + means[1].square() + 0.01**2)
     similar = luminance[:, -1].pow(3) * contrast.pow(3).prod(1)
-    error = _smoothed((made - wanted).abs(), _masks(_SMOOTHING, made)).mean(1)
+    error = _smoothed((output - target).abs(), _masks(_SMOOTHING, output)).mean(1)
     loss = 200 * (0.025 * (1 - similar) + 0.975 * error)
     return loss if reduction == "none" else loss.mean()
 

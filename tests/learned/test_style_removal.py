@@ -137,9 +137,12 @@ def test_published_borders_do_not_halve_every_size(odd, size):
         StyleRemoval(3, 4, borders="zero")
 
 
-def test_the_style_begins_as_deviation_one_and_mean_zero():
+def test_the_style_is_initialized_to_deviation_one_and_mean_zero():
     torch.manual_seed(0)
-    scale, shift = StyleExtractor(8, 32)(torch.rand(1, 8, 16, 16))
+    part = StyleExtractor(8, 32)
+    assert part.layers[-1].bias.tolist() == [1] * 32 + [0] * 32
+    with torch.no_grad():
+        scale, shift = part(torch.rand(1, 8, 16, 16))
     assert float((scale - 1).abs().max()) < 0.2 and float(shift.abs().max()) < 0.2
 
 

@@ -113,15 +113,15 @@ def test_golden_scores_of_a_group(small):
 
 def test_golden_gradient_penalty(small):
     golden, critic = small
-    made, real, share = (golden[name].double() for name in golden.meta["in_names"])
-    _, slope = gradient(critic, share * made + (1 - share) * real)
+    fake, real, alpha = (golden[name].double() for name in golden.meta["in_names"])
+    _, slope = gradient(critic, alpha * fake + (1 - alpha) * real)
     golden.check("gradient_at_interpolates", slope)
     golden.check("gradient_norms", slope.flatten(1).norm(dim=1))
-    penalty = gradient_penalty(critic, made, real, share)
+    penalty = gradient_penalty(critic, fake, real, alpha)
     assert float(penalty.detach()) == pytest.approx(golden.meta["gradient_penalty_float64"], rel=1e-8)
     golden.check("gradient_penalty", penalty, tolerance=1e-7)
-    swapped = gradient_penalty(critic, real, made, share)
-    assert abs(float((swapped - penalty).detach())) > 1e-6  # so the share is of what is made
+    swapped = gradient_penalty(critic, real, fake, alpha)
+    assert abs(float((swapped - penalty).detach())) > 1e-6  # so alpha multiplies the generated sample
     penalty.backward()
     slopes = {name_of(key): value.grad for key, value in critic.named_parameters() if value.grad is not None}
     for name, norm in golden.meta["grad_norms_of_the_penalty"].items():
