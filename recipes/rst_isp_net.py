@@ -123,7 +123,7 @@ class RSTISPNet(nn.Module):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         config = config or Config()
-        self.published, self.tails = config.borders == "published", config.tail
+        self.published, self.remainder = config.borders == "published", 8 if config.tail == 2 else 0
         pairs = list(itertools.pairwise((3, *config.widths)))
         down = [number > 0 and after > before for number, (before, after) in enumerate(pairs)]
         if sum(down) != 4:
@@ -174,11 +174,10 @@ class RSTISPNet(nn.Module):
         return made[..., : height // 2, : width // 2]
 
     def _check(self, height: int, width: int) -> None:
-        """Also that more than one pixel is left to normalize at the coarsest scale."""
-        rest = 8 if self.tails == 2 else 0
-        if height % 16 != rest or width % 16 != rest or max(height, width) <= 16:
-            asked = f"height and width of {rest} modulo 16, one above 16"
-            raise InvalidSize(f"RSTISPNet with published borders takes {asked}, got {height} x {width}; crop or pad")
+        """More than one pixel must be left at the coarsest scale, else there is no variance to normalize by."""
+        if {height % 16, width % 16} != {self.remainder} or max(height, width) <= 16:
+            asked = f"height and width of {self.remainder} modulo 16, one above 16"
+            raise InvalidSize(f"RSTISPNet with published borders takes {asked}, got {height} x {width}: crop or pad it")
 
 
 def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:

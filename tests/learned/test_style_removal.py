@@ -47,6 +47,11 @@ def test_initial_values_are_of_order_one():
     assert float(EqualConv(16, 64, 3)(torch.randn(1, 16, 32, 32)).std()) == pytest.approx(1, abs=0.15)
 
 
+def test_a_shortcut_where_only_the_size_changes():
+    assert StyleRemoval(4, 4, down=True)(torch.rand(1, 4, 6, 8)).shape == (1, 4, 3, 4)
+    assert StyleRemoval(4, 4).shortcut is None
+
+
 def test_weights_lie_between_0_and_1():
     x = torch.rand(1, 16, 5, 5)
     ratio = WeighedFeatures(16)(x) / x
