@@ -61,11 +61,10 @@ def _by_flow(objective: Any) -> Back:
     return lambda batch: planes(chain.inverse(batch.target, batch.capture), batch.capture)
 
 
-PUBLISHED_LOSS = replace(rst_isp_net.PUBLISHED, widths=rst_isp_net.SMALL.widths, critic=(16, 32, 32))
 ENTRANTS = {
     "ssdnet": Entrant(lambda: ssdnet.Objective(ssdnet.SMALL), _by_net),
     "rst": Entrant(lambda: rst_isp_net.Objective(rst_isp_net.SMALL), _by_net),
-    "rst-published-loss": Entrant(lambda: rst_isp_net.Objective(PUBLISHED_LOSS), _by_net),
+    "rst-published-loss": Entrant(lambda: rst_isp_net.Objective(rst_isp_net.PUBLISHED_SMALL), _by_net),
     "rst-lean": Entrant(lambda: rst_isp_net.Objective(rst_isp_net.LEAN), _by_net),
     "u-net": Entrant(lambda: aim_unet.Objective(aim_unet.SMALL), _by_net),
     "zero-noise": Entrant(lambda: zero_noise.Objective(zero_noise.SMALL), _by_net),

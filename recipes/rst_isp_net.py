@@ -1,11 +1,12 @@
 """RST-ISP-Net: sRGB to RAW by removing style, block by block, with adaptive instance normalization.
 
-Kinli, Ozcan and Kirac (team OzU VGL), "Reversing image signal processors by reverse style transferring", AIM 2022
-challenge on reversed ISP (Conde et al., ECCV workshops 2022).
+Furkan Kinli, Baris Ozcan and Furkan Kirac (Ozyegin University), "Reversing Image Signal Processors by Reverse Style
+Transferring", AIM 2022 Reversed ISP Challenge (Conde, Timofte et al., "Reversed image signal processing and RAW
+reconstruction. AIM 2022 challenge report", ECCV workshops 2022). `PUBLISHED` is their program.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,9 +15,11 @@ from torch.nn import functional as F
 
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
-from isptoolkit.errors import InvalidArgument
+from isptoolkit.errors import InvalidArgument, InvalidSize
 from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, Upward, WaveletCritic, WeighedFeatures, criticized
+from isptoolkit.learned.adain import EPSILON
 from isptoolkit.learned.raw_network import drawn, planes
+from isptoolkit.learned.style_removal import BORDERS
 from isptoolkit.train import load_trained, losses
 
 _ATTENTIVE = 2
@@ -33,9 +36,15 @@ class Config:
         reduced: channels that a Gram matrix is taken of; 0 takes all.
         tail: convolutions at the end: 2 for the Samsung S7, 1 for the Huawei P20.
         detail: add a path past all normalization, a few convolutions of the picture's own 2x2 cells.
+        borders: "repeated" repeats the border of the picture up to cells of 16, and that of features before the blur;
+            it takes any even size. "published" pads with zeros, as the program does, and does not pad convolutions of
+            stride 2; height and width must be 8 modulo 16 (tail 2) or 0 modulo 16 (tail 1).
+        epsilon: of the normalization, see `isptoolkit.learned.adain`; with the program's 0 a black picture gives NaN.
         l1: weight of the mean absolute error in the loss.
-        ms_ssim: weight of `isptoolkit.train.losses.ms_ssim`, 1 in the program.
-        variation: weight of the total variation, 0.001 in the program.
+        ms_ssim: weight of `isptoolkit.train.losses.ms_ssim`.
+        ms_ssim_published: weight of `isptoolkit.train.losses.ms_ssim_published`, 1 in the program.
+        variation: weight of `isptoolkit.train.losses.total_variation`, a mean.
+        variation_sum: weight of `isptoolkit.train.losses.total_variation_sum`, 0.001 in the program.
         adversarial: weight of what a critic says, 0.001 in the program.
         critic: widths of the critic, see `isptoolkit.learned.WaveletCritic`.
         unused: hold the numbers that the program allocates and never uses (attention of the first four blocks, batch
@@ -47,29 +56,54 @@ class Config:
     reduced: int = 0
     tail: int = 2
     detail: bool = False
+    borders: str = "repeated"
+    epsilon: float = EPSILON
     l1: float = 1.0
     ms_ssim: float = 0.0
+    ms_ssim_published: float = 0.0
     variation: float = 0.0
+    variation_sum: float = 0.0
     adversarial: float = 0.0
     critic: tuple[int, ...] = (128, 512, 512, 512, 512, 512)
     unused: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) != 6 or self.widths[-1] % 16 or self.tail not in (1, 2):
-            told = f"{self.widths}, {self.tail}"
-            raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {told}")
-        weights = (self.l1, self.ms_ssim, self.variation, self.adversarial)
-        if min(weights) < 0 or self.l1 + self.ms_ssim == 0:
+            given = f"{self.widths}, {self.tail}"
+            raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {given}")
+        if self.borders not in BORDERS or not self.epsilon >= 0:
+            given = f"{self.borders!r} and {self.epsilon}"
+            raise InvalidArgument(f"rst_isp_net: borders are {' or '.join(BORDERS)}, epsilon is from 0, got {given}")
+        errors = (self.l1, self.ms_ssim, self.ms_ssim_published)
+        weights = (*errors, self.variation, self.variation_sum, self.adversarial)
+        if min(weights) < 0 or sum(errors) == 0:
             raise InvalidArgument(f"rst_isp_net: weights from 0, one of l1 and ms_ssim above it, got {weights}")
 
 
-PUBLISHED = Config(l1=0.0, ms_ssim=1.0, variation=0.001, adversarial=0.001)
-"""With the losses of the program; the default is plain mean absolute error (`docs/training.md` compares them)."""
+PUBLISHED = Config(
+    borders="published",
+    epsilon=0.0,
+    l1=0.0,
+    ms_ssim_published=1.0,
+    variation_sum=0.001,
+    adversarial=0.001,
+    unused=True,
+)
+"""The published program for the S7, with its borders, losses and critic: 86,317,068 parameters; 86,307,852 with
+`tail=1`, for the P20.
+
+Initial values are ours: those of the program give outputs of order 1e-9."""
 
 LEAN = Config(widths=(24, 32, 32, 48, 64, 96), reduced=16, detail=True)
 """Few parameters, and detail past the normalization, which the paper says costs it high frequencies."""
 SMALL = Config(widths=(8, 16, 16, 32, 64, 128))
-"""The published one, an eighth to a quarter as wide, for two cores."""
+"""The published one, a quarter as wide, for two cores."""
+PUBLISHED_SMALL = replace(
+    PUBLISHED, widths=SMALL.widths, critic=(16, 32, 32), borders="repeated", epsilon=EPSILON, unused=False
+)
+"""`SMALL` with the published losses and a critic of 52,833 parameters, which sees planes of 32x32.
+
+Borders stay repeated, so that it takes patches of any even size and differs from `SMALL` only in its losses."""
 
 
 class RSTISPNet(nn.Module):
@@ -77,11 +111,19 @@ class RSTISPNet(nn.Module):
 
     Args:
         config: of the recipe.
+
+    Raises:
+        InvalidArgument: for widths that do not halve the size four times.
+        InvalidSize: in `forward`, for sizes that published borders do not take.
+
+    >>> RSTISPNet(replace(SMALL, borders="published"))(torch.zeros(1, 3, 24, 40)).shape
+    torch.Size([1, 4, 12, 20])
     """
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         config = config or Config()
+        self.published, self.remainder = config.borders == "published", 8 if config.tail == 2 else 0
         pairs = list(itertools.pairwise((3, *config.widths)))
         down = [number > 0 and after > before for number, (before, after) in enumerate(pairs)]
         if sum(down) != 4:
@@ -89,7 +131,18 @@ class RSTISPNet(nn.Module):
         blocks = []
         for number, pair in enumerate(pairs):
             attentive, kernel = number >= 6 - _ATTENTIVE, 3 if number else 5
-            blocks.append(StyleRemoval(*pair, kernel, down[number], attentive, config.layers, config.reduced))
+            block = StyleRemoval(
+                *pair,
+                kernel,
+                down[number],
+                attentive,
+                config.layers,
+                config.reduced,
+                borders=config.borders,
+                odd=number == 5 and config.tail == 2,
+                epsilon=config.epsilon,
+            )
+            blocks.append(block)
         self.blocks = nn.Sequential(*blocks)
         top = config.widths[-1]
         self.up = nn.Sequential(
@@ -98,7 +151,9 @@ class RSTISPNet(nn.Module):
             Upward(top // 4, top // 4, config.unused),
         )
         last = top // 16
-        self.tail = nn.Sequential(*(EqualConv(last, last, 3) for _ in range(config.tail - 1)), EqualConv(last, 4, 3))
+        padding = 0 if self.published and config.tail == 2 else 1
+        outputs = (4,) if config.tail == 1 else (last, 4)
+        self.tail = nn.Sequential(*(EqualConv(last, count, 3, padding=padding) for count in outputs))
         self.detail = (
             nn.Sequential(nn.Conv2d(12, 32, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(32, 4, 3, padding=1))
             if config.detail
@@ -109,11 +164,20 @@ class RSTISPNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
-        made: Tensor = self.tail(self.up(self.blocks(padded)))
+        if self.published:
+            self._check(height, width)
+        else:
+            x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
+        made: Tensor = self.tail(self.up(self.blocks(x)))
         if self.detail is not None:
-            made = made + self.detail(F.pixel_unshuffle(padded, 2))
+            made = made + self.detail(F.pixel_unshuffle(x, 2))
         return made[..., : height // 2, : width // 2]
+
+    def _check(self, height: int, width: int) -> None:
+        """More than one pixel must be left at the coarsest scale, else there is no variance to normalize by."""
+        if {height % 16, width % 16} != {self.remainder} or max(height, width) <= 16:
+            asked = f"height and width of {self.remainder} modulo 16, one above 16"
+            raise InvalidSize(f"RSTISPNet with published borders takes {asked}, got {height} x {width}: crop or pad it")
 
 
 def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
@@ -162,14 +226,21 @@ class Objective(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not critic):
             made = self.net(batch.target)
         if critic and self.critic is not None:
-            return criticized(self.critic, wanted, made)
+            # The penalty is on gradients by pixels that the critic sees.
+            return criticized(self.critic, self.critic.resized(wanted), self.critic.resized(made))
         raw, config = (made - wanted).abs().mean(), self.config
         loss, parts = config.l1 * raw, {"raw": raw}
         if config.ms_ssim:
             parts["ms-ssim"] = losses.ms_ssim(made, wanted)
             loss = loss + config.ms_ssim * parts["ms-ssim"]
+        if config.ms_ssim_published:
+            parts["published ms-ssim"] = losses.ms_ssim_published(made, wanted)
+            loss = loss + config.ms_ssim_published * parts["published ms-ssim"]
         if config.variation:
             loss = loss + config.variation * losses.total_variation(made)
+        if config.variation_sum:
+            parts["variation"] = losses.total_variation_sum(made)
+            loss = loss + config.variation_sum * parts["variation"]
         if self.critic is not None:
             parts["adversarial"] = -self.critic(made).mean()
             loss = loss + config.adversarial * parts["adversarial"]

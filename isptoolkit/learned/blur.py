@@ -6,22 +6,31 @@ from torch.nn import functional as F
 
 
 class Blur(nn.Module):
-    """Every channel by `(1, 3, 3, 1) / 8` down and across, borders repeated; two samples of four lie after the pixel.
+    """Every channel by `(1, 3, 3, 1) / 8` down and across.
+
+    Args:
+        before: samples added above and to the left.
+        after: samples added below and to the right. The size grows by `before + after - 3`.
+        repeated: added samples repeat the border; otherwise they are zero.
 
     Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
 
     >>> Blur()(torch.ones(1, 2, 3, 5)).shape
     torch.Size([1, 2, 3, 5])
+    >>> Blur(2, 2, repeated=False)(torch.full((1, 1, 1, 1), 64.0))[0, 0].tolist()
+    [[9.0, 9.0], [9.0, 9.0]]
     """
 
     taps: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, before: int = 1, after: int = 2, repeated: bool = True) -> None:
         super().__init__()
         line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         self.register_buffer("taps", torch.outer(line, line)[None, None], persistent=False)
+        self.pad = (before, after, before, after)
+        self.mode = "replicate" if repeated else "constant"
 
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
         taps = self.taps.to(x.dtype).expand(channels, -1, -1, -1)
-        return F.conv2d(F.pad(x, (1, 2, 1, 2), mode="replicate"), taps, groups=channels)
+        return F.conv2d(F.pad(x, self.pad, mode=self.mode), taps, groups=channels)

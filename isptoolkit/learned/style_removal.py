@@ -7,10 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, InvalidSize
 from .adain import EPSILON, adain
 from .blur import Blur
 from .strips import in_strips, large, strips
+
+BORDERS = ("repeated", "published")
+"""What blocks that halve find outside their features, see `StyleRemoval`."""
 
 
 def gram(x: Tensor) -> Tensor:
@@ -34,23 +37,28 @@ class EqualConv(nn.Module):
         outputs: channels.
         kernel: odd.
         stride: of the convolution.
+        padding: zeros on every side; None keeps the size (but for the stride).
 
     Source: Karras et al., "Progressive growing of GANs", ICLR 2018, section 4.1.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int | None = None) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.stride, self.scale = stride, (inputs * kernel**2) ** -0.5
+        self.padding = kernel // 2 if padding is None else padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight * self.scale, stride=self.stride, padding=self.weight.shape[2] // 2)
+        return F.conv2d(x, self.weight * self.scale, stride=self.stride, padding=self.padding)
 
 
 class BiasedLeaky(nn.Module):
-    """`sqrt(2) leaky_relu(x + b, 0.2)`, which keeps the variance.
+    """`sqrt(2) leaky_relu(x + b, 0.2)`, which keeps the variance; one b for each channel of `[B,C,...]`.
 
     Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
+
+    >>> BiasedLeaky(2)(torch.tensor([[1.0, -1.0]])).detach()
+    tensor([[ 1.4142, -0.2828]])
     """
 
     def __init__(self, channels: int) -> None:
@@ -58,7 +66,7 @@ class BiasedLeaky(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return 2**0.5 * F.leaky_relu(x + self.bias[:, None, None], 0.2)
+        return 2**0.5 * F.leaky_relu(x + self.bias.view(-1, *[1] * (x.ndim - 2)), 0.2)
 
 
 class StyleExtractor(nn.Module):
@@ -76,7 +84,8 @@ class StyleExtractor(nn.Module):
     Raises:
         InvalidArgument: for no layer.
 
-    Source: Kinli, Ozcan and Kirac (OzU VGL), RST-ISP-Net, AIM 2022 challenge on reversed ISP.
+    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac (Ozyegin University), "Reversing Image Signal Processors by
+    Reverse Style Transferring", AIM 2022 Reversed ISP Challenge (RST-ISP-Net).
 
     >>> [tuple(part.shape) for part in StyleExtractor(4, 6)(torch.rand(2, 4, 5, 5))]
     [(2, 6), (2, 6)]
@@ -145,6 +154,15 @@ class StyleRemoval(nn.Module):
         attention: weigh the features.
         layers: of the style extractor.
         reduced: see `StyleExtractor`.
+        borders: what a block that halves finds outside its features: "repeated", the blur repeats their border and any
+            size will do; "published", zeros before the blur, and the convolution after it is unpadded, so that height
+            and width must be even.
+        odd: with published borders, pad that convolution by 1 instead: height and width must be odd.
+        epsilon: of `adain`; 0 in the program, where features without any variance become NaN.
+
+    Raises:
+        InvalidArgument: for other borders.
+        InvalidSize: in `forward`, for sizes that published borders cannot halve.
 
     Source: as `StyleExtractor`; blur by `(1, 3, 3, 1) / 8` as StyleGAN2 has it.
 
@@ -161,21 +179,33 @@ class StyleRemoval(nn.Module):
         attention: bool = False,
         layers: int = 2,
         reduced: int = 0,
+        borders: str = "repeated",
+        odd: bool = False,
+        epsilon: float = EPSILON,
     ) -> None:
         super().__init__()
-        self.down = down
+        if borders not in BORDERS:
+            raise InvalidArgument(f"StyleRemoval: borders are {' or '.join(BORDERS)}, got {borders!r}")
+        self.down, self.odd, self.epsilon = down, odd, epsilon
+        self.published = down and borders == "published"
         self.style = StyleExtractor(inputs, outputs, layers, reduced)
-        self.first, self.second = EqualConv(inputs, outputs, kernel), EqualConv(outputs, outputs, kernel, 1 + down)
+        padding = int(odd) if self.published else None
+        self.first = EqualConv(inputs, outputs, kernel)
+        self.second = EqualConv(outputs, outputs, kernel, 1 + down, padding)
         self.leaky = nn.ModuleList(BiasedLeaky(outputs) for _ in range(3))
         self.attention = WeighedFeatures(outputs) if attention else None
         self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=1 + down) if inputs != outputs or down else None
-        self.blur = Blur() if down else None
+        blur = Blur(2, 2, repeated=False) if self.published else Blur()
+        self.blur = blur if down else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.published and any(size % 2 != self.odd for size in x.shape[2:]):
+            takes = "odd" if self.odd else "even"
+            raise InvalidSize(f"StyleRemoval: published borders need {takes} sizes here, got {list(x.shape[2:])}")
         scale, shift = self.style(x)
         if large(x):
             return self._in_strips(x, scale, shift)
-        y = adain(self._features(x), scale, shift)
+        y = adain(self._features(x), scale, shift, self.epsilon)
         return self._ended(x, y if self.attention is None else self.attention(y))
 
     def _features(self, x: Tensor) -> Tensor:
@@ -183,6 +213,8 @@ class StyleRemoval(nn.Module):
         if self.blur is not None:
             y = self.blur(y)
         made: Tensor = self.leaky[1](self.second(y))
+        if self.published and self.odd:  # strips have even heights
+            made = made[:, :, : -(-x.shape[2] // 2)]
         return made
 
     def _ended(self, x: Tensor, y: Tensor) -> Tensor:
@@ -203,7 +235,7 @@ class StyleRemoval(nn.Module):
         mean = total / count
         variance = ((squares - total * mean) / max(count - 1, 1)).clamp_min(0)
         # AdaIN as a line: y -> slope y + offset; its mean is the shift, its maximum that of one end.
-        slope = scale / torch.sqrt(variance + EPSILON).to(scale)
+        slope = scale / torch.sqrt(variance + self.epsilon).to(scale)
         offset = shift - mean.to(scale) * slope
         highest = torch.maximum(slope * least, slope * most) + offset
         slope, offset, middle, highest = (value[..., None, None] for value in (slope, offset, shift, highest))

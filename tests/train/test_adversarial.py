@@ -1,5 +1,6 @@
 """Two optimizers: a critic that is trained beside the network, and losses of the paper."""
 
+import numpy as np
 import pytest
 import torch
 from isptoolkit.recipes import rst_isp_net
@@ -66,6 +67,37 @@ def test_each_has_its_rate_and_number_of_steps(tmp_path):
     assert float(after["shift"].abs()) == pytest.approx(5e-3, rel=1e-3)
     moved = (after["critic.1.weight"] - before.state_dict()["critic.1.weight"]).abs()
     assert float(moved.max()) == pytest.approx(2e-2, rel=1e-3)
+
+
+def test_two_steps_are_a_loop_written_out(tmp_path):
+    """Two steps of the critic before each of the network, with new batches and random numbers for all."""
+    how = Training(steps=2, critic_steps=2, rate=5e-3, critic_rate=2e-2, betas=(0.5, 0.999), batch=8, patch=4)
+    result = train(Shift, Noise(), how, tmp_path)
+    torch.manual_seed(how.seed)
+    other = Shift()
+    critic = torch.optim.Adam(other.critic.parameters(), 2e-2, betas=(0.5, 0.999))
+    network = torch.optim.Adam([other.shift], 5e-3, betas=(0.5, 0.999))
+    for number in range(6):
+        batch = Noise().batch(number, 8, 4, seed=how.seed, rank=0, world=1)
+        seed = np.random.SeedSequence((how.seed, number, 0)).generate_state(1, np.uint64)[0] >> 1
+        torch.manual_seed(int(seed))
+        judging = number % 3 < 2
+        real, made = batch.sensor + 0.5, torch.rand_like(batch.sensor) + other.shift
+        if judging:
+            made = made.detach()
+            share = torch.rand(8, 1, 1, 1)
+            between = (share * made + (1 - share) * real).requires_grad_()
+            (slope,) = torch.autograd.grad(other.critic(between).sum(), between, create_graph=True)
+            steep = (slope.square().sum((1, 2, 3)).sqrt() - 1).square().mean()
+            loss = other.critic(made).mean() - other.critic(real).mean() + steep
+        else:
+            loss = -other.critic(made).mean()
+        optimizer = critic if judging else network
+        other.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for (name, value), expected in zip(result.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6, msg=name)
 
 
 def test_resumed_to_the_last_bit_without_the_critic_in_the_weights(tmp_path):
