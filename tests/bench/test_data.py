@@ -76,7 +76,7 @@ def test_an_entrant_on_the_challenge(pairs_of, phone):
 
 
 def test_half_downloaded_tiles(pairs_of, phone, tmp_path):
-    with pytest.raises(errors.InvalidArgument, match="train is not there: the challenge's data are to be had"):
+    with pytest.raises(errors.InvalidArgument, match="train is not there: get the challenge's data from"):
         pairs_of("aim22-s7", tmp_path / "train")
     (phone / "train" / "0011_1.npy").unlink()
     with pytest.raises(errors.InvalidArgument, match=r"lacks 0011_1.npy and 0 more files: download it again"):
