@@ -84,7 +84,7 @@ LAYOUTS = {
         _camera("fivek-canon", "MIT-Adobe FiveK as InvISP splits it, Canon EOS 5D", "Canon_EOS_5D"),
         Layout(
             "sidd",
-            "SIDD-Medium RAW, five telephones, with noise and without",
+            "SIDD-Medium RAW, five phones, with noise and without",
             "Data/SCENE/NUMBER_NOISY_RAW_FRAME.MAT and _GT_RAW_, noise_level_functions.csv",
             sidd.WHERE,
             "denoise",

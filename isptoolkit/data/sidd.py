@@ -1,4 +1,4 @@
-"""Published files of SIDD: RAW of five telephones with real noise, and the same without."""
+"""Published files of SIDD: RAW of five phones with real noise, and the same without."""
 
 import csv
 import functools
@@ -22,7 +22,7 @@ BLOCKS = 32
 """Of each scene of the validation."""
 _SIZE = 256
 PHASES = {"GP": "BGGR", "IP": "RGGB", "S6": "GRBG", "N6": "BGGR", "G4": "BGGR"}
-"""By the letters of the telephone in the name of a scene."""
+"""By the letters of the phone in the name of a scene."""
 _MIRRORED: dict[str, tuple[int, ...]] = {"RGGB": (), "GRBG": (-1,), "GBRG": (-2,), "BGGR": (-2, -1)}
 """Dimensions along which a mosaic of even size is mirrored to begin with RGGB."""
 
@@ -93,7 +93,7 @@ class Frames:
 
     Raises:
         InvalidArgument: where a file is missing, with what it is and where to get it.
-        UnreadableFile: for another table, or telephones of another data set.
+        UnreadableFile: for another table, or phones of another data set.
     """
 
     def __init__(self, data: Path) -> None:
@@ -151,7 +151,7 @@ def noise_of_scenes(data: Path) -> dict[str, tuple[float, float]]:
 
 
 def described(scene: str, noise: tuple[float, float], cfa: str = "RGGB") -> Capture:
-    """The capture of a scene: black 0, white 1, the noise that is stated, and the telephone of its name."""
+    """The capture of a scene: black 0, white 1, the noise that is stated, and the phone of its name."""
     return Capture.of(cfa, noise=noise, camera=scene.split("_")[2])
 
 
@@ -166,10 +166,10 @@ def mirrored(mosaic: Tensor, cfa: str) -> Tensor:
 
 
 def _phase_of(scene: str) -> str:
-    telephone = (scene.split("_") + [""] * 3)[2]
-    if telephone not in PHASES:
-        raise UnreadableFile(f"{scene} names no telephone of the data: {', '.join(PHASES)}")
-    return PHASES[telephone]
+    phone = (scene.split("_") + [""] * 3)[2]
+    if phone not in PHASES:
+        raise UnreadableFile(f"{scene} names no phone of the data: {', '.join(PHASES)}")
+    return PHASES[phone]
 
 
 def _shape(path: Path, name: str) -> int:
@@ -178,7 +178,7 @@ def _shape(path: Path, name: str) -> int:
 
     try:
         found = {variable: (shape, kind) for variable, shape, kind in whosmat(str(path))}
-    except Exception as error:  # scipy has no error of its own for files that are none
+    except Exception as error:  # scipy raises any kind of error for other files
         raise UnreadableFile(f"{path} is no MATLAB file of version 5 ({error}): download it again") from None
     shape, kind = found.get(name, ((), "nothing"))
     wanted = (BLOCKS, _SIZE, _SIZE)
@@ -231,7 +231,7 @@ def _frame(path: Path, read: Callable[[Any], Any]) -> Any:
             # A frame may lie in another file, which is none of the data's.
             here = isinstance(file.get("x", getlink=True), h5py.HardLink) and isinstance(frame, h5py.Dataset)
             if not here or frame.external or frame.is_virtual or frame.ndim != 2:
-                raise UnreadableFile(f"{path} holds no frame of its own")
+                raise UnreadableFile(f"{path} holds no frame itself")
             return read(frame)
     except (OSError, KeyError) as error:
         raise UnreadableFile(f"{path} is no whole HDF5 file with the frame x ({error}): download it again") from None

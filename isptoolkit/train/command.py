@@ -79,8 +79,8 @@ def _check_layout(recipe: str, layout: str | None, mixed: bool, listed: Path | N
         raise InvalidArgument(f"no layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
     folder, *fitting = LEARNS_FROM[recipe]
     if layout not in fitting:
-        told = ", ".join(fitting)
-        raise InvalidArgument(f"{recipe} does not learn from {layout}: give it {folder}, or --layout {told}")
+        names = ", ".join(fitting)
+        raise InvalidArgument(f"{recipe} does not learn from {layout}: give it {folder}, or --layout {names}")
     if mixed or listed is not None:
         option = "--mixed" if mixed else "--list"
         raise InvalidArgument(

@@ -29,6 +29,7 @@ def tile(folder, name, seed, size=504):
     """A smooth RAW of RGGB, and a JPEG file of it: sRGB that grows with the samples."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = torch.rand(1, 4, 6, 6, generator=torch.Generator().manual_seed(seed))
+    cells[:, 2] = cells[:, 1]
     raw = torch.nn.functional.interpolate(0.05 + 0.9 * cells, (size // 2, size // 2), mode="bilinear")[0]
     codes = (raw * 1023).round().to(torch.int32).permute(1, 2, 0).numpy().astype(np.uint16)
     np.save(folder / f"{name}.npy", codes)

@@ -163,9 +163,9 @@ def test_hostile_frames(folder, tmp_path_factory):
     with h5py.File(other, "w") as file:
         file["x"] = flat(TRAINED, 120, 200).T
     for make, told in (
-        (lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")), "holds no frame of its own"),
-        (lambda file: file.create_group("x"), "holds no frame of its own"),
-        (lambda file: file.create_dataset("x", data=np.zeros((3, 200, 120))), "holds no frame of its own"),
+        (lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")), "holds no frame itself"),
+        (lambda file: file.create_group("x"), "holds no frame itself"),
+        (lambda file: file.create_dataset("x", data=np.zeros((3, 200, 120))), "holds no frame itself"),
         (lambda file: file.create_dataset("x", data=np.zeros((198, 120))), r"has \(198, 120\) pixels, .*\(200, 120\)"),
         (lambda file: file.create_dataset("x", data=np.full((200, 120), 1023.0)), "holds numbers from 1023 to 1023"),
     ):
