@@ -15,24 +15,36 @@ from .errors import InvalidArgument
 
 def train(
     recipe: Annotated[str, typer.Argument(help="invisp, upi, ssdnet, rst_isp_net, aim_unet or zero_noise")],
-    data: Annotated[Path, typer.Option(help="a folder of RAW files, for upi of photographs")],
+    data: Annotated[Path, typer.Option(help="a folder of RAW files, for upi of photographs, or of a --layout")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; a run that is there goes on")],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=X", help="of the training or the recipe, as in steps=500; repeatable"),
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="published data as downloaded: aim22-s7, aim22-p20, fivek-nikon, fivek-canon or sidd"
+        ),
+    ] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
     cache: Annotated[Path | None, typer.Option(help="folder where decoded files stay for other runs")] = None,
-    target: Annotated[str, typer.Option(help="libraw, libraw-jpeg, or camera: the picture in the RAW file")] = "libraw",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="libraw (default), libraw-jpeg (default of fivek), or camera: the picture in the RAW file",
+        ),
+    ] = None,
     listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
 ) -> None:
-    """Train a recipe on a folder of files.
+    """Train a recipe on a folder of files, or on published data.
 
     A run that was stopped, or killed, goes on where it was.
     """
     from .train.command import run
 
-    run(recipe, data, out, settings, mixed=mixed, cache=cache, target=target, listed=listed)
+    run(recipe, data, out, settings, layout=layout, mixed=mixed, cache=cache, target=target, listed=listed)
 
 
 def bench(

@@ -1,13 +1,15 @@
 """Calibration of noise on simulated sensors of known truth, and on a real dark frame."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from isptoolkit import Capture, errors, read_image, read_mosaic, stages, write_dng
-from isptoolkit.noise_calibration import noise_of_pairs, noise_of_picture
+from isptoolkit.noise_calibration import _line, noise_of_pairs, noise_of_picture
 from isptoolkit.stages.noise import poisson_gaussian_noise
 
 SENSORS = [(1e-3, 4e-6), (5e-3, 1e-4), (2e-4, 1e-6)]
@@ -102,3 +104,99 @@ def test_the_command(run, tmp_path):
     assert json.loads(said)["shot"] == pytest.approx(1e-3, rel=0.05)
     code, _, told = run("calibrate", "noise", *(tmp_path / f"{name}.dng" for name in "abc"))
     assert (code, "one file, or pairs, got 3" in told) == (2, True)
+
+
+def line_written_out(means, variances, freedom):
+    """Iterated weighted least squares by numpy's own fit, its start through the medians of twenty bins."""
+    bins = np.array_split(np.argsort(means), 20)
+    shot, read = np.polyfit([np.median(means[b]) for b in bins], [np.median(variances[b]) for b in bins], 1)
+    for _ in range(20):
+        expected = np.maximum(shot * means + read, 1e-12 + 1e-3 * np.median(variances))
+        deviation = expected * np.sqrt(2 / freedom)
+        kept = np.abs(variances - expected) < 6 * deviation
+        (shot, read), covariance = np.polyfit(means[kept], variances[kept], 1, w=1 / deviation[kept], cov="unscaled")
+    return shot, read, *np.sqrt(np.diag(covariance)), int(kept.sum())
+
+
+def blocks_written_out(frame, described):
+    """Blocks of 8x8 pixels of one site, one after the other, black 0 and white 1."""
+    values, found = frame[0, 0].double().numpy(), []
+    for row in range(values.shape[0] // 16):
+        for column in range(values.shape[1] // 16):
+            for site in range(4):
+                black = float(described.black[0, site])
+                part = values[16 * row + site // 2 : 16 * row + 16 : 2, 16 * column + site % 2 : 16 * column + 16 : 2]
+                found.append((part - black) / (float(described.white[0]) - black))
+    return found
+
+
+def compare(found, wanted):
+    shot, read, shot_error, read_error, points = wanted
+    assert found.points == points
+    assert (found.shot, found.read) == pytest.approx((shot, read), rel=1e-7)
+    assert (found.shot_error, found.read_error) == pytest.approx((shot_error, read_error), rel=1e-7)
+
+
+def test_pairs_written_out():
+    """Two brightnesses, hot pixels, odd sizes: blocks beyond six deviations do not count."""
+    described, noise = capture(None), (1e-3, 4e-6)
+    generator = torch.Generator().manual_seed(5)
+    pairs = []
+    for index, level in enumerate((0.0, 0.3)):
+        signal = level * torch.linspace(0.5, 1.0, 75, dtype=torch.float64).expand(1, 1, 50, 75)
+        both = [frame(signal, noise, 20 + 2 * index + n) for n in range(2)]
+        both[0][torch.rand(both[0].shape, generator=generator) < 5e-3] += 4000
+        pairs.append(tuple(both))
+    means, variances = [], []
+    for first, second in pairs:
+        for a, b in zip(blocks_written_out(first, described), blocks_written_out(second, described), strict=True):
+            means.append((a.mean() + b.mean()) / 2)
+            variances.append(np.sum(((a - b) - (a - b).mean()) ** 2) / 63 / 2)
+    wanted = line_written_out(np.array(means), np.array(variances), 63)
+    assert 0 < wanted[-1] < len(means)  # hot pixels are left out
+    compare(noise_of_pairs(pairs, described), wanted)
+
+
+def test_a_picture_written_out():
+    """The quietest tenth of forty brightnesses; blocks that reach white do not count."""
+    described = Capture.of("RGGB", black=(256, 250, 260, 255), white=4095, noise=(2e-3, 1e-5))
+    light = torch.linspace(0.02, 1.1, 20, dtype=torch.float64).view(1, 1, 4, 5)
+    signal = light.repeat_interleave(64, 2).repeat_interleave(64, 3)
+    signal = signal * torch.linspace(1, 1.1, 320, dtype=torch.float64)
+    signal[..., 1::3, :] *= 1.04
+    seen = poisson_gaussian_noise(signal, described.noise, torch.Generator().manual_seed(2)).clamp(0, 1)
+    taken = stages.Levels().inverse(seen, described).round()
+    down, across = np.mgrid[:8, :8]
+    plane = np.stack([np.ones(64), down.ravel(), across.ravel()], 1)
+    means, variances = [], []
+    for block in blocks_written_out(taken, described):
+        rest = block.ravel() - plane @ np.linalg.lstsq(plane, block.ravel(), rcond=None)[0]
+        if block.max() < 1:
+            means.append(block.mean())
+            variances.append(rest @ rest / 61)
+    means, variances = np.array(means), np.array(variances)
+    assert 160 < len(means) < 4 * 16 * 20 - 20  # some reach white
+    # The mean of the quietest tenth of chi-square with 61 degrees of freedom, by quadrature.
+    grid = np.linspace(0, stats.chi2.ppf(0.1, 61), 200_001)
+    density = stats.chi2.pdf(grid, 61)
+    quiet = np.trapezoid(grid * density, grid) / np.trapezoid(density, grid) / 61
+    edges, centers, lowest = np.quantile(means, np.linspace(0, 1, 41)), [], []
+    for low, high in itertools.pairwise(edges):
+        inside = np.flatnonzero((means >= low) & (means <= high))
+        kept = inside[np.argsort(variances[inside])][: max(1, len(inside) // 10)]
+        centers.append(means[kept].mean())
+        lowest.append(variances[kept].mean() / quiet)
+    found = noise_of_picture(taken, described)
+    compare(found, line_written_out(np.array(centers), np.array(lowest), 30))
+    assert found.points <= 40
+
+
+@pytest.mark.parametrize("seed", [30, 48])
+def test_where_the_line_begins(seed):
+    """Nearly half of the blocks hold hot pixels: what is found depends on the twenty medians that it begins with."""
+    rng = np.random.default_rng(seed)
+    means = np.concatenate([rng.uniform(0, 0.01, 24), rng.uniform(0.2, 0.4, 24)])
+    variances = (1e-3 * means + 4e-6) * rng.chisquare(63, 48) / 63
+    hot = rng.random(48) < 0.45
+    variances[hot] *= rng.uniform(2, 6)
+    compare(_line(means, variances, 63), line_written_out(means, variances, 63))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..data.aim22 import SIZES
 from ..errors import InvalidArgument
 from .aim22 import Aim22
 from .case import Pairs
@@ -23,7 +24,7 @@ def pairs_of(protocol: str, data: Path | None, target: str, cache: Path) -> Pair
 
     Raises:
         InvalidArgument: without a folder that is needed, or where files are missing in it, with what they are and where
-            they are to be had.
+            to get them.
     """
     if protocol not in PROTOCOLS:
         raise InvalidArgument(f"no protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
@@ -40,5 +41,5 @@ def pairs_of(protocol: str, data: Path | None, target: str, cache: Path) -> Pair
     if protocol == "sidd":
         return Sidd(data)
     if protocol.startswith("aim22"):
-        return Aim22(data, {"aim22-s7": 504, "aim22-p20": 496}[protocol])
+        return Aim22(data, SIZES[protocol])
     return FiveK(data, {"fivek-nikon": "NIKON_D700", "fivek-canon": "Canon_EOS_5D"}[protocol], cache)

@@ -1,6 +1,9 @@
 """Pairs of RAW and picture for training."""
 
 from .batch import Batch as Batch
+from .layouts import LAYOUTS as LAYOUTS
+from .layouts import Layout as Layout
+from .layouts import source_of as source_of
 from .photo_folder import PhotoFolder as PhotoFolder
 from .raw_folder import RawFolder as RawFolder
 from .raw_folder import fivek as fivek

@@ -19,15 +19,14 @@ from torch import Tensor
 
 from ..atomic import replacing
 from ..capture import Capture
-from ..errors import InvalidArgument, UnreadableFile
+from ..errors import UnreadableFile
 from ..geometry import crop
 from ..io import read_raw
 from ..io.embedded import read_embedded
 from ..io.raw import render_by_libraw
 from .registration import place, register
+from .turning import phased
 
-PHASE = "RGGB"
-"""Every decoded file begins with this cell, whatever the camera's phase."""
 _FORMAT = "2"
 _FIELDS = ("black", "white", "gains", "srgb_to_camera")
 
@@ -88,16 +87,6 @@ TARGETS: dict[str, Callable[[Path], Pair]] = {
     "camera": rendered_by_camera,
 }
 """By the name that `RawFolder` takes."""
-
-
-def phased(sensor: Tensor, capture: Capture, target: Tensor, height: int, width: int) -> tuple[Tensor, Capture, Tensor]:
-    """The first `height` x `width` pixels that begin with the wanted phase, of both."""
-    for top in (0, 1):
-        for left in (0, 1):
-            part, described = crop(sensor, capture, top, left, height, width)
-            if described.cfa == PHASE:
-                return part, described, target[..., top : top + height, left : left + width]
-    raise InvalidArgument(f"a mosaic {capture.cfa} has no cell {PHASE}")
 
 
 class DecodedFiles:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..capture import Capture
 from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
-from ..geometry import flip, rotate
 from .batch import Batch
-from .decoded import TARGETS, DecodedFiles, phased
+from .decoded import TARGETS, DecodedFiles
+from .turning import MARGIN, turned_at_random
 
 
 class RawFolder:
@@ -100,7 +100,7 @@ class RawFolder:
         Raises:
             InvalidArgument: for an odd patch, or one larger than a file.
         """
-        smallest = min(min(size) for size in self._sizes.values()) - 2
+        smallest = min(min(size) for size in self._sizes.values()) - MARGIN
         if patch % 2 or not 2 <= patch <= smallest:
             raise InvalidArgument(f"a patch is even and at most {smallest} pixels wide here, got {patch}")
         return Batch.drawn(lambda rng: self._patch(rng, patch), number, size, seed, rank, world)
@@ -120,15 +120,9 @@ class RawFolder:
 
     def _patch(self, rng: np.random.Generator, patch: int) -> tuple[Tensor, Capture, Tensor]:
         path = self.files[int(rng.integers(len(self.files)))]
-        top, left = (int(rng.integers((n - patch - 2) // 2 + 1)) * 2 for n in self._sizes[path])
-        part = self._decoded.patch(path, top, left, patch + 2, patch + 2)
-        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        sensor, capture = rotate(part.sensor, part.capture, turns)
-        target = torch.rot90(part.target, turns, (2, 3))
-        if mirrored:
-            sensor, capture = flip(sensor, capture, horizontal=True)
-            target = target.flip(3)
-        sensor, capture, target = phased(sensor, capture, target, patch, patch)
+        top, left = (int(rng.integers((n - patch - MARGIN) // 2 + 1)) * 2 for n in self._sizes[path])
+        part = self._decoded.patch(path, top, left, patch + MARGIN, patch + MARGIN)
+        sensor, capture, target = turned_at_random(rng, part.sensor, part.capture, part.target, patch)
         return sensor, capture, target.to(torch.float32) / 255
 
     def _describe(self, path: Path) -> tuple[Capture, tuple[int, int]] | str:

@@ -7,11 +7,22 @@ from typing import Any
 
 from ..command_input import recipe_module, setting
 from ..console import complain, progress
-from ..data import RawFolder
+from ..data import LAYOUTS, RawFolder, source_of
 from ..data.raw_folder import names_of
 from ..errors import InvalidArgument
 from .loop import train
 from .settings import Training
+
+FIVEK, AIM22 = ("fivek-nikon", "fivek-canon"), ("aim22-s7", "aim22-p20")
+LEARNS_FROM = {
+    "invisp": ("RAW files", *FIVEK),
+    "upi": ("photographs", "sidd"),
+    "ssdnet": ("RAW files", *AIM22, *FIVEK),
+    "rst_isp_net": ("RAW files", *AIM22, *FIVEK),
+    "aim_unet": ("RAW files", *AIM22, *FIVEK),
+    "zero_noise": ("RAW files", *AIM22, *FIVEK),
+}
+"""By recipe: what a folder without a layout holds, then the layouts."""
 
 
 def run(
@@ -20,13 +31,15 @@ def run(
     out: Path,
     settings: list[str] | None,
     *,
+    layout: str | None,
     mixed: bool,
     cache: Path | None,
-    target: str,
+    target: str | None,
     listed: Path | None,
 ) -> None:
-    """Train a recipe on a folder of RAW files, with bars for the terminal."""
+    """Train a recipe on a folder of RAW files, or on published data, with bars for the terminal."""
     module = recipe_module(recipe)
+    _check_layout(recipe, layout, mixed, listed)
     if out.exists() and not out.is_dir():
         raise InvalidArgument(f"{out} is not a folder")
     training, config = _configured(dict(setting(text) for text in settings or ()), module.Config())
@@ -38,10 +51,13 @@ def run(
             shown.update(task, completed=done, total=total)
 
         source: Any
-        if hasattr(module, "source"):  # trained on something else than RAW files
+        if layout is not None:
+            source = source_of(layout, data, target=target, cache=cache, on_file=on_file)
+        elif hasattr(module, "source"):  # trained on something else than RAW files
             source = module.source(data, config, on_file)
         else:
-            source = RawFolder(data, names=names, target=target, mixed=mixed, cache=cache, on_file=on_file)
+            how: dict[str, Any] = {"names": names, "mixed": mixed, "cache": cache, "on_file": on_file}
+            source = RawFolder(data, target=target or "libraw", **how)
     for path, why in source.skipped.items():
         complain(f"{path} is passed over: {why}")
     with progress() as shown:
@@ -53,6 +69,23 @@ def run(
         about = {"recipe": recipe, "config": json.dumps(asdict(config))}
         train(lambda: module.Objective(config), source, training, out, on_step=on_step, about=about)
     print(f"{training.steps} steps on {len(source.files)} files: {out / 'weights.safetensors'}")
+
+
+def _check_layout(recipe: str, layout: str | None, mixed: bool, listed: Path | None) -> None:
+    """Before any file is read: the data fit the recipe, and no option says what the layout says."""
+    if layout is None:
+        return
+    if layout not in LAYOUTS:
+        raise InvalidArgument(f"no layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
+    folder, *fitting = LEARNS_FROM[recipe]
+    if layout not in fitting:
+        names = ", ".join(fitting)
+        raise InvalidArgument(f"{recipe} does not learn from {layout}: give it {folder}, or --layout {names}")
+    if mixed or listed is not None:
+        option = "--mixed" if mixed else "--list"
+        raise InvalidArgument(
+            f"{option} is for a folder of RAW files: the layout {layout} has its own cameras and list"
+        )
 
 
 def _configured(values: dict[str, Any], config: Any) -> tuple[Training, Any]:

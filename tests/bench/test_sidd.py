@@ -12,7 +12,8 @@ from isptoolkit import errors, metrics
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.entrants import entrant, entrants_of
 from isptoolkit.bench.scoring import score
-from isptoolkit.bench.sidd import PHASES, SCENES, Sidd
+from isptoolkit.bench.sidd import Sidd
+from isptoolkit.data.sidd import PHASES, SCENES
 from isptoolkit.stages.cfa import site_channels
 
 ROWS = 3
@@ -114,11 +115,11 @@ def test_what_is_missing_is_named(folder):
     with pytest.raises(errors.InvalidArgument, match="0001_GT_RAW_010.MAT and 0 more frames without noise are missing"):
         _ = Sidd(folder).train
     (folder / "Data").rename(folder / "elsewhere")
-    with pytest.raises(errors.InvalidArgument, match="Data holds no frames to learn from: they are to be had"):
+    with pytest.raises(errors.InvalidArgument, match="Data holds no frames to learn from: get them from"):
         _ = Sidd(folder).train
     assert len(Sidd(folder).cases) == ROWS * 32  # who learns nothing needs none
     (folder / "ValidationGtBlocksRaw.mat").unlink()
-    with pytest.raises(errors.InvalidArgument, match="ValidationGtBlocksRaw.mat is not there: the data are to be had"):
+    with pytest.raises(errors.InvalidArgument, match="ValidationGtBlocksRaw.mat is not there: get the data from"):
         Sidd(folder)
 
 
@@ -162,9 +163,9 @@ def test_hostile_frames(folder, tmp_path_factory):
     with h5py.File(other, "w") as file:
         file["x"] = flat(TRAINED, 120, 200).T
     for make, told in (
-        (lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")), "holds no frame of its own"),
-        (lambda file: file.create_group("x"), "holds no frame of its own"),
-        (lambda file: file.create_dataset("x", data=np.zeros((3, 200, 120))), "holds no frame of its own"),
+        (lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")), "holds no frame itself"),
+        (lambda file: file.create_group("x"), "holds no frame itself"),
+        (lambda file: file.create_dataset("x", data=np.zeros((3, 200, 120))), "holds no frame itself"),
         (lambda file: file.create_dataset("x", data=np.zeros((198, 120))), r"has \(198, 120\) pixels, .*\(200, 120\)"),
         (lambda file: file.create_dataset("x", data=np.full((200, 120), 1023.0)), "holds numbers from 1023 to 1023"),
     ):
