@@ -23,7 +23,9 @@ def train(
     ] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
     cache: Annotated[Path | None, typer.Option(help="folder where decoded files stay for other runs")] = None,
-    target: Annotated[str, typer.Option(help="libraw, libraw-jpeg, or camera: the picture in the RAW file")] = "libraw",
+    target: Annotated[
+        str, typer.Option(help="libraw, libraw-fixed, libraw-jpeg, or camera: the picture in the RAW file")
+    ] = "libraw",
     listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
 ) -> None:
     """Train a recipe on a folder of files.
@@ -42,7 +44,7 @@ def bench(
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the results; what is done there is kept")],
     entrants: Annotated[str | None, typer.Option(metavar="A,B,C", help="who takes part; all, if not given")] = None,
     data: Annotated[Path | None, typer.Option(help="folder of the data; micro and micro-noise need none")] = None,
-    target: Annotated[str, typer.Option(help="of pairs: libraw, libraw-jpeg or camera")] = "libraw",
+    target: Annotated[str, typer.Option(help="of pairs: libraw-fixed, libraw, libraw-jpeg or camera")] = "libraw-fixed",
     steps: Annotated[int, typer.Option(min=1, help="of training, for an entrant of cost 1")] = 1000,
     seed: Annotated[int, typer.Option(help="of weights and data")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
