@@ -39,7 +39,11 @@ def train(
 
 def bench(
     protocol: Annotated[
-        str, typer.Argument(help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon, fivek-canon, sidd or micro-noise")
+        str,
+        typer.Argument(
+            help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon, fivek-canon, fivek-nikon-libraw, fivek-canon-libraw, "
+            "sidd or micro-noise"
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the results; what is done there is kept")],
     entrants: Annotated[str | None, typer.Option(metavar="A,B,C", help="who takes part; all, if not given")] = None,
