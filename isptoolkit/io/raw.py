@@ -122,7 +122,7 @@ def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
 
     try:
         with _SILENCE, rawpy.imread(str(path)) as raw:
-            levels = {"adjust_maximum_thr": 0.0} if fixed_levels else {}
+            levels: dict[str, Any] = {"adjust_maximum_thr": 0.0} if fixed_levels else {}
             made = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0, **levels)
     except (rawpy.LibRawError, rawpy.NotSupportedError, OSError) as error:
         raise UnreadableFile(f"{path} cannot be rendered by LibRaw ({error})") from None
