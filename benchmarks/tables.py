@@ -1,4 +1,5 @@
-"""Write the tables of README and docs, and the figures of the model cards, from the results in `benchmarks/results`.
+"""Write the tables of README and docs, and the figures of model cards, from the results in `benchmarks/results`
+and from the published figures in `isptoolkit.bench.published`.
 
     python -m benchmarks.tables
 
@@ -10,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from isptoolkit.bench import table
+from isptoolkit.bench import published_tables, table
 from isptoolkit.bench.results import figures_of, read_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,12 +30,11 @@ def results_of(protocol: str) -> dict[str, Any]:
     return read_results(RESULTS / protocol / "results.json")
 
 
-def between_marks(page: str, protocol: str, columns: tuple[str, ...]) -> str:
-    """The page with the table between its marks, `<!-- NAME -->` and `<!-- NAME end -->`, written again."""
-    before, rest = page.split(f"<!-- {protocol} -->\n")
-    _, after = rest.split(f"<!-- {protocol} end -->")
-    made = table.markdown(results_of(protocol), columns)
-    return f"{before}<!-- {protocol} -->\n{made}<!-- {protocol} end -->{after}"
+def between_marks(page: str, name: str, made: str) -> str:
+    """The page with what is between `<!-- NAME -->` and `<!-- NAME end -->` replaced."""
+    before, rest = page.split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- {name} end -->")
+    return f"{before}<!-- {name} -->\n{made}<!-- {name} end -->{after}"
 
 
 def card_figures(page: str) -> str:
@@ -51,10 +51,14 @@ def card_figures(page: str) -> str:
 def pages() -> dict[Path, str]:
     """What each generated file should hold."""
     readme, docs, cards = ROOT / "README.md", ROOT / "docs" / "benchmark.md", ROOT / "docs" / "cards.md"
-    made = {readme: between_marks(readme.read_text("utf-8"), "micro", SHORT), docs: docs.read_text("utf-8")}
+    short = table.markdown(results_of("micro"), SHORT)
+    made = {readme: between_marks(readme.read_text("utf-8"), "micro", short), docs: docs.read_text("utf-8")}
     for protocol in PUBLISHED:
-        made[docs] = between_marks(made[docs], protocol, table.FIGURES)
-        made[RESULTS / protocol / "table.md"] = table.markdown(results_of(protocol))
+        path = RESULTS / protocol / "table.md"
+        made[path] = table.markdown(results_of(protocol))
+        made[docs] = between_marks(made[docs], protocol, made[path])
+    for name, words in published_tables.markdown().items():
+        made[docs] = between_marks(made[docs], name, words)
     made[cards] = card_figures(cards.read_text("utf-8"))
     return made
 

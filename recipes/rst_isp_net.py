@@ -1,7 +1,7 @@
 """RST-ISP-Net: sRGB to RAW by removing style, block by block, with adaptive instance normalization.
 
-Kinli et al. (team OzU VGL), "Reversing image signal processors by reverse style transferring", AIM 2022 challenge on
-reversed ISP (Conde et al., ECCV workshops 2022).
+Kinli, Ozcan and Kirac (team OzU VGL), "Reversing image signal processors by reverse style transferring", AIM 2022
+challenge on reversed ISP (Conde et al., ECCV workshops 2022).
 """
 
 import itertools

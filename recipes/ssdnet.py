@@ -1,7 +1,7 @@
 """SSDNet: sRGB to RAW by a U of context fusion modules, with soft supervision by a variance branch.
 
-Choi et al. (team CS2U), "SSDNet", AIM 2022 challenge on reversed ISP (Conde et al., ECCV workshops 2022). Where the
-paper and the published program differ, `Config` chooses.
+Zou and Zhang (team CS2U), "Learned reverse ISP with soft supervision", AIM 2022 challenge on reversed ISP (Conde et
+al., ECCV workshops 2022). Where the paper and the published program differ, `Config` chooses.
 """
 
 from dataclasses import dataclass, replace

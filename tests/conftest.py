@@ -1,10 +1,12 @@
 """Fixtures that every test may use."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import not_tested
 import pytest
 import torch
 
@@ -18,7 +20,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
+    # With `pytest -n`, processes share the cores.
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // processes)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if said := not_tested.summary(not_tested.reasons_of(terminalreporter)):
+        terminalreporter.write_line(said)
+
+
+@pytest.fixture
+def pytester_run(tmp_path: Path) -> Callable[[str], str]:
+    """What pytest says of a test module in a process of its own, with the fixtures and the ending of ours."""
+
+    def call(source: str) -> str:
+        (tmp_path / "conftest.py").write_text(Path(__file__).read_text())
+        (tmp_path / "test_it.py").write_text(source)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            str(tmp_path / "test_it.py"),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
+
+    return call
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +56,7 @@ def data() -> Path:
     """The folder of real camera data: `ISPTOOLKIT_DATA`, or `../shared/data` beside the checkout."""
     folder = Path(os.environ.get("ISPTOOLKIT_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"camera data not found at {folder}: set ISPTOOLKIT_DATA")
+        pytest.skip("needs camera data: set ISPTOOLKIT_DATA to their folder")
     return folder
 
 

@@ -207,7 +207,7 @@ def test_undecodable_files_of_the_data(run, data, tmp_path):
 def test_the_installed_command_leaves_no_traceback(tmp_path):
     script = Path(sys.executable).with_name("isptoolkit")
     if not script.exists():
-        pytest.skip("the package is not installed in this environment")
+        pytest.skip("needs the isptoolkit command on the PATH: pip install .")
     done = subprocess.run([script, "render", "none.CRW", "-o", "out.png"], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

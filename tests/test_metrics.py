@@ -145,7 +145,7 @@ def lpips_files(monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, name, module)
     for name in [name for name in sys.modules if name.split(".")[0] == "lpips"]:
         monkeypatch.delitem(sys.modules, name)
-    package = pytest.importorskip("lpips", reason="lpips is not installed (pip install --no-deps lpips)")
+    package = pytest.importorskip("lpips", reason="needs lpips: pip install --no-deps lpips")
     torch.manual_seed(0)
     torch.save(alexnet().state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
     shutil.copy(Path(package.__file__).parent / "weights" / "v0.1" / "alex.pth", tmp_path / "alex.pth")

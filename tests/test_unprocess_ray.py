@@ -47,7 +47,7 @@ def files(folder):
 
 
 def test_a_cluster_that_loses_a_node_makes_the_same_files(tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install isptoolkit[ray]")
+    pytest.importorskip("ray", reason="needs Ray: pip install isptoolkit[ray]")
     (tmp_path / "photos").mkdir()
     for index in range(COUNT):
         codes = np.random.default_rng(index).integers(0, 255, (4, 6, 3), dtype=np.uint8)

@@ -1,7 +1,6 @@
 """Protocols: what exactly a number is of. Figures of different protocols cannot be compared."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ..errors import InvalidArgument
 
@@ -28,7 +27,6 @@ class Protocol:
         images: how many pictures the test of the full data has; 0 where any number will do.
         taps: of SSIM's weights, see `isptoolkit.metrics.ssim`.
         source: where all this is from.
-        reported: PSNR in dB and, where known, SSIM by entrant, as published.
 
     Raises:
         InvalidArgument: for another task, layout or JPEG.
@@ -49,7 +47,6 @@ class Protocol:
     images: int = 0
     taps: int = 13
     source: str = ""
-    reported: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         allowed = {
@@ -92,13 +89,6 @@ AIM22_S7 = Protocol(
     clip=False,
     images=480,
     source=_CHALLENGE,
-    reported={
-        "ssdnet": (29.13, 0.79),
-        "rst": (27.89, 0.79),
-        "zero-noise": (27.67, 0.79),
-        "u-net": (26.30, 0.77),
-        "upi": (26.90, 0.78),
-    },
 )
 AIM22_P20 = Protocol(
     "aim22-p20",
@@ -109,7 +99,6 @@ AIM22_P20 = Protocol(
     clip=False,
     images=720,
     source=_CHALLENGE,
-    reported={"rst": (32.72, 0.87), "zero-noise": (33.68, 0.90), "u-net": (30.01, 0.80)},
 )
 FIVEK_NIKON = Protocol(
     "fivek-nikon",
@@ -120,10 +109,6 @@ FIVEK_NIKON = Protocol(
     jpeg="own",
     images=657,
     source=_INVISP,
-    reported={
-        "invisp": (44.42, None),
-        "invisp-without-jpeg": (43.29, None),
-    },
 )
 FIVEK_CANON = Protocol(
     "fivek-canon",
@@ -134,18 +119,16 @@ FIVEK_CANON = Protocol(
     jpeg="own",
     images=1143,
     source=_INVISP,
-    reported={"invisp": (46.78, None), "invisp-without-jpeg": (45.72, None)},
 )
-# Table 4 of SSDNet has these rows beside InvISP's, without a word of where each begins. That UPI begins with LibRaw's
-# JPEG file is known; that SSDNet does is inferred: it has no rendering of its own.
-_LIBRAW = "InvISP's data, as one-way networks of table 4 of SSDNet take them (inferred: they do not render)"
+# Table 4 of SSDNet has one-way networks beside InvISP, which have no rendering of their own. That they begin with this
+# JPEG file, and are compared as InvISP is, are inferences: see the notes of `isptoolkit.bench.published`.
+_LIBRAW = "InvISP's data, given as one-way networks of table 4 of SSDNet take them (an inference)"
 FIVEK_NIKON_LIBRAW = replace(
     FIVEK_NIKON,
     name="fivek-nikon-libraw",
     data=f"{FIVEK_NIKON.data}, LibRaw's JPEG files",
     jpeg="file",
     source=_LIBRAW,
-    reported={"ssdnet": (47.84, None), "upi": (29.30, None)},
 )
 FIVEK_CANON_LIBRAW = replace(
     FIVEK_CANON,
@@ -153,7 +136,6 @@ FIVEK_CANON_LIBRAW = replace(
     data=f"{FIVEK_CANON.data}, LibRaw's JPEG files",
     jpeg="file",
     source=_LIBRAW,
-    reported={"ssdnet": (53.60, None)},
 )
 SIDD = Protocol(
     "sidd",
@@ -166,8 +148,6 @@ SIDD = Protocol(
     images=1280,
     taps=11,
     source="Abdelhamed, Lin and Brown, CVPR 2018; table 5 of SSDNet",
-    # Other rows of that table are of another benchmark, DND.
-    reported={"ssdnet-denoiser": (51.73, 0.993)},
 )
 _FIVEK = (FIVEK_NIKON, FIVEK_NIKON_LIBRAW, FIVEK_CANON, FIVEK_CANON_LIBRAW)
 PROTOCOLS = {p.name: p for p in (MICRO, MICRO_NOISE, PAIRS, AIM22_S7, AIM22_P20, *_FIVEK, SIDD)}

@@ -14,14 +14,14 @@ FORMAT = 2
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measured:
     """A figure of an entrant over its seeds.
 
     Args:
         mean: over the seeds.
         deviation: the standard deviation over the seeds (divided by one less than their number), None for one seed.
 
-    >>> str(Figure.of([30.0, 31.0])), Figure.of([30.0]).text("{:.1f}")
+    >>> str(Measured.of([30.0, 31.0])), Measured.of([30.0]).text("{:.1f}")
     ('30.50 ± 0.71', '30.0')
     """
 
@@ -29,9 +29,9 @@ class Figure:
     deviation: float | None = None
 
     @staticmethod
-    def of(values: Sequence[float]) -> "Figure":
+    def of(values: Sequence[float]) -> "Measured":
         """Of one value for each seed."""
-        return Figure(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+        return Measured(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
     def text(self, form: str, spread: bool = True) -> str:
         """Mean ± standard deviation where there is one, both in a format such as `{:.2f}`."""
@@ -80,11 +80,11 @@ def runs_of(found: dict[str, Any]) -> dict[int, dict[str, Any]]:
     return {int(seed): run for seed, run in found["runs"].items() if "failed" not in run}
 
 
-def figures_of(found: dict[str, Any]) -> dict[str, Figure]:
+def figures_of(found: dict[str, Any]) -> dict[str, Measured]:
     """By name, the figures of an entrant over the runs that did not fail."""
     runs = [{**run["means"], **run["cost"]} for run in runs_of(found).values()]
     names = dict.fromkeys(name for run in runs for name in run)
-    return {name: Figure.of([run[name] for run in runs if name in run]) for name in names}
+    return {name: Measured.of([run[name] for run in runs if name in run]) for name in names}
 
 
 def remark(found: dict[str, Any], results: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .results import Figure, figures_of, remark
+from .published import reported
+from .results import Measured, figures_of, remark
 
 COLUMNS = (
     ("raw PSNR", "RAW dB", "{:.2f}"),
@@ -23,13 +24,13 @@ _SIZES = ("parameters", "MAC per pixel", "seconds")
 """Of the configuration and the machine, not of the seed: shown as a mean alone."""
 
 
-def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, Figure], str]]:
+def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, Measured], str]]:
     """Name, figures over the seeds, and what is to be said; best RAW first, those without at the end."""
     rows = [(name, figures_of(found), remark(found, results)) for name, found in results["entrants"].items()]
-    return sorted(rows, key=lambda row: -row[1].get("raw PSNR", Figure(float("-inf"))).mean)
+    return sorted(rows, key=lambda row: -row[1].get("raw PSNR", Measured(float("-inf"))).mean)
 
 
-def cell(name: str, figures: dict[str, Figure], form: str) -> str:
+def cell(name: str, figures: dict[str, Measured], form: str) -> str:
     """A figure as text, its mean ± standard deviation where it depends on the seed; nothing where there is none."""
     return figures[name].text(form, spread=name not in _SIZES) if name in figures else ""
 
@@ -55,12 +56,9 @@ def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) 
 
 
 def published(name: str, results: dict[str, Any]) -> str:
-    """What others reported by this protocol, of the published configuration."""
-    entry = results["protocol"]["reported"].get(results["entrants"][name].get("reported") or "")
-    if entry is None:
-        return ""
-    decibels, similarity = entry
-    return f"{decibels:.2f}" + ("" if similarity is None else f" / {similarity:.2f}")
+    """What others reported by this protocol, for the published configuration; see `isptoolkit.bench.published`."""
+    found = reported(results["protocol"]["name"], results["entrants"][name].get("reported"))
+    return "" if found is None else found.text()
 
 
 def text(results: dict[str, Any]) -> str:

@@ -47,8 +47,8 @@ class ContextAttention(nn.Module):
     Raises:
         InvalidArgument: for heads that do not divide the channels, or an even kernel.
 
-    Source: Choi et al. (CS2U), SSDNet, AIM 2022 challenge on reversed ISP: EMDTA; the attention is MDTA of Zamir et
-    al., "Restormer", CVPR 2022.
+    Source: Zou and Zhang (CS2U), SSDNet, AIM 2022 challenge on reversed ISP: EMDTA; the attention is MDTA of Zamir
+    et al., "Restormer", CVPR 2022.
 
     >>> ContextAttention(8, heads=2)(torch.rand(1, 8, 5, 6)).shape
     torch.Size([1, 8, 5, 6])
@@ -183,7 +183,7 @@ class SimplifiedFeedForward(nn.Module):
     Args:
         channels: how many.
 
-    Source: Choi et al. (CS2U), SSDNet, equation 6: SGDFN, which the paper describes and the published program, which
+    Source: Zou and Zhang (CS2U), SSDNet, equation 6: SGDFN, which the paper describes and the published program, which
     has GDFN, does not hold; "compressed" is read as without expansion.
 
     >>> sum(value.numel() for value in SimplifiedFeedForward(48).parameters())

@@ -31,7 +31,7 @@ class ResidualDemosaic(Stage):
         InvalidArgument: for less.
 
     Source: this project's; residual demosaicing by a network as in Gharbi, Chaurasia, Paris and Durand, "Deep joint
-    demosaicking and denoising", SIGGRAPH Asia 2016.
+    demosaicking and denoising", ACM Transactions on Graphics 35(6), 2016.
 
     >>> x, capture = torch.rand(1, 1, 6, 7), Capture.of("GBRG")
     >>> stage = ResidualDemosaic()

@@ -18,7 +18,7 @@ class VarianceHead(nn.Sequential):
         channels: of the features.
         layers: on the features, such as a few of `ContextFusion`.
 
-    Source: Choi et al. (CS2U), SSDNet, AIM 2022 challenge on reversed ISP, section 3.1.
+    Source: Zou and Zhang (CS2U), SSDNet, AIM 2022 challenge on reversed ISP, section 3.1.
 
     >>> VarianceHead(8, nn.Identity())(torch.rand(1, 3, 6, 8)).shape
     torch.Size([1, 4, 3, 4])

@@ -76,7 +76,7 @@ class StyleExtractor(nn.Module):
     Raises:
         InvalidArgument: for no layer.
 
-    Source: Zhou et al. (OzU VGL), RST-ISP-Net, AIM 2022 challenge on reversed ISP.
+    Source: Kinli, Ozcan and Kirac (OzU VGL), RST-ISP-Net, AIM 2022 challenge on reversed ISP.
 
     >>> [tuple(part.shape) for part in StyleExtractor(4, 6)(torch.rand(2, 4, 5, 5))]
     [(2, 6), (2, 6)]

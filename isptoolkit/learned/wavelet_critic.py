@@ -30,8 +30,8 @@ class WaveletCritic(nn.Module):
         InvalidArgument: for fewer than two widths.
         InvalidTensor: in `forward`, for other channels.
 
-    Source: Kinli et al. (OzU VGL), RST-ISP-Net, AIM 2022 challenge on reversed ISP; after Gal et al., "SWAGAN: a
-    style-based wavelet-driven generative model", SIGGRAPH 2021.
+    Source: Kinli, Ozcan and Kirac (OzU VGL), RST-ISP-Net, AIM 2022 challenge on reversed ISP; after Gal et al.,
+    "SWAGAN: a style-based wavelet-driven generative model", SIGGRAPH 2021.
 
     >>> WaveletCritic(4, (8, 16))(torch.rand(3, 4, 20, 24)).shape
     torch.Size([3])

@@ -142,7 +142,7 @@ class Filmic(Stage):
     Raises:
         InvalidArgument: when a value is not positive.
 
-    Source: Hable, "Filmic tonemapping operators", 2010; "Uncharted 2: HDR lighting", GDC 2010.
+    Source: Hable, "Filmic tonemapping operators", 2010; Hable, "Uncharted 2: HDR lighting", GDC 2010.
 
     >>> x = torch.full((1, 3, 1, 1), 5.6, dtype=torch.float64)
     >>> Filmic(white=11.2, exposure=2.0)(x, Capture.of("RGGB")).flatten()

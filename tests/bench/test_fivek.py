@@ -5,6 +5,7 @@ import torch
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data import pairs_of
 from isptoolkit.bench.entrants import entrant
+from isptoolkit.bench.published import reported
 from isptoolkit.bench.scoring import score
 from isptoolkit.data.decoded import TARGETS
 from isptoolkit.stages.cfa import mosaic, pack
@@ -35,5 +36,5 @@ def test_rows_of_one_way_networks_are_of_libraws_file():
         assert (protocol.jpeg, own.jpeg) == ("file", "own")
         same = ("layout", "balanced", "gamma", "clip", "images", "black", "white", "taps")
         assert all(getattr(protocol, field) == getattr(own, field) for field in same)
-        assert "ssdnet" in protocol.reported and "ssdnet" not in own.reported
-        assert "invisp" in own.reported and "invisp" not in protocol.reported
+        assert reported(protocol.name, "ssdnet") and not reported(name, "ssdnet")
+        assert reported(name, "invisp") and not reported(protocol.name, "invisp")

@@ -29,10 +29,10 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    driver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    driver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
     program, service = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or service is None:
-        pytest.skip("chromium and its driver are not installed")
+        pytest.skip("needs chromium and its driver: install the packages chromium and chromium-driver")
     options = driver.ChromeOptions()
     options.binary_location = program
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,1600"):

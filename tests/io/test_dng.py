@@ -84,7 +84,7 @@ def test_the_preview_is_there(tmp_path):
 def test_exiftool_finds_nothing_wrong(how, shaded, tmp_path):
     tool = shutil.which("exiftool")
     if tool is None:
-        pytest.skip("exiftool is not installed (Debian package libimage-exiftool-perl)")
+        pytest.skip("needs exiftool: install the package libimage-exiftool-perl")
     shading = stages.LensShadingMesh(1 + torch.rand(4, 5, 7).double()) if shaded else None
     write_dng(tmp_path / "a.dng", samples(64, 96), capture(camera="Maker Model X"), shading=shading, **how)
     done = subprocess.run(

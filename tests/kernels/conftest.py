@@ -13,16 +13,16 @@ def build(request, device):
     """Each instruction set in turn; on a GPU there is one build."""
     if device.type != "cpu":
         if request.param != BUILDS[0]:
-            pytest.skip("one build on a GPU")
+            pytest.skip("not for a GPU, which has one build")
         assert usable(torch.zeros(1, 1, 1, 1, device=device))
         yield "cuda"
         return
     library = native.library()
     if library is None:
-        pytest.skip("isptoolkit was installed without a C compiler")
+        pytest.skip("needs the native kernels: install a C compiler and isptoolkit again")
     best = library.isp_instruction_set()
     if not library.isp_use(request.param.encode()):
-        pytest.skip(f"no build for {request.param} that runs here")
+        pytest.skip(f"needs a processor with {request.param}: run on one")
     yield request.param
     library.isp_use(best)
 
@@ -31,4 +31,4 @@ def build(request, device):
 def kernels(device):
     """Skip where no kernel runs at all."""
     if not usable(torch.zeros(1, 1, 1, 1, device=device)):
-        pytest.skip("no native kernels here")
+        pytest.skip("needs the native kernels: install a C compiler and isptoolkit again")

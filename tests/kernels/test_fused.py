@@ -360,7 +360,7 @@ def test_ulps_of_the_whole_development(build, device):
 def test_half_precision_on_a_gpu(kernels, device, name, dtype):
     """Computed in float32, rounded once at the end."""
     if device.type != "cuda":
-        pytest.skip("half precision is for GPUs")
+        pytest.skip("not for the CPU: half precision is for GPUs")
     chain, capture = pipeline_of(CASES[name], device), captures(device)
     x = inputs(chain, device, (2, 20, 30)).to(dtype)
     found = Fused(chain)(x, capture)
@@ -370,7 +370,7 @@ def test_half_precision_on_a_gpu(kernels, device, name, dtype):
 
 def test_a_graph_is_captured_after_warm_up(kernels, device):
     if device.type != "cuda":
-        pytest.skip("CUDA graphs need a GPU")
+        pytest.skip("needs a GPU: pytest --device cuda")
     fused, capture = Fused(CASES["classic"].to(device)), captures(device)
     x = inputs(CASES["classic"], device, (2, 40, 60))
     fused(x, capture)

@@ -66,7 +66,7 @@ def test_without_a_compiler_the_package_installs_and_says_so_once(tmp_path):
     assert list((tmp_path / "lib").rglob("*.so")) == []
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: install gcc")
 def test_with_a_compiler_the_library_is_built(tmp_path):
     said, log = installed(tmp_path, None)
     assert said.split(",")[0] in ("baseline", "neon", "avx2", "avx512")
@@ -110,7 +110,7 @@ def test_threads_follow_torch(kernels, monkeypatch):
     asked = []
     library = native.library()
     if library is None:
-        pytest.skip("isptoolkit was installed without a C compiler")
+        pytest.skip("needs the native kernels: install a C compiler and isptoolkit again")
     monkeypatch.setattr("isptoolkit.kernels.trip.call", lambda name, job: asked.append(job.threads))
     before = torch.get_num_threads()
     try:
@@ -146,7 +146,7 @@ def test_a_huge_demosaic(kernels):
     assert torch.equal(made[:, :, 2**13 : 2**13 + 8], small[:, :, 16:24])
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs the kernel's account of a process's memory")
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc: run on Linux")
 def test_memory_of_a_render_is_its_output(kernels, tmp_path):
     """Peak extra memory: the output and little more."""
     code = """

@@ -29,7 +29,7 @@ def made(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_written_as_onnx_for_any_size(name, tmp_path):
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install isptoolkit[onnx]")
     net, path = made(name), tmp_path / "net.onnx"
     sizes = {"x": {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}}
     with warnings.catch_warnings():

@@ -1,8 +1,8 @@
 """Inputs and outputs of the published programs, and the weights that they were made with.
 
-A file of `tests/vectors` names the tensors of a published network. Its weights are drawn from those names, one stream of
-random numbers each, so that no weights need to be kept. Not the values but the rule is fixed: a file that was made with
-another input passes the same tests.
+A file of `tests/vectors` names the tensors of a published network. Its weights are drawn from those names, one stream
+of random numbers each, so that no weights need to be kept. Not the values but the rule is fixed: a file that was made
+with another input passes the same tests.
 """
 
 import json

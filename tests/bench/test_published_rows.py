@@ -1,0 +1,125 @@
+"""Published figures: key rows copied by hand from the papers, and the tables of the documentation."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.challenge import CHALLENGE, SUBMISSIONS
+from isptoolkit.bench.entrants import entrant, entrants_of
+from isptoolkit.bench.published import PUBLISHED, reported
+from isptoolkit.bench.published_tables import markdown
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmark.md"
+OTHERS = {"dnd"}
+
+# Organizers' slides, table 1, without the mark of extra data: S7 Test1, Test2, P20 Test1, Test2.
+SLIDES = """
+NOAHTCV     31.86 0.83 32.69 0.88 38.38 0.93 35.77 0.92
+MiAlgo      31.39 0.82 30.73 0.80 40.06 0.93 37.09 0.92
+CASIA_LCVG  30.19 0.81 31.47 0.86 37.58 0.93 33.99 0.92
+HIT-IIL     29.12 0.80 30.22 0.87 36.53 0.91 34.25 0.90
+SenseBrains 28.36 0.80 30.08 0.86 35.47 0.92 32.63 0.91
+CS^2U       29.13 0.79 29.95 0.84 - - - -
+HiImage     27.96 0.79 - - 34.40 0.94 32.13 0.90
+0noise      27.67 0.79 29.81 0.87 33.68 0.90 31.83 0.89
+OzU_VGL     27.89 0.79 28.83 0.83 32.72 0.87 30.69 0.86
+PixelJump   28.15 0.80 - - - - - -
+CVIP        27.85 0.80 29.50 0.86 - - - -
+CycleISP    26.75 0.78 - - 32.70 0.85 - -
+UPI         26.90 0.78 - - - - - -
+U-Net_Base  26.30 0.77 - - 30.01 0.80 - -
+"""
+
+
+def of(method, protocol, part=""):
+    return [row.text() for row in PUBLISHED if (row.method, row.protocol, row.part) == (method, protocol, part)]
+
+
+@pytest.mark.parametrize("line", SLIDES.split("\n")[1:-1], ids=lambda line: line.split()[0])
+def test_the_challenge_is_that_of_the_slides(line):
+    team, *numbers = line.split()
+    cells = [(f"aim22-{track}", part) for track in ("s7", "p20") for part in ("Test1", "Test2")]
+    for cell, psnr, ssim in zip(cells, numbers[::2], numbers[1::2], strict=True):
+        found = of(team.replace("_", " "), *cell)
+        assert found[:1] == ([] if psnr == "-" else [f"{psnr} / {ssim}"])
+
+
+def test_the_challenge_has_fourteen_rows_and_four_disagreements():
+    assert [one.team.replace(" ", "_") for one in SUBMISSIONS] == [line.split()[0] for line in SLIDES.split("\n")[1:-1]]
+    assert {row.method for row in CHALLENGE} == {one.team for one in SUBMISSIONS}
+    cells = Counter((row.method, row.protocol, row.part) for row in CHALLENGE)
+    twice = {cell: of(*cell) for cell, count in cells.items() if count > 1}
+    assert twice == {
+        ("MiAlgo", "aim22-s7", "Test2"): ["30.73 / 0.80", "28.56 / 0.85"],
+        ("HIT-IIL", "aim22-s7", "Test2"): ["30.22 / 0.87", "29.98 / 0.87"],
+        ("MiAlgo", "aim22-p20", "Test2"): ["37.09 / 0.92", "35.41 / 0.91"],
+        ("HIT-IIL", "aim22-p20", "Test2"): ["34.25 / 0.90", "34.07 / 0.90"],
+    }
+
+
+def test_networks_are_those_of_the_slides():
+    found = {one.team: (one.training, one.parameters, one.runtime) for one in SUBMISSIONS}
+    assert found["NOAHTCV"] == ("500", (5.6,), 25) and found["HIT-IIL"] == ("1000", (9, 116), 19818)
+    assert found["CASIA LCVG"] == ("300K it.", (464,), 219) and found["CS^2U"] == ("276K it.", (105,), 1300)
+    assert found["0noise"] == ("200", (0.17,), 19) and found["CVIP"] == ("75", (2.8,), 400)
+    extra = [one.team for one in SUBMISSIONS if one.extra_data]
+    assert extra == ["CASIA LCVG", "CS^2U"]
+    assert [one.team for one in SUBMISSIONS if one.ensemble] == ["CASIA LCVG", "SenseBrains", "CS^2U", "PixelJump"]
+
+
+def test_fivek_is_table_4_of_the_ssdnet_paper():
+    for camera, figures in {
+        "nikon": {"SSDNet": "47.84", "UPI": "29.30", "Learnable Dictionaries": "43.62", "U-Net": "38.24"},
+        "canon": {"SSDNet": "53.60", "CycleISP": "31.71", "Learnable Dictionaries": "50.08", "U-Net": "41.52"},
+    }.items():
+        assert {name: of(name, f"fivek-{camera}-libraw") for name in figures} == {n: [v] for n, v in figures.items()}
+    assert of("InvISP, JPEG by Fourier rounding", "fivek-nikon") == ["44.42"]
+    assert of("InvISP, without JPEG", "fivek-canon") == ["45.72"]
+    assert of("InvGrayscale", "fivek-nikon") == ["33.34"] and of("InvGrayscale", "fivek-canon") == ["34.21"]
+
+
+def test_noise_is_table_5_of_the_ssdnet_paper():
+    found = {row.method: (row.protocol, row.psnr, row.ssim) for row in PUBLISHED if row.source.endswith("table 5")}
+    assert len(found) == 15
+    assert found["SSDNet"] == ("sidd", 51.73, 0.993) and found["BM3D"] == ("sidd", 45.52, 0.980)
+    assert {name for name, (protocol, *_) in found.items() if protocol == "dnd"} == {"FoE", "DnCNN", "N3Net", "UPI"}
+
+
+@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.method}-{row.protocol}-{row.part}-{row.psnr}")
+def test_every_row_says_what_it_is_of(row):
+    assert row.protocol in PROTOCOLS or row.protocol in OTHERS
+    assert row.source and (row.stated or row.note)
+    assert 20 < row.psnr < 60 and (row.ssim is None or 0.7 < row.ssim < 1)
+
+
+def test_entrants_are_ours():
+    """Each takes part by that name, or is published under it."""
+    names = {name for protocol in PROTOCOLS for name in entrants_of(protocol)}
+    known = names | {entrant(name).reported for name in names}
+    assert {row.entrant for row in PUBLISHED if row.entrant} <= known
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "text"),
+    [
+        ("aim22-s7", "ssdnet", "29.13 / 0.79"),
+        ("aim22-p20", "zero-noise", "33.68 / 0.90"),
+        ("fivek-nikon", "invisp", "44.42"),
+        ("sidd", "ssdnet-denoiser", "51.73 / 0.993"),
+        ("fivek-canon-libraw", "ssdnet", "53.60"),
+    ],
+)
+def test_what_stands_beside_an_entrant(protocol, name, text):
+    assert reported(protocol, name).text() == text
+
+
+def test_nothing_stands_beside_what_nobody_published():
+    assert reported("fivek-nikon", "ssdnet") is None and reported("aim22-s7", None) is None
+
+
+@pytest.mark.parametrize("name", ["challenge", "fivek published", "sidd published"])
+def test_the_page_is_generated(name):
+    shown = PAGE.read_text().split(f"<!-- {name} -->\n")[1].split(f"<!-- {name} end -->")[0]
+    assert shown == markdown()[name]
