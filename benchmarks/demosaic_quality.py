@@ -15,7 +15,7 @@ from colour_demosaicing import (
 )
 
 from isptoolkit import Capture, read_image, stages
-from isptoolkit.round_trip import psnr
+from isptoolkit.metrics import psnr
 
 BORDER = 8
 METHODS = {
@@ -39,7 +39,7 @@ def main() -> None:
         for name, (ours, theirs) in METHODS.items():
             other = torch.from_numpy(theirs(mosaic[0, 0].numpy(), "RGGB")).permute(2, 0, 1)[None]
             for i, guess in enumerate((ours(mosaic, capture), other)):
-                totals[name][i] += psnr(guess[inner], image[inner]) / len(pictures)
+                totals[name][i] += float(psnr(guess[inner], image[inner])) / len(pictures)
     print(f"{len(pictures)} pictures       isptoolkit   colour-demosaicing")
     for name, (mine, other) in totals.items():
         print(f"{name:<12} {mine:13.3f} dB {other:15.3f} dB")

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from isptoolkit import Capture, read_image
 from isptoolkit.kernels import reference
-from isptoolkit.round_trip import psnr
+from isptoolkit.metrics import psnr
 from isptoolkit.stages import Jpeg
 
 from .kernels import frame, interleaved
@@ -59,7 +59,7 @@ def fidelity(folder: Path) -> dict[str, tuple[float, float]]:
         for name, method in methods.items():
             with torch.no_grad():
                 made = (method(image) * 255).round().clamp(0, 255) / 255
-            sums[name][0] += min(psnr(made, real), 99.0) / len(paths)
+            sums[name][0] += min(float(psnr(made, real)), 99.0) / len(paths)
             sums[name][1] += float((made == real).double().mean()) / len(paths)
     return {name: (db, equal) for name, (db, equal) in sums.items()}
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.libraw_brightness photo.CRW ...
 
-By default (`adjust_maximum_thr`) LibRaw takes the largest sample of a file for white where that is not far below it.
+By default (`adjust_maximum_thr`) LibRaw takes the largest sample of a file for white where that is not far below it:
+the target `libraw` of `isptoolkit.data.RawFolder`. The protocol `pairs` takes `libraw-fixed`, one white for all files.
 """
 
 import argparse

@@ -12,7 +12,7 @@ import rawpy
 import torch
 
 from isptoolkit import presets, read_raw
-from isptoolkit.round_trip import psnr
+from isptoolkit.metrics import psnr
 
 BORDER = 8
 
@@ -38,7 +38,7 @@ def agreement(path: Path) -> float:
     sensor, capture = read_raw(path)
     ours = presets.libraw(bits=16)(sensor, capture)
     inner = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
-    return psnr(ours[inner], rendered_by_libraw(path)[inner])
+    return float(psnr(ours[inner], rendered_by_libraw(path)[inner]))
 
 
 def main() -> None:

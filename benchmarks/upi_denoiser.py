@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from isptoolkit import Capture, read_raw, stages
 from isptoolkit.data import PhotoFolder
 from isptoolkit.learned import UNet
-from isptoolkit.round_trip import psnr
+from isptoolkit.metrics import psnr
 from isptoolkit.stages.cfa import pack, unpack
 from isptoolkit.stages.noise import shot_read_noise
 
@@ -140,7 +140,9 @@ def main() -> None:
     with torch.no_grad():
         for name, (work, steps) in methods.items():
             made = [work(case).clamp(0, 1) for case in tests]
-            errors = [psnr(x, upi.process(c.clean, c.capture).clamp(0, 1)) for x, c in zip(made, tests, strict=True)]
+            errors = [
+                float(psnr(x, upi.process(c.clean, c.capture).clamp(0, 1))) for x, c in zip(made, tests, strict=True)
+            ]
             found[name] = {"sRGB dB": float(np.mean(errors)), "steps": steps}
             shown[name] = made[0]
             print(f"{name:<40} {found[name]['sRGB dB']:6.2f} dB  {steps or '':>5}", flush=True)

@@ -30,12 +30,8 @@ def train(
     mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
     cache: Annotated[Path | None, typer.Option(help="folder where decoded files stay for other runs")] = None,
     target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="libraw (default), libraw-jpeg (default of fivek), or camera: the picture in the RAW file",
-        ),
-    ] = None,
+        str, typer.Option(help="libraw, libraw-fixed, libraw-jpeg, or camera: the picture in the RAW file")
+    ] = "libraw",
     listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
 ) -> None:
     """Train a recipe on a folder of files, or on published data.
@@ -49,18 +45,22 @@ def train(
 
 def bench(
     protocol: Annotated[
-        str, typer.Argument(help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon, fivek-canon, sidd or micro-noise")
+        str,
+        typer.Argument(
+            help="micro, pairs, aim22-s7, aim22-p20, fivek-nikon, fivek-canon, fivek-nikon-libraw, fivek-canon-libraw, "
+            "sidd or micro-noise"
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the results; what is done there is kept")],
     entrants: Annotated[str | None, typer.Option(metavar="A,B,C", help="who takes part; all, if not given")] = None,
     data: Annotated[Path | None, typer.Option(help="folder of the data; micro and micro-noise need none")] = None,
-    target: Annotated[str, typer.Option(help="of pairs: libraw, libraw-jpeg or camera")] = "libraw",
+    target: Annotated[str, typer.Option(help="of pairs: libraw-fixed, libraw, libraw-jpeg or camera")] = "libraw-fixed",
     steps: Annotated[int, typer.Option(min=1, help="of training, for an entrant of cost 1")] = 1000,
-    seed: Annotated[int, typer.Option(help="of weights and data")] = 0,
+    seeds: Annotated[str, typer.Option(metavar="N,N,N", help="of weights and data, a run for each")] = "0",
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    budget: Annotated[float, typer.Option(metavar="SECONDS", help="for each entrant; 0 for no bound")] = 0.0,
-    memory: Annotated[float, typer.Option(metavar="GIB", help="for each entrant; 0 for no bound")] = 0.0,
-    workers: Annotated[int, typer.Option(min=1, help="entrants at once")] = 2,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="for each run; 0 for no bound")] = 0.0,
+    memory: Annotated[float, typer.Option(metavar="GIB", help="for each run; 0 for no bound")] = 0.0,
+    workers: Annotated[int, typer.Option(min=1, help="runs at once")] = 2,
     processes: Annotated[int, typer.Option(min=1, help="that train an entrant together, such as one for each GPU")] = 1,
     lpips: Annotated[
         Path | None, typer.Option(metavar="DIR", help="with alex.pth and alexnet-owt-7be5be79.pth")
@@ -82,7 +82,7 @@ def bench(
         data=data,
         target=target,
         steps=steps,
-        seed=seed,
+        seeds=seeds,
         device=device,
         budget=budget,
         memory=memory,

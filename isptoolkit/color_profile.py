@@ -15,7 +15,8 @@ XYZ_FROM_SRGB = torch.tensor(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     dtype=torch.float64,
 )
-"""Linear sRGB to XYZ, D65; IEC 61966-2-1 primaries, as tabulated by Lindbloom."""
+"""Linear sRGB to XYZ: primaries of IEC 61966-2-1 and D65 = (0.95047, 1, 1.08883), to seven digits, as tabulated by
+Lindbloom; UPI's code has the same digits."""
 _BRADFORD = torch.tensor(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]], dtype=torch.float64
 )

@@ -8,7 +8,8 @@ from .capture import Capture
 from .contact_sheet import contact_sheet
 from .errors import InvalidArgument
 from .io import read_image, write_image
-from .round_trip import RoundTrip, measure, psnr
+from .metrics import psnr
+from .round_trip import RoundTrip, measure
 
 CAPTURE = Capture.of(
     "RGGB",
@@ -54,4 +55,4 @@ def run(folder: Path) -> Demo:
     write_image(files[1], rendered)
     contact_sheet(pipeline, sensor, CAPTURE, files[2])
     pipeline.draw(files[3])
-    return Demo(psnr(rendered, image), measure(pipeline, sensor, CAPTURE), files)
+    return Demo(float(psnr(rendered, image)), measure(pipeline, sensor, CAPTURE), files)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .capture import Capture
+from .color_profile import XYZ_FROM_SRGB
 from .errors import InvalidArgument, InvalidTensor, MissingPackage, UnreadableFile
 
 
@@ -248,7 +249,7 @@ def _lab(x: Tensor) -> Tensor:
     """CIE L*a*b* of sRGB: IEC 61966-2-1 and CIE 15."""
     x = x.clamp(0, 1)
     linear = torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-    matrix = torch.tensor(_SRGB_TO_XYZ, dtype=x.dtype, device=x.device)
+    matrix = XYZ_FROM_SRGB.to(x)
     xyz = torch.einsum("ij,bjhw->bihw", matrix / matrix.sum(1, keepdim=True), linear)
     f = torch.where(xyz > (6 / 29) ** 3, xyz.clamp_min(1e-12) ** (1 / 3), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return torch.stack((116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])), 1)
@@ -281,6 +282,3 @@ def _difference(first: Tensor, second: Tensor) -> Tensor:
     twist = torch.deg2rad(60 * torch.exp(-(((degrees - 275) / 25) ** 2)))
     rotation = -torch.sin(twist) * 2 * torch.sqrt(c**7 / (c**7 + 25.0**7))
     return torch.sqrt((light**2 + chroma**2 + tint**2 + rotation * chroma * tint).clamp_min(0))
-
-
-_SRGB_TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .capture import Capture
+from .color_profile import XYZ_FROM_SRGB
 from .errors import InvalidArgument
 
 XYZ_TO_CAMERA = (
@@ -17,12 +18,6 @@ XYZ_TO_CAMERA = (
 """XYZ to camera RGB of the four cameras of the Darmstadt Noise Dataset, as the code of UPI has them."""
 CAMERAS = ("Huawei Nexus 6P", "Sony ILCE-7R", "Olympus E-M10", "Sony DSC-RX100")
 """The cameras of `XYZ_TO_CAMERA`, in their order."""
-SRGB_TO_XYZ = (
-    (0.4124564, 0.3575761, 0.1804375),
-    (0.2126729, 0.7151522, 0.0721750),
-    (0.0193339, 0.1191920, 0.9503041),
-)
-"""Of UPI's code; IEC 61966-2-1 with D65, to seven digits."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ def matrix_of(weights: Tensor) -> Tensor:
     """
     cameras = torch.tensor(XYZ_TO_CAMERA, dtype=torch.float64)
     mixed = torch.einsum("bk,kij->bij", weights.double() / weights.double().sum(1, keepdim=True), cameras)
-    matrix = mixed @ torch.tensor(SRGB_TO_XYZ, dtype=torch.float64)
+    matrix = mixed @ XYZ_FROM_SRGB
     return matrix / matrix.sum(2, keepdim=True)
 
 

@@ -135,15 +135,6 @@ def _spread(error: Tensor) -> tuple[float, float, float]:
     return (low, high, top)
 
 
-def psnr(a: Tensor, b: Tensor) -> float:
-    """Peak signal-to-noise ratio of two images in [0, 1], in decibels: `-10 log10 mean((a - b)^2)`.
-
-    >>> round(psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1)), 3)
-    20.0
-    """
-    return float(-10 * torch.log10((a.double() - b.double()).square().mean()))
-
-
 def number(value: float) -> str:
     """Two significant digits, without an exponent where that stays short.
 

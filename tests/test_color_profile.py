@@ -94,6 +94,14 @@ def test_interpolation_is_linear_in_inverse_temperature_and_clamped(monkeypatch)
     assert [made.weight((kelvin, 0)) for kelvin in (1500.0, 2856.0, 6504.0, 20000.0)] == pytest.approx([1, 1, 0, 0])
 
 
+def test_srgb_to_xyz_is_that_of_its_primaries_and_white():
+    white = colour.XYZ_to_xy([0.95047, 1.0, 1.08883])
+    wanted = colour.normalised_primary_matrix(colour.RGB_COLOURSPACES["sRGB"].primaries, white)
+    np.testing.assert_allclose(XYZ_FROM_SRGB, wanted, rtol=0, atol=5.1e-8)  # seven digits
+    # The standard's own four digits, of a white that is rounded differently.
+    np.testing.assert_allclose(XYZ_FROM_SRGB, colour.RGB_COLOURSPACES["sRGB"].matrix_RGB_to_XYZ, rtol=0, atol=2.5e-4)
+
+
 @pytest.mark.parametrize("changes", [{"illuminant2": 0}, {"illuminant1": 255}, {"illuminant1": D65}])
 def test_an_unknown_or_equal_illuminant_leaves_the_first_matrix_alone(changes):
     made = profile(**changes)

@@ -4,7 +4,8 @@ import rawpy
 import torch
 
 from isptoolkit import Capture, presets, read_raw
-from isptoolkit.round_trip import measure, psnr
+from isptoolkit.metrics import psnr
+from isptoolkit.round_trip import measure
 
 
 def test_libraw_preset_is_libraws_plain_rendering(data):

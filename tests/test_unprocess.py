@@ -14,8 +14,8 @@ from isptoolkit.recipes import upi
 from PIL import Image
 
 from isptoolkit import errors, read_image, read_raw
+from isptoolkit.metrics import psnr
 from isptoolkit.priors import CAMERAS, matrix_of_camera
-from isptoolkit.round_trip import psnr
 from isptoolkit.unprocess import Job, unprocess_all
 
 

@@ -16,6 +16,7 @@ from matplotlib import cbook
 from torch.nn import functional as F
 
 from isptoolkit import Capture, read_image, stages
+from isptoolkit.metrics import psnr
 
 capture = Capture.of("RGGB")
 size = 192
@@ -30,12 +31,7 @@ methods = {
     "Malvar, He, Cutler 2004": stages.DemosaicMalvar(),
     "Menon et al. 2007": stages.DemosaicMenon(),
 }
-
-
-def psnr(image, reference):
-    inner = (..., slice(8, -8), slice(8, -8))
-    return -10 * (image[inner] - reference[inner]).square().mean().log10()
-
+inner = (..., slice(8, -8), slice(8, -8))
 
 # %%
 # Sample each subject on the mosaic, demosaic it, and check what the contract promises.
@@ -50,7 +46,7 @@ for row, (name, subject) in zip(axes, {"zone plate": zone_plate, "photograph": p
         picture = stage(mosaic, capture)
         assert torch.equal(stage.inverse(picture, capture), mosaic)
         axis.imshow(picture[0].clamp(0, 1).permute(1, 2, 0), interpolation="nearest")
-        axis.set_title(f"{method}: {psnr(picture, subject):.1f} dB", fontsize=10)
+        axis.set_title(f"{method}: {float(psnr(picture[inner], subject[inner])):.1f} dB", fontsize=10)
 for axis in axes.flat:
     axis.set_axis_off()
 

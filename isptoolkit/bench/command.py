@@ -6,7 +6,7 @@ from typing import Any
 from ..console import progress
 from ..errors import InvalidArgument
 from .entrants import entrants_of
-from .job import Job
+from .job import Job, by_seed
 from .page import write_page
 from .plots import draw_plots
 from .protocol import PROTOCOLS
@@ -22,7 +22,7 @@ def bench(
     data: Path | None,
     target: str,
     steps: int,
-    seed: int,
+    seeds: str,
     device: str,
     budget: float,
     memory: float,
@@ -42,17 +42,16 @@ def bench(
         raise InvalidArgument(f"--budget and --memory are positive, or 0 for no bound, got {budget:g} and {memory:g}")
     names = list(dict.fromkeys(entrants.split(","))) if entrants else entrants_of(protocol)
     most = int(memory * 2**30)
-    jobs = [
-        Job(protocol, name, data, target, steps, seed, device, most, 1, processes, lpips, full, batch, patch)
-        for name in names
-    ]
+    job = Job(protocol, names[0], data, target, steps, 0, device, most, 1, processes, lpips, full, batch, patch)
+    jobs = by_seed(job, names, _numbers(seeds))
     with progress() as shown:
         task = shown.add_task("entrants", total=len(jobs))
 
-        def on_entrant(name: str, found: dict[str, Any]) -> None:
-            shown.update(task, advance=1, description=f"{name} {'failed' if 'failed' in found else 'done'}")
+        def on_run(job: Job, found: dict[str, Any]) -> None:
+            how = "failed" if "failed" in found else "done"
+            shown.update(task, advance=1, description=f"{job.entrant}, seed {job.seed}, {how}")
 
-        results = run(jobs, out, budget=budget, workers=workers, on_entrant=on_entrant)
+        results = run(jobs, out, budget=budget, workers=workers, on_run=on_run)
     (out / "table.md").write_text(markdown(results))
     draw_plots(results, out)
     write_page(results, out, out / "index.html")
@@ -60,3 +59,11 @@ def bench(
     for note in results["data"]["notes"]:
         print(note)
     print(f"{out / 'index.html'}")
+
+
+def _numbers(words: str) -> list[int]:
+    """Of `0,1,2`; each once."""
+    parts = [part.strip() for part in words.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise InvalidArgument(f"--seeds are whole numbers from 0 with commas between, such as 0,1,2, got {words!r}")
+    return list(dict.fromkeys(int(part) for part in parts))

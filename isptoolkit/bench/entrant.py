@@ -44,7 +44,7 @@ class Entrant:
         cost: of a step, in those of the U-Net: divides the number of steps, so that all get about the same time.
         reported: its name among the published results, of which it need not be the same configuration.
         task: of the protocols that it takes part in, see `isptoolkit.bench.Protocol`.
-        fit: of a source, what is made of it at once; in place of `make`.
+        fit: of a source and a seed, what is made of it at once; in place of `make`.
     """
 
     about: str
@@ -55,7 +55,12 @@ class Entrant:
     cost: float = 1.0
     reported: str | None = None
     task: str = "reverse"
-    fit: Callable[[Source], nn.Module] | None = None
+    fit: Callable[[Source, int], nn.Module] | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether its result depends on a seed."""
+        return self.make is not None or self.fit is not None
 
 
 Maker = Callable[[bool], Entrant]

@@ -36,7 +36,12 @@ def _upi(_: bool) -> Entrant:
 
 def _least_squares(_: bool) -> Entrant:
     about = "a polynomial of degree 3 for each site, of the pixel that lies there"
-    return Entrant(about, lambda cubic: Ways(cubic, module=cubic), fit=fitted, configuration={"degree": 3})
+    return Entrant(
+        about,
+        lambda cubic: Ways(cubic, module=cubic),
+        fit=lambda source, seed: fitted(source, seed=seed),
+        configuration={"degree": 3},
+    )
 
 
 def _by_net(about: str, module: Any, config: Any, ensemble: bool = False, **how: Any) -> Entrant:

@@ -1,4 +1,8 @@
-"""Data of the protocols `fivek-nikon` and `fivek-canon`: MIT-Adobe FiveK as InvISP lays it out."""
+"""Data of the protocols `fivek-...`: MIT-Adobe FiveK as InvISP lays it out.
+
+`fivek-nikon` and `fivek-canon` give an entrant its own rendering back, those that end in `-libraw` the JPEG file of
+LibRaw's rendering, which is the target of training in all of them.
+"""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +19,8 @@ _ROWS = 3
 class FiveK:
     """As `isptoolkit.bench.case.Pairs`: `CAMERA/DNG/*.dng`, `CAMERA_train.txt` and `CAMERA_test.txt`.
 
-    Every file of the test is nine cases, as in the published program: a third of the frame high and wide.
+    Every file of the test is nine cases, as in the published program: a third of the frame high and wide. What is given
+    in each is LibRaw's rendering through a JPEG file of quality 90, 4:2:2, as the published program has its targets.
 
     Args:
         data: folder of the lists.

@@ -1,7 +1,7 @@
 """What is to be done for one entrant, and all that its result depends on."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class Job:
         data: folder, where the protocol needs one.
         target: what pictures of RAW files are, see `isptoolkit.data.RawFolder`.
         steps: of the entrant whose step costs 1.
-        seed: of weights and data.
+        seed: of weights and data; 0 for an entrant that learns nothing.
         device: where the entrant is scored.
         memory: bytes that the process may take, 0 for no bound.
         threads: of torch.
@@ -54,6 +54,20 @@ class Job:
         return Job(**{**values, **paths})
 
 
+def by_seed(job: Job, entrants: Sequence[str], seeds: Sequence[int]) -> list[Job]:
+    """The job for each entrant, once for each seed where it learns, else once, with seed 0.
+
+    >>> job = Job("micro", "", None, "libraw", 10, 0, "cpu", 0)
+    >>> [(one.entrant, one.seed) for one in by_seed(job, ["classic", "u-net"], [1, 2])]
+    [('classic', 0), ('u-net', 1), ('u-net', 2)]
+    """
+    return [
+        replace(job, entrant=name, seed=seed)
+        for name in entrants
+        for seed in (seeds if entrant(name, job.full).learns else [0])
+    ]
+
+
 def settings_of(job: Job, chosen: Entrant) -> Training:
     """How an entrant is trained: alike for all but for their rates, and for the number of steps that fit the time."""
     steps = job.steps if job.full else max(1, round(job.steps / chosen.cost))
@@ -74,5 +88,6 @@ def described(job: Job) -> dict[str, Any]:
     """What a result depends on, beside data and program."""
     chosen = entrant(job.entrant, job.full)
     training = None if chosen.make is None else asdict(settings_of(job, chosen))
-    how = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full}
+    seed = job.seed if chosen.learns else None
+    how = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full, "seed": seed}
     return how | {"protocol": asdict(PROTOCOLS[job.protocol]), "entrant": chosen.configuration, "training": training}

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..atomic import replacing
 from .pictures import ERROR
-from .plots import learning_curve
-from .table import COLUMNS, columns_of, published, rows_of
+from .plots import curves_of
+from .results import folder_of, runs_of
+from .table import COLUMNS, cell, columns_of, published, rows_of
 
 _MARK = "/*DATA*/"
 _PASSES = {"none": "none", "file": "once, in the data's files", "own": "once, of the entrant's own rendering"}
@@ -35,37 +36,41 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
     truth: list[dict[str, str]] = []
     for name, figures, said in rows_of(results):
         found = results["entrants"][name]
-        place = folder / "entrants" / name
-        pictures = [] if "failed" in found else _pictures(place)
+        # Pictures are of one run: the first that did not fail.
+        seed, run = next(iter(runs_of(found).items()), (None, {}))
+        pictures = [] if seed is None else _pictures(folder_of(folder, name, seed))
         if not truth and pictures:
             truth = [{key: shown[key] for key in ("given", "raw")} for shown in pictures]
         rows.append(
             {
                 "name": name,
-                "about": found.get("about", ""),
+                "about": found["about"],
                 "said": said,
-                "failed": "failed" in found,
-                "figures": figures,
-                "cells": {key: form.format(figures[key]) for key, _, form in COLUMNS if key in figures},
+                "failed": seed is None,
+                "seed": seed if len(found["runs"]) > 1 else None,
+                "figures": {key: figure.mean for key, figure in figures.items()},
+                "spread": figures["raw PSNR"].deviation if "raw PSNR" in figures else None,
+                "cells": {key: text for key, _, form in COLUMNS if (text := cell(key, figures, form))},
                 "published": published(name, results),
                 "pictures": [{k: v for k, v in shown.items() if k not in ("given", "raw")} for shown in pictures],
                 "per_case": [
                     {key: _short(value) for key, value in case.items() if key != "name"}
-                    for case in found.get("cases", [])[: len(pictures)]
+                    for case in run.get("cases", [])[: len(pictures)]
                 ],
                 "stages": [
                     {**stage, **{key: _short(stage[key]) for key in ("median", "99 %", "codes")}}
-                    for stage in found.get("stages", [])
+                    for stage in run.get("stages", [])
                 ],
-                "curve": learning_curve(place / "training" / "log.jsonl"),
+                "curves": curves_of(folder, name, found),
             }
         )
-    first: dict[str, Any] = next((row for row in results["entrants"].values() if "cases" in row), {"cases": []})
+    done = [run for found in results["entrants"].values() for run in runs_of(found).values()]
+    first: dict[str, Any] = next(iter(done), {"cases": []})
     machine = results["machine"]
     return {
         "protocol": {key: protocol[key] for key in ("name", "data", "task")},
         "images": results["data"]["images"],
-        "seed": results["seed"],
+        "seeds": results["seeds"],
         "machine": f"{machine.get('gpu', machine['processor'])}, torch with {machine['threads']} thread(s)",
         "columns": [{"key": key, "title": title} for key, title, _ in columns_of(results)],
         "rows": rows,

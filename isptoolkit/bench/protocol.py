@@ -1,6 +1,6 @@
 """Protocols: what exactly a number is of. Figures of different protocols cannot be compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InvalidArgument
 
@@ -120,6 +120,23 @@ FIVEK_CANON = Protocol(
     images=1143,
     source=_INVISP,
 )
+# Table 4 of SSDNet has one-way networks beside InvISP, which have no rendering of their own. That they begin with this
+# JPEG file, and are compared as InvISP is, are inferences: see the notes of `isptoolkit.bench.published`.
+_LIBRAW = "InvISP's data, given as one-way networks of table 4 of SSDNet take them (an inference)"
+FIVEK_NIKON_LIBRAW = replace(
+    FIVEK_NIKON,
+    name="fivek-nikon-libraw",
+    data=f"{FIVEK_NIKON.data}, LibRaw's JPEG files",
+    jpeg="file",
+    source=_LIBRAW,
+)
+FIVEK_CANON_LIBRAW = replace(
+    FIVEK_CANON,
+    name="fivek-canon-libraw",
+    data=f"{FIVEK_CANON.data}, LibRaw's JPEG files",
+    jpeg="file",
+    source=_LIBRAW,
+)
 SIDD = Protocol(
     "sidd",
     "five telephones, real noise: validation blocks of 256 pixels",
@@ -132,5 +149,6 @@ SIDD = Protocol(
     taps=11,
     source="Abdelhamed, Lin and Brown, CVPR 2018; table 5 of SSDNet",
 )
-PROTOCOLS = {p.name: p for p in (MICRO, MICRO_NOISE, PAIRS, AIM22_S7, AIM22_P20, FIVEK_NIKON, FIVEK_CANON, SIDD)}
+_FIVEK = (FIVEK_NIKON, FIVEK_NIKON_LIBRAW, FIVEK_CANON, FIVEK_CANON_LIBRAW)
+PROTOCOLS = {p.name: p for p in (MICRO, MICRO_NOISE, PAIRS, AIM22_S7, AIM22_P20, *_FIVEK, SIDD)}
 """By name."""

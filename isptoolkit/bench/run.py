@@ -1,4 +1,4 @@
-"""A benchmark: every entrant in a process of its own, done once for as long as nothing changes."""
+"""A benchmark: every entrant, with every seed, in a process of its own, done once for as long as nothing changes."""
 
 import hashlib
 import importlib
@@ -19,15 +19,15 @@ from typing import Any
 import torch
 
 from ..atomic import replacing
-from ..errors import InvalidArgument, UnreadableFile
+from ..errors import InvalidArgument
 from .data import pairs_of
 from .entrants import entrant, entrants_of
 from .job import Job, described
 from .perceptual import perceptual
 from .protocol import PROTOCOLS
+from .results import FORMAT, folder_of, kept, read_results
 from .worker import work
 
-FORMAT = 1
 _PACKAGES = ("torch", "numpy", "rawpy", "kornia", "torchmetrics")
 
 
@@ -37,19 +37,19 @@ def run(
     *,
     budget: float = 0.0,
     workers: int = 1,
-    on_entrant: Callable[[str, dict[str, Any]], None] | None = None,
+    on_run: Callable[[Job, dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Do the jobs that are not done, and write `results.json` of all of them.
+    """Do the jobs that are not done, and write `results.json` of all of them, a row for each entrant.
 
-    A job is done when its result was made by the same program from the same data with the same settings. One that
-    crashes, or takes more than its budget, is a row that says so.
+    A job is done when its result was made by the same program from the same data with the same settings and seed. One
+    that crashes, or takes more than its budget, is a run that says so.
 
     Args:
-        jobs: of one protocol, seed and folder of data.
+        jobs: of one protocol and folder of data.
         out: folder of the results.
-        budget: seconds that an entrant may take, 0 for no bound.
-        workers: entrants at once.
-        on_entrant: called with the name and the result of each that is done.
+        budget: seconds that a job may take, 0 for no bound.
+        workers: jobs at once.
+        on_run: called with the job and the result of each that is done.
 
     Returns:
         What `results.json` holds.
@@ -66,7 +66,7 @@ def run(
     if before is not None and before["protocol"]["name"] != first.protocol:
         raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: take another folder")
     with tempfile.TemporaryDirectory(prefix="isptoolkit-bench-") as decoded:
-        results = _run(jobs, out, Path(decoded), budget, workers, on_entrant)
+        results = _run(jobs, out, Path(decoded), budget, workers, on_run)
     with replacing(out / "results.json") as temporary:
         temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
     return results
@@ -78,7 +78,7 @@ def _run(
     decoded: Path,
     budget: float,
     workers: int,
-    on_entrant: Callable[[str, dict[str, Any]], None] | None,
+    on_run: Callable[[Job, dict[str, Any]], None] | None,
 ) -> dict[str, Any]:
     first = jobs[0]
     data = pairs_of(first.protocol, first.data, first.target, decoded)
@@ -86,23 +86,27 @@ def _run(
     code = code_hash()
     out.mkdir(parents=True, exist_ok=True)
 
-    def done(job: Job) -> tuple[str, dict[str, Any]]:
-        folder = out / "entrants" / job.entrant
+    def done(job: Job) -> dict[str, Any]:
+        folder = folder_of(out, job.entrant, job.seed)
         key = _key(job, data.fingerprint, code)
-        found = _kept(folder, key)
+        found = kept(folder, key)
         if found is None:
             _in_a_process(job, folder, key, decoded, budget)
-            found = _kept(folder, key) or {"failed": "it left no result"}
-        if on_entrant is not None:
-            on_entrant(job.entrant, found)
-        return job.entrant, found
+            found = kept(folder, key) or {"failed": "it left no result"}
+        if on_run is not None:
+            on_run(job, found)
+        return found
 
+    rows: dict[str, dict[str, Any]] = {}
     with ThreadPoolExecutor(workers) as pool:
-        rows = dict(pool.map(done, jobs))
+        for job, found in zip(jobs, pool.map(done, jobs), strict=True):
+            chosen = entrant(job.entrant, job.full)
+            row = rows.setdefault(job.entrant, {"about": chosen.about, "reported": chosen.reported, "runs": {}})
+            row["runs"][f"{job.seed}"] = found
     return {
         "format": FORMAT,
         "protocol": asdict(PROTOCOLS[first.protocol]),
-        "seed": first.seed,
+        "seeds": list(dict.fromkeys(job.seed for job in jobs if entrant(job.entrant).learns)) or [0],
         "steps": first.steps,
         "full": first.full,
         "commit": _commit(),
@@ -112,25 +116,6 @@ def _run(
         "versions": {name: _version(name) for name in ("isptoolkit", *_PACKAGES)},
         "entrants": rows,
     }
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """What `run` wrote.
-
-    Raises:
-        UnreadableFile: for another file, or one of another version.
-    """
-    try:
-        found = json.loads(path.read_text())
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise ValueError(f"format {found.get('format') if isinstance(found, dict) else None!r}, not {FORMAT}")
-        if missing := {"protocol", "entrants", "data"} - found.keys():
-            raise ValueError(f"it lacks {min(missing)}")
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(
-            f"{path} holds no results that this version reads ({error}): run the benchmark again"
-        ) from None
-    return found
 
 
 def code_hash() -> str:
@@ -146,14 +131,6 @@ def code_hash() -> str:
 def _key(job: Job, fingerprint: str, code: str) -> str:
     parts = {"code": code, "data": fingerprint, **described(job)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _kept(folder: Path, key: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / "result.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("key") == key else None
 
 
 def _in_a_process(job: Job, folder: Path, key: str, decoded: Path, budget: float) -> None:

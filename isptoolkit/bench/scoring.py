@@ -23,6 +23,8 @@ from .entrant import Ways
 from .protocol import Protocol
 
 _MS_SSIM = 161
+_MAX_PSNR = 999.0
+"""In dB, of equal samples: the scoring program of the AIM 2022 challenge."""
 Metric = Callable[[Tensor, Tensor], float]
 """Of two pictures `[1,3,H,W]`."""
 
@@ -89,8 +91,9 @@ def score(
 
 
 def _defined(found: dict[str, float]) -> dict[str, float]:
-    """Without what a picture does not have, such as highlights; equal samples are at 999 dB, as in the challenge."""
-    return {name: min(value, 999.0) for name, value in found.items() if not math.isnan(value)}
+    """Without what a picture does not have, such as highlights; PSNR is at most 999 dB, that of equal samples."""
+    bounds = {name: _MAX_PSNR if name.endswith("PSNR") else math.inf for name in found}
+    return {name: min(value, bounds[name]) for name, value in found.items() if not math.isnan(value)}
 
 
 def _now(x: Tensor) -> float:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .published import reported
+from .results import Measured, figures_of, remark
 
 COLUMNS = (
     ("raw PSNR", "RAW dB", "{:.2f}"),
@@ -18,23 +19,20 @@ COLUMNS = (
 """Name of the figure, heading, format."""
 FIGURES = tuple(name for name, _, _ in COLUMNS)
 """Names of all of them."""
+_PRINTED = ("raw PSNR", "raw SSIM", "raw DN", "sRGB PSNR", "parameters")
+_SIZES = ("parameters", "MAC per pixel", "seconds")
+"""Of the configuration and the machine, not of the seed: shown as a mean alone."""
 
 
-def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, float], str]]:
-    """Name, figures, and what is to be said; best RAW first, those without at the end."""
-    rows = []
-    for name, found in results["entrants"].items():
-        figures = {**found.get("means", {}), **found.get("cost", {})}
-        rows.append((name, figures, remark(found, results)))
-    return sorted(rows, key=lambda row: -row[1].get("raw PSNR", float("-inf")))
+def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, Measured], str]]:
+    """Name, figures over the seeds, and what is to be said; best RAW first, those without at the end."""
+    rows = [(name, figures_of(found), remark(found, results)) for name, found in results["entrants"].items()]
+    return sorted(rows, key=lambda row: -row[1].get("raw PSNR", Measured(float("-inf"))).mean)
 
 
-def remark(found: dict[str, Any], results: dict[str, Any]) -> str:
-    """Why a row has no figures, or fewer pictures than the protocol says."""
-    if "failed" in found:
-        return f"failed: {found['failed']}"
-    count, wanted = len(found["cases"]), results["protocol"]["images"]
-    return f"{count} of {wanted} pictures" if count < wanted else ""
+def cell(name: str, figures: dict[str, Measured], form: str) -> str:
+    """A figure as text, its mean ± standard deviation where it depends on the seed; nothing where there is none."""
+    return figures[name].text(form, spread=name not in _SIZES) if name in figures else ""
 
 
 def columns_of(results: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -52,7 +50,7 @@ def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) 
     head = ["", *(title for _, title, _ in shown), *last]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, figures, _ in rows:
-        cells = [form.format(figures[key]) if key in figures else "" for key, _, form in shown]
+        cells = [cell(key, figures, form) for key, _, form in shown]
         lines.append("| " + " | ".join([name, *cells, *([told[name]] if last else [])]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -64,14 +62,16 @@ def published(name: str, results: dict[str, Any]) -> str:
 
 
 def text(results: dict[str, Any]) -> str:
-    """For a terminal: the figures of RAW and the picture."""
-    lines = [f"{'':<20} {'RAW dB':>7} {'SSIM':>7} {'DN':>6} {'sRGB dB':>8} {'parameters':>11}"]
-    for name, figures, said in rows_of(results):
-        if said.startswith("failed"):
-            lines.append(f"{name:<20} {said}")
-            continue
-        shown = [("raw PSNR", 7, ".2f"), ("raw SSIM", 7, ".4f"), ("raw DN", 6, ".1f")]
-        shown += [("sRGB PSNR", 8, ".2f"), ("parameters", 11, ",.0f")]
-        cells = [f"{figures[key]:{width}{form}}" if key in figures else " " * width for key, width, form in shown]
-        lines.append(f"{name:<20} " + " ".join(cells) + (f"  {said}" if said else ""))
-    return "\n".join(line.rstrip() for line in lines)
+    """For a terminal: the figures of RAW and the picture, columns as wide as they need to be."""
+    shown = [column for column in columns_of(results) if column[0] in _PRINTED]
+    rows = rows_of(results)
+    lines = [["", *(title for _, title, _ in shown)]]
+    lines += [[name, *(cell(key, figures, form) for key, _, form in shown)] for name, figures, _ in rows]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    said = ["", *(said for _, _, said in rows)]
+    made = []
+    for (name, *cells), words in zip(lines, said, strict=True):
+        filled = [f"{value:>{width}}" for value, width in zip(cells, widths[1:], strict=True)]
+        shown_cells = [] if words.startswith("failed") else filled
+        made.append("  ".join([f"{name:<{widths[0]}}", *shown_cells, words]).rstrip())
+    return "\n".join(made)

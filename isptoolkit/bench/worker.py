@@ -36,7 +36,7 @@ def work(job: Job, out: Path, key: str, decoded: Path) -> None:
 
     Args:
         job: what to do.
-        out: folder of the entrant.
+        out: folder of the run.
         key: of everything that the result depends on; kept with it.
         decoded: folder of decoded RAW files, which all entrants share.
     """
@@ -70,13 +70,13 @@ def _begin(folder: Path, key: str) -> None:
 def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
     data, chosen = pairs_of(job.protocol, job.data, job.target, decoded), entrant(job.entrant, job.full)
     made: Any = None
-    found: dict[str, Any] = {"about": chosen.about, "reported": chosen.reported}
+    found: dict[str, Any] = {}
     if chosen.make is not None:
         start = time.perf_counter()
         made = trained(job, data.train, out / "training", decoded).to(job.device).eval()
         found |= {"steps": settings_of(job, chosen).steps, "training s": time.perf_counter() - start}
     elif chosen.fit is not None:
-        made = chosen.fit(data.train).to(job.device)
+        made = chosen.fit(data.train, job.seed).to(job.device)
     return found | _scored(chosen.ways(made), data, job, out)
 
 

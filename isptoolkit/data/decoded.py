@@ -1,5 +1,6 @@
 """Decoded RAW files on disk, of which patches are read without reading the rest."""
 
+import functools
 import hashlib
 import io
 import json
@@ -46,10 +47,10 @@ class Pair:
     target: Tensor
 
 
-def rendered_by_libraw(path: Path) -> Pair:
-    """LibRaw's rendering with the settings of InvISP."""
+def rendered_by_libraw(path: Path, *, fixed_levels: bool = False) -> Pair:
+    """LibRaw's rendering with the settings of InvISP, or with one white level for all files of a camera."""
     sensor, capture = read_raw(path)
-    target = render_by_libraw(path)
+    target = render_by_libraw(path, fixed_levels=fixed_levels)
     if target.shape[2:] != sensor.shape[2:]:
         raise UnreadableFile(f"{path}: LibRaw renders {list(target.shape[2:])} of {list(sensor.shape[2:])} pixels")
     height, width = (n - 1 for n in sensor.shape[2:])
@@ -83,6 +84,7 @@ def rendered_by_camera(path: Path) -> Pair:
 
 TARGETS: dict[str, Callable[[Path], Pair]] = {
     "libraw": rendered_by_libraw,
+    "libraw-fixed": functools.partial(rendered_by_libraw, fixed_levels=True),
     "libraw-jpeg": rendered_and_compressed,
     "camera": rendered_by_camera,
 }

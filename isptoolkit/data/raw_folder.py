@@ -27,9 +27,10 @@ class RawFolder:
         folder: searched with all folders below; files that are no RAW mosaic, or state no gains, are passed over, see
             `skipped`.
         names: of the files to take, without suffix, each of which has to be there; None takes all.
-        target: `libraw`, its rendering with as-shot gains and no automatic brightness; `libraw-jpeg`, that through a
-            JPEG of quality 90 and 4:2:2, as the published InvISP has it; `camera`, the picture that the camera left in
-            the file, found in the frame and resampled to its pixels.
+        target: `libraw`, its rendering with as-shot gains and no automatic brightness, whose white may be the largest
+            sample of a file; `libraw-fixed`, the same with the camera's white level in every file; `libraw-jpeg`,
+            `libraw` through a JPEG of quality 90 and 4:2:2, as the published InvISP has it; `camera`, the picture that
+            the camera left in the file, found in the frame and resampled to its pixels.
         mixed: allow RAW files of several cameras.
         cache: folder where decoded files stay for other runs; None is one that goes with this object.
         cache_bytes: of that folder, at most; files that were given up are decoded again when a patch needs them.

@@ -104,8 +104,13 @@ def read_raw(
     return torch.from_numpy(decoded.pixels.astype(np.float32))[None, None], capture
 
 
-def render_by_libraw(path: str | Path) -> Tensor:
+def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
     """LibRaw's own sRGB picture, with as-shot white balance and no automatic brightness, not rotated.
+
+    Args:
+        path: the file.
+        fixed_levels: white is the camera's white level in every file; by default LibRaw takes the largest sample of a
+            file for white where that is not far below it (`adjust_maximum_thr`).
 
     Returns:
         `[1,3,H,W]` uint8, of the pixels of `read_raw`.
@@ -117,7 +122,8 @@ def render_by_libraw(path: str | Path) -> Tensor:
 
     try:
         with _SILENCE, rawpy.imread(str(path)) as raw:
-            made = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0)
+            levels: dict[str, Any] = {"adjust_maximum_thr": 0.0} if fixed_levels else {}
+            made = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0, **levels)
     except (rawpy.LibRawError, rawpy.NotSupportedError, OSError) as error:
         raise UnreadableFile(f"{path} cannot be rendered by LibRaw ({error})") from None
     return torch.from_numpy(made).permute(2, 0, 1)[None].contiguous()

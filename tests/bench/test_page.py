@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import statistics
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from isptoolkit.bench.job import Job
+from isptoolkit.bench.job import Job, by_seed
 from isptoolkit.bench.page import write_page
 from isptoolkit.bench.plots import draw_plots
 from isptoolkit.bench.run import run
@@ -14,13 +16,13 @@ from isptoolkit.bench.run import run
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Of a real run: two that learn nothing, one that learns a little, one that fails."""
+    """Of a real run: two that learn nothing, one that learns a little, with two seeds, one that fails."""
     folder = tmp_path_factory.mktemp("bench")
-    names = ("identity", "classic", "u-net", "ssdnet")
-    jobs = [Job("micro", name, None, "libraw", 6, 0, "cpu", 0, 1) for name in names]
-    results = run(jobs[:3], folder, workers=1)
-    results = run([*jobs[:3], jobs[3]], folder, workers=1, budget=0.2)
-    assert "failed" in results["entrants"]["ssdnet"]
+    job = Job("micro", "", None, "libraw", 16, 0, "cpu", 0, 1)
+    jobs = by_seed(job, ["identity", "classic", "u-net"], [0, 1])
+    results = run(jobs, folder, workers=1)
+    results = run([*jobs, replace(job, entrant="ssdnet")], folder, workers=1, budget=0.2)
+    assert "failed" in results["entrants"]["ssdnet"]["runs"]["0"]
     write_page(results, folder, folder / "index.html")
     return folder / "index.html"
 
@@ -70,6 +72,17 @@ def test_a_failure_is_a_row_that_says_so(opened):
     assert "failed: stopped, since its budget of 0.2 seconds was spent" in row.text
 
 
+def test_seeds_are_a_mean_and_a_deviation(opened, page):
+    results = json.loads((page.parent / "results.json").read_text())
+    values = [run["means"]["raw PSNR"] for run in results["entrants"]["u-net"]["runs"].values()]
+    row = opened.find_element("css selector", "tr[data-entrant='u-net']").text
+    assert f"{statistics.fmean(values):.2f} ± {statistics.stdev(values):.2f}" in row
+    assert "±" not in opened.find_element("css selector", "tr[data-entrant='classic']").text
+    assert "seeds 0, 1" in opened.find_element("css selector", "#subtitle").text
+    opened.find_element("css selector", "#entrant option[value='u-net']").click()
+    assert opened.find_element("css selector", "#figures").text.startswith("seed 0")
+
+
 def test_the_slider_moves(opened):
     slider = opened.find_element("css selector", ".slider")
     over, bar = slider.find_elements("css selector", "img")[1], slider.find_element("css selector", ".bar")
@@ -101,7 +114,9 @@ def test_all_pictures_are_there_and_nothing_is_fetched(opened):
 
 def test_charts_and_protocol(opened):
     assert len(opened.find_elements("css selector", "#scatter circle")) == 3
-    assert len(opened.find_elements("css selector", "#curves path")) == 1
+    assert len(opened.find_elements("css selector", "#curves path")) == 2  # one for each seed
+    assert len(opened.find_elements("css selector", "#curves text")) == 5  # but one name, beside those of the axes
+    assert len(opened.find_elements("css selector", "#scatter .spread")) == 1
     stages = [row.text for row in opened.find_elements("css selector", "#stages tbody tr")]
     assert stages and stages[0].startswith("classic levels")
     assert "color filter array" in opened.find_element("css selector", "#protocol").text

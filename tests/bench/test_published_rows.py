@@ -12,7 +12,7 @@ from isptoolkit.bench.published import PUBLISHED, reported
 from isptoolkit.bench.published_tables import markdown
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmark.md"
-OTHERS = {"fivek-nikon-libraw", "fivek-canon-libraw", "dnd"}
+OTHERS = {"dnd"}
 
 # Organizers' slides, table 1, without the mark of extra data: S7 Test1, Test2, P20 Test1, Test2.
 SLIDES = """

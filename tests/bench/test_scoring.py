@@ -1,6 +1,7 @@
 """Where an entrant loses something, stage by stage."""
 
 import pytest
+import torch
 
 from isptoolkit import presets
 from isptoolkit.bench import PROTOCOLS
@@ -35,6 +36,16 @@ def test_figures_are_numbers():
     found, *_ = score(ways, dark, PROTOCOLS["micro"])
     assert found["raw PSNR"] == 999 and found["raw SSIM"] == 1 and found["raw DN"] < 1e-3
     assert "highlight hue" not in found and 20 < found["sRGB PSNR"] < 60
+
+
+def test_only_psnr_is_bounded():
+    """A thousand digital numbers off are a thousand."""
+    case = Micro().cases[1]
+    assert float(case.capture.white - case.capture.black[0, 0]) == 4095 - 128
+    white = torch.full_like(planes(case.sensor, case.capture), 1.0)
+    dark = Case("dark", torch.full_like(case.sensor, 128.0), case.capture, case.given)
+    found, *_ = score(Ways(lambda picture, capture: white), dark, PROTOCOLS["micro"])
+    assert found["raw DN"] == pytest.approx(3967) and found["raw PSNR"] == pytest.approx(0, abs=1e-5)
 
 
 def test_cost_is_counted():

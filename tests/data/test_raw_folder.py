@@ -8,7 +8,7 @@ import torch
 from isptoolkit import errors, presets
 from isptoolkit.data import RawFolder, fivek
 from isptoolkit.data.decoded import TARGETS
-from isptoolkit.round_trip import psnr
+from isptoolkit.metrics import psnr
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,8 @@ class Numbered(torch.utils.data.Dataset):
 def test_targets_as_the_published_program_has_them(folder, source):
     plain, compressed = source.batch(0, 4, 64), RawFolder(folder, target="libraw-jpeg").batch(0, 4, 64)
     assert torch.equal(plain.sensor, compressed.sensor)
-    assert 25 < psnr(plain.target, compressed.target) < 50
+    found = psnr(plain.target, compressed.target)
+    assert float(found.min()) > 25 and float(found.max()) < 50
 
 
 def test_the_cameras_own_pictures_are_aligned(folder):

@@ -5,8 +5,8 @@ import torch
 from isptoolkit.recipes import upi
 
 from isptoolkit import Capture, errors, read_image
+from isptoolkit.metrics import psnr
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
-from isptoolkit.round_trip import psnr
 from isptoolkit.stages.cfa import pack
 
 GAINS = tuple(1.25 * gain for gain in (2.0, 1.0, 1.7))
@@ -60,7 +60,7 @@ def test_smooth_pictures_come_back_through_the_mosaic(cfa):
     picture = torch.nn.functional.interpolate(small, (64, 96), mode="bicubic")
     clean, drawn, _ = upi.unprocess(picture, generator(), cfa=cfa)
     assert drawn.cfa == cfa
-    assert psnr(upi.process(clean, drawn), picture) > 38
+    assert float(psnr(upi.process(clean, drawn), picture).min()) > 38
 
 
 def test_levels_of_a_given_camera_are_followed():

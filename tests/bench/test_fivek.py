@@ -1,0 +1,40 @@
+"""MIT-Adobe FiveK as InvISP lays it out, with LibRaw's JPEG file as what is given."""
+
+import torch
+
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.data import pairs_of
+from isptoolkit.bench.entrants import entrant
+from isptoolkit.bench.published import reported
+from isptoolkit.bench.scoring import score
+from isptoolkit.data.decoded import TARGETS
+from isptoolkit.stages.cfa import mosaic, pack
+
+LIBRAW = {name: PROTOCOLS[f"{name}-libraw"] for name in ("fivek-nikon", "fivek-canon")}
+
+
+def test_one_way_entrants_are_scored_from_libraws_file(data, tmp_path):
+    """RAW that an entrant finds is of LibRaw's JPEG file, not of a picture that it renders itself."""
+    folder = tmp_path / "Canon_EOS_5D" / "DNG"
+    folder.mkdir(parents=True)
+    for name in ("CRW_0117", "CRW_0118"):
+        (folder / f"{name}.CRW").symlink_to(data / "digicam_corpus" / "canon-powershot-s40" / f"{name}.CRW")
+    (tmp_path / "Canon_EOS_5D_train.txt").write_text("CRW_0117\n")
+    (tmp_path / "Canon_EOS_5D_test.txt").write_text("CRW_0118\n")
+    case = pairs_of("fivek-canon-libraw", tmp_path, "libraw", tmp_path / "decoded").cases[0]
+    height, width = case.given.shape[2:]
+    picture = TARGETS["libraw-jpeg"](folder / "CRW_0118.CRW").target[..., :height, :width].float() / 255
+    assert torch.equal(case.given, picture)
+    found, raw, _ = score(entrant("identity").ways(None), case, LIBRAW["fivek-canon"])
+    assert torch.equal(raw, pack(mosaic(picture, "RGGB"))) and 5 < found["raw PSNR"] < 30
+    assert score(entrant("identity").ways(None), case, PROTOCOLS["fivek-canon"])[1] is None
+
+
+def test_rows_of_one_way_networks_are_of_libraws_file():
+    for name, protocol in LIBRAW.items():
+        own = PROTOCOLS[name]
+        assert (protocol.jpeg, own.jpeg) == ("file", "own")
+        same = ("layout", "balanced", "gamma", "clip", "images", "black", "white", "taps")
+        assert all(getattr(protocol, field) == getattr(own, field) for field in same)
+        assert reported(protocol.name, "ssdnet") and not reported(name, "ssdnet")
+        assert reported(name, "invisp") and not reported(protocol.name, "invisp")
