@@ -309,6 +309,7 @@ def test_the_published_start_is_xavier_everywhere():
             deviation = (2 / (9 * (inputs + outputs))) ** 0.5
             count = module.weight.numel()
             assert float(module.bias.detach().abs().max()) == 0, name
+            assert float(module.weight.detach().abs().max()) > 2 * deviation, f"{name} is not normally distributed"
             assert float(module.weight.detach().std()) == pytest.approx(deviation, rel=4 / (2 * count) ** 0.5), name
     x = torch.rand(1, 3, 16, 16)
     same = invisp.InvISP(blocks=2, growth=4, start="identity")
@@ -375,6 +376,5 @@ def test_the_objective_weights_what_it_reports():
     torch.testing.assert_close(parts["raw"], raw)
     torch.testing.assert_close(loss, 0.25 * rgb + raw)
     assert torch.equal(pictures["rendered"], pictures["rendered"].clamp(0, 1))
-    assert float(pictures["RAW again"].detach().abs().max()) > 1
     loss.backward()
     assert all(value.grad is not None for value in objective.pipeline["render"].parameters())
