@@ -272,6 +272,21 @@ def test_weights_of_another_configuration(config, why, tmp_path):
         ssdnet.load(path)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "new", "old"), [("aim_unet", "join.", "up."), ("zero_noise", "mix.0.", "mix.")], ids=["u-net", "gates"]
+)
+def test_weights_from_before_the_networks_were_the_published_ones(recipe, new, old, tmp_path):
+    """They fit in shape but not in meaning, and are refused."""
+    module = {"aim_unet": aim_unet, "zero_noise": zero_noise}[recipe]
+    path, about = tmp_path / "weights.safetensors", {"recipe": recipe, "config": json.dumps(vars(module.SMALL))}
+    tensors = {f"net.{name}": value for name, value in module.build(module.SMALL).net.state_dict().items()}
+    save_file(tensors, path, about)
+    module.load(path)
+    save_file({name.replace(new, old): value for name, value in tensors.items()}, path, about)
+    with pytest.raises(errors.UnreadableFile, match=f"holds no weights of {recipe}: Error.s. in loading state_dict"):
+        module.load(path)
+
+
 def test_wrong_configurations():
     with pytest.raises(errors.InvalidArgument, match="supervision is hard"):
         ssdnet.Config(supervision="soft")
