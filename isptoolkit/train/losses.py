@@ -50,8 +50,8 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
         InvalidTensor: for other shapes than four planes, twice.
         InvalidArgument: for another reduction.
 
-    Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Furkan Kinli, Baris Ozcan and Furkan Kirac
-    (Ozyegin University), "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP
+    Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Furkan Kinli, Baris Ozcan and Furkan
+    Kirac (Ozyegin University), "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP
     Challenge.
 
     >>> x = torch.rand(1, 4, 24, 24)
