@@ -117,6 +117,9 @@ def test_digital_numbers_are_of_each_capture():
     captures = Capture.collate([Capture.of("RGGB", black=64, white=1023), Capture.of("RGGB", black=0, white=255)])
     found = metrics.digital_numbers(torch.zeros(2, 4, 3, 3), torch.full((2, 4, 3, 3), 0.5), captures)
     assert found.tolist() == [479.5, 127.5]
+    uneven = Capture.of("RGGB", black=(10, 20, 30, 60), white=130)
+    found = metrics.digital_numbers(torch.zeros(1, 4, 3, 3), torch.full((1, 4, 3, 3), 0.5), uneven)
+    assert found.tolist() == [50.0]  # of the mean black, 30
 
 
 _LAYERS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1))
