@@ -43,6 +43,14 @@ def test_ssim_is_that_of_the_challenge():
     assert float((metrics.ssim(X, Y, taps=11) - metrics.ssim(X, Y)).abs().max()) < 1e-3
 
 
+def test_similarity_does_not_depend_on_the_scale():
+    x = torch.rand(1, 1, 176, 176, dtype=torch.float64)
+    y = (x + 0.05 * torch.randn_like(x)).clamp(0, 1)
+    for metric in (metrics.ssim, metrics.ms_ssim):
+        assert float(metric(255 * x, 255 * y, 255.0)) == pytest.approx(float(metric(x, y)), abs=1e-6)
+        assert float(metric(x, y, 255.0)) > float(metric(x, y)) + 1e-3
+
+
 def test_ms_ssim_is_a_pyramid_of_ssim():
     """Valid Gaussian windows of 11 taps, means of 2x2, luminance at the last of five scales."""
     x = torch.rand(1, 1, 192, 176, dtype=torch.float64)
@@ -113,10 +121,26 @@ def test_hue_of_highlights():
     assert metrics.highlight_hue_error(0.2 * made, 0.2 * wanted).isnan().all()
 
 
+def test_the_weights_and_the_bound_of_hues():
+    """Two pixels of L* 79 and 81, the second off in hue, and one of more chroma, which is not: means by hand."""
+    levels = np.array([[79.0, 5, 5], [81.0, 20, 20], [85.0, 3, 3]])
+    turned = np.array([[79.0, -5, -5], [81.0, -2, 2], [85.0, 12, 12]])
+    wanted, made = (
+        torch.from_numpy(colour.XYZ_to_sRGB(colour.Lab_to_XYZ(z)).T.copy()).view(1, 3, 1, 3) for z in (levels, turned)
+    )
+    chroma = [np.sqrt(np.hypot(*a[1:]) * np.hypot(*b[1:])) for a, b in zip(levels, turned, strict=True)]
+    found = [float(metrics.highlight_hue_error(made, wanted, *least)) for least in ((), (78.0,))]
+    assert found[0] == pytest.approx(90 * chroma[1] / (chroma[1] + chroma[2]), rel=5e-3)
+    assert found[1] == pytest.approx((180 * chroma[0] + 90 * chroma[1]) / sum(chroma), rel=5e-3)
+
+
 def test_digital_numbers_are_of_each_capture():
     captures = Capture.collate([Capture.of("RGGB", black=64, white=1023), Capture.of("RGGB", black=0, white=255)])
     found = metrics.digital_numbers(torch.zeros(2, 4, 3, 3), torch.full((2, 4, 3, 3), 0.5), captures)
     assert found.tolist() == [479.5, 127.5]
+    uneven = Capture.of("RGGB", black=(10, 20, 30, 60), white=130)
+    found = metrics.digital_numbers(torch.zeros(1, 4, 3, 3), torch.full((1, 4, 3, 3), 0.5), uneven)
+    assert found.tolist() == [50.0]  # of the mean black, 30
 
 
 _LAYERS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1))

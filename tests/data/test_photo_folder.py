@@ -31,6 +31,43 @@ def test_patches_are_functions_of_their_number(folder):
     assert torch.equal(source.patches(1, 6, 24, rank=1, world=3)[0], a[1::3])
 
 
+def test_patches_lie_anywhere_in_eight_orientations(tmp_path):
+    """No two pixels have one color, so that a patch tells where it was, and how it was turned."""
+    codes = np.arange(11 * 10 * 3, dtype=np.int64).reshape(11, 10, 3) % 251
+    codes[..., 1] = np.arange(11)[:, None] * 10 + np.arange(10)
+    Image.fromarray(codes.astype(np.uint8)).save(tmp_path / "a.png")
+    turned = {}
+    for turns in range(4):
+        for mirrored in (False, True):
+            part = np.rot90(codes, turns)
+            part = part[:, ::-1] if mirrored else part
+            for top in range(part.shape[0] - 8):
+                for left in range(part.shape[1] - 8):
+                    patch = part[top : top + 9, left : left + 9].astype(np.uint8)
+                    turned[patch.tobytes()] = (turns, mirrored, top, left)
+    assert len(turned) == 8 * 3 * 2
+    patches, _ = PhotoFolder(tmp_path).patches(0, 400, 9)
+    seen = {turned[(255 * patch).round().byte().permute(1, 2, 0).numpy().tobytes()] for patch in patches}
+    assert seen == set(turned.values())
+    assert torch.equal(patches, (255 * patches).round() / 255)
+
+
+def test_the_longest_unused_is_given_up(folder):
+    """Room for two photographs of 6000 to 6300 bytes."""
+    source = PhotoFolder(folder, memory=12_500)
+    first, second, third = source.files
+    assert list(source._kept) == [second, third]
+    source._photograph(second)
+    source._photograph(first)
+    assert list(source._kept) == [second, first]
+
+
+@pytest.mark.parametrize("patch", [0, -2])
+def test_patches_of_nothing(folder, patch):
+    with pytest.raises(errors.InvalidArgument, match=f"got {patch}"):
+        PhotoFolder(folder).patches(0, 1, patch)
+
+
 def test_memory_is_bounded(folder):
     whole, small = PhotoFolder(folder), PhotoFolder(folder, memory=7000)
     assert len(small._kept) == 1

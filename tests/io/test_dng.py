@@ -10,7 +10,7 @@ import tifffile
 import torch
 
 from isptoolkit import Capture, errors, read_raw, stages, write_dng
-from isptoolkit.color_profile import ColorProfile, tiff_tags
+from isptoolkit.color_profile import XYZ_FROM_SRGB, ColorProfile, tiff_tags
 from isptoolkit.io import describe_raw, read_gain_map
 from isptoolkit.io.gain_map import gain_map_opcodes
 from isptoolkit.priors import random_captures
@@ -210,3 +210,54 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path):
         "white 700 is not",
     ):
         assert what in found
+
+
+def rationals(value):
+    return [above / below for above, below in zip(value[::2], value[1::2], strict=True)]
+
+
+def test_tags_of_a_mosaic(tmp_path):
+    """As they stand in the file, by the DNG specification."""
+    given = capture(camera="Maker Model X", orientation=6, gains=(2.1, 2.0, 1.6))
+    write_dng(tmp_path / "a.dng", samples(32, 48), given)
+    tags = tiff_tags(tmp_path / "a.dng")
+    assert bytes(tags[50706]) == b"\1\4\0\0" and bytes(tags[50707]) == b"\1\3\0\0"  # opcodes need version 1.3
+    assert (tags[271], tags[272], tags[50708]) == ("Maker", "Model X", "Maker Model X")
+    assert tags[274] == 6 and tags[50778] == 21  # D65
+    assert (tags[33421], bytes(tags[33422]), tags[50713]) == ((2, 2), b"\0\1\1\2", (2, 2))
+    assert rationals(tags[50714]) == [60, 62.5, 61, 64] and tags[50717] == 4095
+    assert rationals(tags[50728]) == pytest.approx([1 / 2.1, 1 / 2.0, 1 / 1.6], abs=1e-8)
+    assert tags[51041] == pytest.approx((1.5e-3, 2.5e-6) * 3, rel=1e-6)
+    assert rationals(tags[50730]) == pytest.approx([1.0], abs=1e-8)
+    # Scaled so that the camera's most sensitive channel is 1: the largest gain takes it to white.
+    scale = np.diag([2.1 / 2.1, 2.1 / 2.0, 2.1 / 1.6])
+    wanted = scale @ np.array(MATRIX) @ np.linalg.inv(XYZ_FROM_SRGB.numpy())
+    assert rationals(tags[50721]) == pytest.approx(wanted.flatten().tolist(), abs=1e-6)
+
+
+def test_tags_of_a_linear_file(tmp_path):
+    """A level for each plane: black is the mean of the sites of a color."""
+    write_dng(tmp_path / "a.dng", samples(32, 48, 3), capture("GRBG", noise=None))
+    tags = tiff_tags(tmp_path / "a.dng")
+    assert rationals(tags[50714]) == [62.5, 62, 61]
+    assert tags[50717] == (4095, 4095, 4095)
+    assert not {33421, 33422, 51041, 50730} & tags.keys()
+
+
+@pytest.mark.parametrize(("name", "make", "model"), [("Leica", "Leica", "Leica"), ("Kamera Ä", "Kamera", "?")])
+def test_names_that_are_short_or_not_ascii(tmp_path, name, make, model):
+    write_dng(tmp_path / "a.dng", samples(16, 16), capture(camera=name))
+    tags = tiff_tags(tmp_path / "a.dng")
+    assert (tags[271], tags[272]) == (make, model)
+
+
+def test_values_are_rounded_and_fit_exactly(tmp_path):
+    x = torch.tensor([[0.4, 0.6], [65534.5, 65535.4]]).repeat(8, 8)[None, None]
+    write_dng(tmp_path / "a.dng", x, capture())
+    with tifffile.TiffFile(tmp_path / "a.dng") as file:
+        assert file.pages[0].asarray()[:2, :2].tolist() == [[0, 1], [65534, 65535]]  # ties to even
+    with pytest.raises(errors.InvalidArgument, match="to 65536 do not fit"):
+        write_dng(tmp_path / "b.dng", x + 0.2, capture())
+    for wrong in ({"white": 65536}, {"black": (-1, 0, 0, 0)}):
+        with pytest.raises(errors.InvalidArgument, match="levels of a DNG lie between 0 and 65535"):
+            write_dng(tmp_path / "b.dng", x, capture(**wrong))

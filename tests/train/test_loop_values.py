@@ -6,10 +6,10 @@ import math
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from isptoolkit import Capture
+from isptoolkit import Capture, errors
 from isptoolkit.data import Batch
 from isptoolkit.train import Checkpoint, Training, train
 from isptoolkit.train.log import steps_of
@@ -263,6 +263,15 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     assert all(torch.equal(read.model[name], value) for name, value in tensors.items())
     for slot, value in moments["net.0.weight"].items():
         assert torch.equal(read.optimizer["net.0.weight"][slot], value)
+
+
+def test_a_checkpoint_of_another_format_is_refused(tmp_path):
+    words = {"format": "2", "step": "3", "settings": "{}"}
+    save_file({"model.a": torch.zeros(1)}, tmp_path / "c.safetensors", metadata=words)
+    with pytest.raises(
+        errors.InvalidArgument, match="no checkpoint that can be read: format '2', this version reads 1"
+    ):
+        Checkpoint.load(tmp_path / "c.safetensors")
 
 
 def test_settings_are_kept_whole(tmp_path):
