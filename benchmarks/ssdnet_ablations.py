@@ -1,14 +1,15 @@
 """What the parts of SSDNet give: its branch, its interactions, its soft supervision; three seeds each.
 
-    python -m benchmarks.ssdnet_ablations [--data DIR] [--steps 450] [--seeds 3] [--set kodak] [--out DIR]
+    python -m benchmarks.ssdnet_ablations [--protocol micro] [--data DIR] [--steps 450] [--seeds 0,1,2] [--out DIR]
 
-The pairs of `benchmarks.reverse`, a network an eighth as wide as the published one, as many steps for all. Seeds are of
-weights and of data, and the same for all, so that differences to the reference are taken seed by seed.
+Data, training and scoring are those of `isptoolkit bench PROTOCOL`: a network a sixth as wide as the published one, as
+many steps for all. Seeds are of weights and of data, and the same for all, so that differences to the reference are
+taken seed by seed. The figures in `benchmarks/results/ssdnet_ablations` were measured by an earlier script, on
+photographs unprocessed by one camera.
 """
 
 import argparse
 import json
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,13 @@ from typing import Any
 import numpy as np
 from isptoolkit.recipes import ssdnet
 
-from benchmarks.reverse import pairs_of, scored, tests_of, training
-from isptoolkit.data import Batch
-from isptoolkit.train import Training, train
-from isptoolkit.train.loop import Source
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.case import Pairs
+from isptoolkit.bench.data import pairs_of
+from isptoolkit.bench.entrant import Entrant, Ways
+from isptoolkit.bench.job import Job, settings_of
+from isptoolkit.bench.scoring import score
+from isptoolkit.train import train
 
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)
 BARE = replace(TINY, channel_interaction=False, spatial_interaction=False)
@@ -70,45 +74,57 @@ def table(found: dict[str, list[float]]) -> str:
     return "\n".join(lines)
 
 
-def compete(name: str, source: Source, tests: list[Batch], how: Training, run: Path) -> dict[str, float]:
+def entrant_of(config: ssdnet.Config) -> Entrant:
+    """What the benchmark would train, without a name there."""
+    return Entrant("a variant of SSDNet", ways_of, lambda: ssdnet.Objective(config), rate=2e-3)
+
+
+def ways_of(objective: Any) -> Ways:
+    """RAW without drawing from the variance branch."""
+    return Ways(lambda picture, capture: objective.net.softened(picture)[0], module=objective)
+
+
+def decibels(ways: Ways, data: Pairs, protocol: str) -> float:
+    """Mean RAW PSNR over the cases."""
+    return float(np.mean([score(ways, case, PROTOCOLS[protocol])[0]["raw PSNR"] for case in data.cases]))
+
+
+def compete(name: str, job: Job, data: Pairs, run: Path) -> dict[str, float]:
     """Train, and score what comes of it."""
     config = VARIANTS[name].config
-    net: Any = train(lambda: ssdnet.Objective(config), source, how, run)
-    net = net.net.eval()
-    made = {name: scored(tests, lambda batch: net.softened(batch.target)[0])[0]["dB"]}
+    entrant = entrant_of(config)
+    objective: Any = train(lambda: ssdnet.Objective(config), data.train, settings_of(job, entrant), run)
+    objective = objective.eval()
+    made = {name: decibels(entrant.ways(objective), data, job.protocol)}
     if config.supervision == "testing":
-        made[DRAWN] = scored(tests, lambda batch: net(batch.target))[0]["dB"]
+        drawn = Ways(lambda picture, capture: objective.net(picture), module=objective)
+        made[DRAWN] = decibels(drawn, data, job.protocol)
     return made
 
 
 def main() -> None:
     """Train, score, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = os.environ.get("ISPTOOLKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--protocol", default="micro")
+    parser.add_argument("--data", type=Path, help="folder of the protocol's data, where it needs one")
     parser.add_argument("--steps", type=int, default=450)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--set", default="kodak")
+    parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--only", default=",".join(VARIANTS))
     parser.add_argument("--out", type=Path, default=Path("ssdnet-ablations"))
     arguments = parser.parse_args()
-    runs = arguments.out / "runs"
-    with tempfile.TemporaryDirectory() as folder:
-        source, held = pairs_of(arguments.set, arguments.data, Path(folder))
-        tests = tests_of(held)
-        for seed in range(arguments.seeds):
-            for name in arguments.only.split(","):
-                run = runs / f"{name.replace(' ', '-')}-{seed}"
-                if (run / "result.json").is_file():
-                    continue
-                made = compete(name, source, tests, replace(training(arguments.steps, 2e-3), seed=seed), run)
-                (run / "result.json").write_text(json.dumps(made) + "\n")
-                print(seed, made, flush=True)
     found: dict[str, list[float]] = {}
-    for seed in range(arguments.seeds):
-        for path in sorted(runs.glob(f"*-{seed}/result.json")):
-            for name, score in json.loads(path.read_text()).items():
-                found.setdefault(name, []).append(score)
+    with tempfile.TemporaryDirectory() as decoded:
+        data = pairs_of(arguments.protocol, arguments.data, "libraw-fixed", Path(decoded))
+        job = Job(arguments.protocol, "", arguments.data, "libraw-fixed", arguments.steps, 0, "cpu", 0)
+        for seed in arguments.seeds.split(","):
+            for name in arguments.only.split(","):
+                run = arguments.out / "runs" / f"{name.replace(' ', '-')}-{seed}"
+                if not (run / "result.json").is_file():
+                    made = compete(name, replace(job, seed=int(seed)), data, run)
+                    (run / "result.json").write_text(json.dumps(made) + "\n")
+                    print(seed, made, flush=True)
+                for one, value in json.loads((run / "result.json").read_text()).items():
+                    found.setdefault(one, []).append(value)
     (arguments.out / "results.json").write_text(json.dumps(found, indent=1) + "\n")
     text = table(found)
     (arguments.out / "table.txt").write_text(text + "\n")
