@@ -200,7 +200,7 @@ class Objective(nn.Module):
         return objective(self.pipeline, raw, batch.target, batch.capture, self.config.rgb_weight)
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """RAW, what is made of it, what it should be, and the RAW that comes back through the JPEG."""
+        """The RAW input, its rendering, the target, and the RAW recovered through the JPEG."""
         capture, raw = batch.capture, self.pipeline.span("levels", "gamma")(batch.sensor, batch.capture)
         made = self.pipeline.span("render", "clip")(raw, capture)
         back = self.pipeline["render"].inverse(self.pipeline["jpeg"](made, capture), capture)

@@ -190,6 +190,13 @@ def test_states_of_other_networks_are_refused(official, change, said):
     assert "\n" not in str(raised.value)
 
 
+def test_a_wide_network_is_refused_before_it_is_allocated(official):
+    """Its convolutions would take 150 GB each; the file holds one number."""
+    wide = {"operations.0.F.conv1.weight": torch.zeros(1).expand(65535, 2, 3, 3)}
+    with pytest.raises(errors.UnreadableFile, match=r"conv1\.bias as \[32\] torch.float32, not \[65535\]"):
+        invisp.load_official(official.state_dict() | wide)
+
+
 def test_keys_translate_both_ways():
     names = list(invisp.InvISP(blocks=11, growth=2).state_dict())
     assert len(names) == 11 * 35
