@@ -179,3 +179,11 @@ def test_folders_that_are_none(tmp_path, data):
 def test_patches_that_do_not_fit(source, patch):
     with pytest.raises(errors.InvalidArgument, match=f"got {patch}"):
         source.batch(0, 1, patch)
+
+
+def test_the_largest_patch(source):
+    """As high as the files less the two rows that turning needs, and one step more is refused."""
+    largest = min(min(size) for size in source._sizes.values()) // 2 * 2 - 2
+    assert source.batch(0, 1, largest).sensor.shape == (1, 1, largest, largest)
+    with pytest.raises(errors.InvalidArgument, match=f"got {largest + 2}"):
+        source.batch(0, 1, largest + 2)
