@@ -84,7 +84,7 @@ class StyleExtractor(nn.Module):
     Raises:
         InvalidArgument: for no layer.
 
-    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac (Ozyegin University), "Reversing Image Signal Processors by
+    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac, "Reversing Image Signal Processors by
     Reverse Style Transferring", AIM 2022 Reversed ISP Challenge (RST-ISP-Net).
 
     >>> [tuple(part.shape) for part in StyleExtractor(4, 6)(torch.rand(2, 4, 5, 5))]

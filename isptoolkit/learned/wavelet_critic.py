@@ -34,7 +34,7 @@ class WaveletCritic(nn.Module):
         InvalidArgument: for fewer than two widths.
         InvalidTensor: in `forward`, for other channels.
 
-    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac (Ozyegin University), "Reversing Image Signal Processors by
+    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac, "Reversing Image Signal Processors by
     Reverse Style Transferring", AIM 2022 Reversed ISP Challenge, and its program; after Gal et al., "SWAGAN: a
     style-based wavelet-driven generative model", SIGGRAPH 2021.
 

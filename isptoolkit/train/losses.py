@@ -51,7 +51,7 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
         InvalidArgument: for another reduction.
 
     Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Furkan Kinli, Baris Ozcan and Furkan
-    Kirac (Ozyegin University), "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP
+    Kirac, "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP
     Challenge.
 
     >>> x = torch.rand(1, 4, 24, 24)
