@@ -88,6 +88,13 @@ def _rst(full: bool) -> Entrant:
     return _by_net(about, rst_isp_net, config, cost=1.2, reported="rst")
 
 
+def _rst_published(full: bool) -> Entrant:
+    rst_isp_net = recipe("rst_isp_net")
+    about = "RST-ISP-Net" + sized(full, "a quarter as wide") + ", published losses: MS-SSIM, variation, critic"
+    config = rst_isp_net.PUBLISHED if full else rst_isp_net.PUBLISHED_SMALL
+    return _by_net(about, rst_isp_net, config, cost=6.0, reported="rst")
+
+
 def _rst_lean(_: bool) -> Entrant:
     rst_isp_net = recipe("rst_isp_net")
     return _by_net("RST-ISP-Net, our lean variant", rst_isp_net, rst_isp_net.LEAN, cost=2.5)
@@ -172,6 +179,7 @@ ENTRANTS: dict[str, Maker] = {
     "u-net": _u_net,
     "zero-noise": _zero_noise,
     "rst": _rst,
+    "rst-published": _rst_published,
     "rst-lean": _rst_lean,
     "ssdnet": _ssdnet("hard"),
     "ssdnet-x8": _ssdnet("hard", ensemble=True),

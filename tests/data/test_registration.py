@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from isptoolkit import errors
-from isptoolkit.data.registration import place, register
+from isptoolkit.data.registration import Placement, place, register
 from isptoolkit.io.embedded import read_embedded
 from isptoolkit.io.raw import render_by_libraw
 
@@ -49,3 +49,14 @@ def test_pictures_that_do_not_fit():
         register(torch.rand(1, 3, 200, 300), torch.rand(1, 3, 100, 150))
     with pytest.raises(errors.InvalidArgument, match="not registered"):
         register(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 100, 150))
+
+
+def test_values_that_are_placed():
+    """A box as large as its picture gives the picture; half a pixel off, the cubic weights of a midpoint, torch's."""
+    picture = torch.rand(1, 3, 12, 14, generator=torch.Generator().manual_seed(0))
+    made = place(picture, Placement(5.0, 7.0, 12.0, 14.0, 1.0), 5, 7, 12, 14)
+    torch.testing.assert_close(made, picture, rtol=0, atol=1e-5)
+    made = place(picture, Placement(4.5, 7.0, 12.0, 14.0, 1.0), 6, 9, 8, 10)
+    weights = (-0.09375, 0.59375, 0.59375, -0.09375)
+    wanted = sum(weight * picture[..., n : n + 8, 2:12] for n, weight in enumerate(weights))
+    torch.testing.assert_close(made, wanted, rtol=0, atol=1e-5)
