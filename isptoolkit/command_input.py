@@ -59,7 +59,7 @@ def chain_of(
 def setting(text: str) -> tuple[str, Any]:
     """The name and the value of `stage.value=VALUE`; a VALUE that is a bare word is a string."""
     name, equals, value = (part.strip() for part in text.partition("="))
-    if name and equals and value.isidentifier() and value not in ("true", "false", "inf", "nan"):
+    if name and equals and value.replace("-", "_").isidentifier() and value not in ("true", "false", "inf", "nan"):
         return name, value
     try:
         if not equals or not name:

@@ -1,8 +1,8 @@
 """RST-ISP-Net: sRGB to RAW by removing style, block by block, with adaptive instance normalization.
 
-Furkan Kinli, Baris Ozcan and Furkan Kirac, "Reversing Image Signal Processors by Reverse Style
-Transferring", AIM 2022 Reversed ISP Challenge (Conde, Timofte et al., "Reversed image signal processing and RAW
-reconstruction. AIM 2022 challenge report", ECCV workshops 2022). `PUBLISHED` is their program.
+Kinli, Ozcan and Kirac, "Reversing image signal processors by reverse style transferring", AIM 2022 reversed ISP
+challenge (Conde, Timofte et al., "Reversed image signal processing and RAW reconstruction. AIM 2022 challenge report",
+ECCV workshops 2022). `PUBLISHED` is their program.
 """
 
 import itertools

@@ -84,8 +84,8 @@ class StyleExtractor(nn.Module):
     Raises:
         InvalidArgument: for no layer.
 
-    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac, "Reversing Image Signal Processors by
-    Reverse Style Transferring", AIM 2022 Reversed ISP Challenge (RST-ISP-Net).
+    Source: Kinli, Ozcan and Kirac, "Reversing image signal processors by reverse style transferring", AIM 2022
+    reversed ISP challenge (RST-ISP-Net).
 
     >>> [tuple(part.shape) for part in StyleExtractor(4, 6)(torch.rand(2, 4, 5, 5))]
     [(2, 6), (2, 6)]

@@ -34,9 +34,9 @@ class WaveletCritic(nn.Module):
         InvalidArgument: for fewer than two widths.
         InvalidTensor: in `forward`, for other channels.
 
-    Source: Furkan Kinli, Baris Ozcan and Furkan Kirac, "Reversing Image Signal Processors by
-    Reverse Style Transferring", AIM 2022 Reversed ISP Challenge, and its program; after Gal et al., "SWAGAN: a
-    style-based wavelet-driven generative model", SIGGRAPH 2021.
+    Source: Kinli, Ozcan and Kirac, "Reversing image signal processors by reverse style transferring", AIM 2022
+    reversed ISP challenge, and its program; after Gal et al., "SWAGAN: a style-based wavelet-driven generative model",
+    SIGGRAPH 2021.
 
     >>> WaveletCritic(4, (8, 16))(torch.rand(3, 4, 20, 24)).shape
     torch.Size([3])

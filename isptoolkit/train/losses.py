@@ -50,9 +50,8 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
         InvalidTensor: for other shapes than four planes, twice.
         InvalidArgument: for another reduction.
 
-    Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Furkan Kinli, Baris Ozcan and Furkan
-    Kirac, "Reversing Image Signal Processors by Reverse Style Transferring", AIM 2022 Reversed ISP
-    Challenge.
+    Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Kinli, Ozcan and Kirac, "Reversing
+    image signal processors by reverse style transferring", AIM 2022 reversed ISP challenge.
 
     >>> x = torch.rand(1, 4, 24, 24)
     >>> abs(float(ms_ssim_published(x, x))) < 1e-4
