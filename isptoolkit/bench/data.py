@@ -41,5 +41,5 @@ def pairs_of(protocol: str, data: Path | None, target: str, cache: Path) -> Pair
     if protocol == "sidd":
         return Sidd(data)
     if protocol.startswith("aim22"):
-        return Aim22(data, {"aim22-s7": 504, "aim22-p20": 496}[protocol])
+        return Aim22(data, SIZES[protocol])
     return FiveK(data, "NIKON_D700" if protocol.startswith("fivek-nikon") else "Canon_EOS_5D", cache)

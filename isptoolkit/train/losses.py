@@ -50,7 +50,7 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
         InvalidTensor: for other shapes than four planes, twice.
         InvalidArgument: for another reduction.
 
-    Source: kornia 0.6.6 of July 2022, as the program of RST-ISP-Net calls it: Kinli, Ozcan and Kirac, "Reversing
+    Source: kornia 0.6.6, of mid 2022, as the program of RST-ISP-Net calls it: Kinli, Ozcan and Kirac, "Reversing
     image signal processors by reverse style transferring", AIM 2022 reversed ISP challenge.
 
     >>> x = torch.rand(1, 4, 24, 24)
