@@ -80,8 +80,8 @@ def written_out(case, steps=STEPS):
             sensor = samples(number, case.sizes[step], case.patches[step])
             loss, others = model(Batch(sensor, Capture.of("RGGB"), 0.5 * sensor + 0.1))
             (loss / parts).backward()
-            line["loss"] += float(loss) / parts
-            line["error"] += float(others["error"]) / parts
+            line["loss"] += loss.item() / parts
+            line["error"] += others["error"].item() / parts
             number += 1
         if how.get("clip"):
             gradients = [value.grad for value in model.parameters()]
