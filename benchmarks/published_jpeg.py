@@ -22,11 +22,10 @@ from PIL import Image
 from torch import Tensor
 
 from isptoolkit import Capture, Stage, read_image, stages
-from isptoolkit.stages import DiffJpeg as PublishedJpeg  # the name that benchmarks.invisp imports
 
 CAPTURE = Capture.of("RGGB")
 METHODS: dict[str, Callable[[float], Stage]] = {
-    "as published": PublishedJpeg,
+    "as published": stages.DiffJpeg,
     "hard rounding": lambda quality: stages.DiffJpeg(quality, "hard"),
     "luma table not transposed": lambda quality: stages.DiffJpeg(quality, transposed=False),
     "both": lambda quality: stages.DiffJpeg(quality, "hard", transposed=False),

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data import fivek
+from ..data.layouts import FIVEK_WHERE
 from ..errors import InvalidArgument
 from .case import Case, Cases
 
-WHERE = "https://data.csail.mit.edu/graphics/fivek (DNG files) and https://github.com/yzxing87/Invertible-ISP (lists)"
 _ROWS = 3
 
 
@@ -34,7 +34,7 @@ class FiveK:
     def __init__(self, data: Path, camera: str, cache: Path) -> None:
         lists = [data / f"{camera}_{part}.txt" for part in ("train", "test")]
         if missing := [path for path in lists if not path.is_file()]:
-            raise InvalidArgument(f"{missing[0]} is not there: the data are to be had from {WHERE}")
+            raise InvalidArgument(f"{missing[0]} is not there: get the data from {FIVEK_WHERE}")
         how: dict[str, Any] = {"target": "libraw-jpeg", "mixed": True, "cache": cache}
         self.train = fivek(data, camera, "train", **how)
         test = fivek(data, camera, "test", **how)

@@ -30,3 +30,4 @@ from .unet import UNet as UNet
 from .upward import Upward as Upward
 from .wavelet_critic import WaveletCritic as WaveletCritic
 from .wavelet_critic import criticized as criticized
+from .wavelet_critic import gradient_penalty as gradient_penalty

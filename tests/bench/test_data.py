@@ -115,7 +115,7 @@ def test_the_layout_of_fivek(pairs_of, data, tmp_path):
     (tmp_path / "NIKON_D700" / "DNG").mkdir(parents=True)
     for name in CRW[:2]:
         (tmp_path / "NIKON_D700" / "DNG" / name).symlink_to(data / "digicam_corpus" / "canon-powershot-s40" / name)
-    with pytest.raises(errors.InvalidArgument, match=r"NIKON_D700_train.txt is not there: the data are to be had from"):
+    with pytest.raises(errors.InvalidArgument, match=r"NIKON_D700_train.txt is not there: get the data from"):
         pairs_of("fivek-nikon", tmp_path)
     (tmp_path / "NIKON_D700_train.txt").write_text("CRW_0117\n")
     (tmp_path / "NIKON_D700_test.txt").write_text("CRW_0118\n")
