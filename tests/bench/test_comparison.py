@@ -70,11 +70,11 @@ def test_fivek_is_demosaiced_bilinearly_before_it_is_encoded(name):
 
 
 def scored(name, truth, made):
-    """Figures of an entrant that finds `made` in any picture, and renders grey."""
+    """Figures of an entrant that finds `made` in any picture, and renders gray."""
     sensor = torch.nn.functional.pixel_shuffle(64 + 1000 * truth, 2)
-    grey = torch.full((1, 3, *sensor.shape[2:]), 0.5)
-    ways = Ways(lambda picture, capture: made, lambda sensor, capture: grey)
-    return score(ways, Case("", sensor, CAPTURE, grey), PROTOCOLS[name])[0]
+    gray = torch.full((1, 3, *sensor.shape[2:]), 0.5)
+    ways = Ways(lambda picture, capture: made, lambda sensor, capture: gray)
+    return score(ways, Case("", sensor, CAPTURE, gray), PROTOCOLS[name])[0]
 
 
 @pytest.mark.parametrize("name", sorted(PROTOCOLS))

@@ -95,6 +95,7 @@ def test_what_another_program_trained_is_not_gone_on_with(folder, tmp_path, monk
     assert '"old"' not in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_group_of_processes_trains(folder, tmp_path):
     """As one does: the same batches, shared."""
     alone = run_of(read_results(folder / "results.json"), "u-net")
@@ -226,6 +227,7 @@ def test_by_command(run, tmp_path):
     assert "no entrant 'nobody'" in complaint and "Traceback" not in complaint
 
 
+@pytest.mark.slow
 def test_several_seeds_are_one_row(run, tmp_path):
     """Mean and deviation over runs, each of which is that of its seed; what learns nothing runs once."""
     asked = ("--entrants", "least-squares,classic", "--seeds", "0,1,0", "--workers", "1")
