@@ -30,8 +30,12 @@ def train(
     mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
     cache: Annotated[Path | None, typer.Option(help="folder where decoded files stay for other runs")] = None,
     target: Annotated[
-        str, typer.Option(help="libraw, libraw-fixed, libraw-jpeg, or camera: the picture in the RAW file")
-    ] = "libraw",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="libraw (default), libraw-fixed, libraw-jpeg (default of fivek), or camera: what it left in the file",
+        ),
+    ] = None,
     listed: Annotated[Path | None, typer.Option("--list", help="names of the files to take, a line each")] = None,
 ) -> None:
     """Train a recipe on a folder of files, or on published data.
