@@ -46,6 +46,7 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.dng")}
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_node_makes_the_same_files(tmp_path):
     pytest.importorskip("ray", reason="needs Ray: pip install isptoolkit[ray]")
     (tmp_path / "photos").mkdir()

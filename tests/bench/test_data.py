@@ -138,6 +138,7 @@ def test_the_layout_of_fivek(pairs_of, data, tmp_path):
     assert score(entrant("identity").ways(None), case, protocol)[1] is None
 
 
+@pytest.mark.slow
 def test_a_folder_of_raw_files(pairs_of, data, tmp_path):
     for name in CRW:
         shutil.copy(data / "digicam_corpus" / "canon-powershot-s40" / name, tmp_path)

@@ -228,6 +228,7 @@ def test_by_command(run, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_several_seeds_are_one_row(run, tmp_path):
     """Mean and deviation over runs, each of which is that of its seed; what learns nothing runs once."""
     asked = ("--entrants", "least-squares,classic", "--seeds", "0,1,0", "--workers", "1")

@@ -66,6 +66,7 @@ def test_without_a_compiler_the_package_installs_and_says_so_once(tmp_path):
     assert list((tmp_path / "lib").rglob("*.so")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: install gcc")
 def test_with_a_compiler_the_library_is_built(tmp_path):
     said, log = installed(tmp_path, None)

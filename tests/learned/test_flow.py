@@ -122,6 +122,7 @@ def test_recomputing_respects_frozen_parameters():
     assert all(value.grad is not None for value in flow.steps[2].parameters() if value is not flow.steps[2].log_scale)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc: run on Linux")
 def test_memory_does_not_grow_with_depth_when_recomputing():
     """The peak of a process that trains 24 blocks stays near that of 4; plain autograd's does not."""

@@ -27,7 +27,9 @@ def made(name):
     return NETWORKS[name]().eval()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("ssdnet", "rst") else ()) for name in NETWORKS]
+)
 def test_written_as_onnx_for_any_size(name, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install isptoolkit[onnx]")
     net, path = made(name), tmp_path / "net.onnx"
@@ -56,6 +58,7 @@ def test_compiled_as_one_graph(name, compiler):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * max(1.0, float(one.abs().max())))
 
 
+@pytest.mark.slow
 def test_the_default_compiler_agrees(compiler):
     net, x = made("u-net"), torch.rand(1, 3, 32, 32)
     with torch.no_grad():

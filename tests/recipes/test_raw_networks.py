@@ -219,7 +219,9 @@ def test_averaged_draws_add_noise_to_the_mean():
     assert float(off.std()) == pytest.approx(50**-0.5, rel=0.1)
 
 
-@pytest.mark.parametrize("recipe", ["ssdnet", "rst_isp_net", "aim_unet", "zero_noise"])
+@pytest.mark.parametrize(
+    "recipe", [pytest.param("ssdnet", marks=pytest.mark.slow), "rst_isp_net", "aim_unet", "zero_noise"]
+)
 def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     """The classical camera forward, the network backward."""
     (tmp_path / "raw").mkdir()

@@ -87,6 +87,7 @@ def script():
     return SCRIPT.format(tests=os.path.dirname(__file__))
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed_gives_the_same_weights(tmp_path):
     command = [sys.executable, "-c", script()]
     subprocess.run([*command, str(tmp_path / "whole"), "0"], check=True, capture_output=True, cwd=tmp_path)
