@@ -159,7 +159,7 @@ def test_training_keeps_the_round_trip():
     first = None
     for _ in range(60):
         loss = (flow(x) - target).abs().mean()
-        first = first or float(loss)
+        first = first or float(loss.detach())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
