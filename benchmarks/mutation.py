@@ -139,11 +139,11 @@ class Copy:
         try:
             if source is not None:
                 target.write_text(source)
-            return self._failed(package)
+            return self._failed(tests_of(package, path))
         finally:
             target.write_text(kept)
 
-    def _failed(self, package: str) -> bool:
+    def _failed(self, tests: list[str]) -> bool:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
         environment = {
             **os.environ,
@@ -153,14 +153,26 @@ class Copy:
             "OMP_NUM_THREADS": "1",
         }
         how: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        tests = CONFIG["packages"][package]["tests"]
         try:
             done = subprocess.run([*command, *tests], timeout=CONFIG["timeout"], text=True, **how)
         except subprocess.TimeoutExpired:
             return True
-        if done.returncode not in (0, 1, 2):  # passed, failed, or stopped while tests were collected
+        if done.returncode not in (0, 1, 2, 4):  # passed, failed, or the package or the tests could not be imported
             raise RuntimeError(f"pytest ended with status {done.returncode}:\n{done.stdout[-2000:]}")
         return done.returncode != 0
+
+
+def tests_of(package: str, path: str) -> list[str]:
+    """All test files of a package: first those that are named after the module, then those with golden outputs."""
+    stem = Path(path).stem
+    names = (stem, stem.split("_")[0], "golden")
+
+    def rank(file: Path) -> int:
+        return next((place for place, name in enumerate(names) if name in file.stem), len(names))
+
+    asked = [ROOT / folder for folder in CONFIG["packages"][package]["tests"]]
+    files = [file for test in asked for file in (sorted(test.rglob("test_*.py")) if test.is_dir() else [test])]
+    return [file.relative_to(ROOT).as_posix() for file in sorted(files, key=rank)]
 
 
 def prove(copy: Copy, package: str, modules: list[str]) -> None:
@@ -188,7 +200,7 @@ def equivalent(mutant: Mutant) -> str | None:
     return None
 
 
-def run(chosen: list[Mutant], workers: int, again: bool) -> dict[str, str]:
+def run(chosen: list[Mutant], workers: int, again: bool, proven: bool) -> dict[str, str]:
     """Try all that have not been tried, and keep what came of it; outcomes by key."""
     rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.is_file() else []
     outcomes = {row["key"]: row["outcome"] for row in rows if not (again and row["outcome"] == "survived")}
@@ -228,7 +240,7 @@ def run(chosen: list[Mutant], workers: int, again: bool) -> dict[str, str]:
             modules: dict[str, set[str]] = {}
             for mutant in waiting:
                 modules.setdefault(mutant.package, set()).add(mutant.path)
-            proofs = [(package, sorted(paths)) for package, paths in modules.items()]
+            proofs = [(package, sorted(paths)) for package, paths in modules.items() if not proven]
             list(pool.map(lambda proof: with_copy(lambda copy: prove(copy, *proof)), proofs))
             print(f"the tests see the copies of {sum(len(paths) for _, paths in proofs)} modules", flush=True)
             list(pool.map(tried, waiting))
@@ -254,6 +266,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=CONFIG["sample"], help="how many changes are tried")
     parser.add_argument("--workers", type=int, default=2, help="changes that are tried at once")
     parser.add_argument("--again", action="store_true", help="try those that survived once more")
+    parser.add_argument("--proven", action="store_true", help="go on with a run that has checked the copies")
     parser.add_argument("--list", action="store_true", help="print the sample and stop")
     asked = parser.parse_args()
     chosen = drawn(asked.only, asked.sample)
@@ -261,7 +274,7 @@ def main() -> None:
         for mutant in chosen:
             print(f"{mutant.path}:{mutant.number} {mutant.operator}: {mutant.line.strip()} -> {mutant.changed.strip()}")
         return
-    print(table(chosen, run(chosen, asked.workers, asked.again)))
+    print(table(chosen, run(chosen, asked.workers, asked.again, asked.proven)))
 
 
 if __name__ == "__main__":
