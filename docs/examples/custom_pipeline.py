@@ -1,14 +1,14 @@
-"""A pipeline of your own, fitted by gradient
-==========================================
+"""Build a pipeline and fit it by gradient descent
+===============================================
 
-Build a small camera, swap one of its stages for another curve, and recover its white-balance gains from a picture that
-it took: what a stage reads from the capture it also takes as an ``nn.Parameter``.
+Build a small camera, swap its display curve for another, and recover its white-balance gains from one of its images.
+Any value that a stage reads from the capture can instead be passed to its constructor as an ``nn.Parameter``.
 """
 
 # %%
 # A camera and a scene
 # --------------------
-# The scene is a photograph read backwards through the camera: the mosaic that this sensor would have recorded.
+# The scene is a photograph passed through the camera's inverse: the mosaic that this sensor would have recorded.
 
 import matplotlib.pyplot as plt
 import torch
@@ -38,14 +38,14 @@ print(camera.draw())
 # %%
 # Swap a stage
 # ------------
-# ``swap`` gives a new pipeline that shares the other stages. Here the display curve becomes a plain power of 1/1.8.
+# ``swap`` returns a new pipeline that shares the other stages. Here the display curve becomes a plain power of 1/1.8.
 
 softer = camera.swap("curve", stages.PowerCurve(gamma=1.8))
 
 # %%
 # Fit the gains
 # -------------
-# Forget the gains, start from 1, and let the picture say what they were.
+# Discard the gains, start from 1, and recover them from the image.
 
 gains = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
 fitted = camera.swap("balance", stages.WhiteBalance(gains=gains))
@@ -72,8 +72,8 @@ def show(axes, image, title):
 
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained")
 show(axes[0], picture, "the camera")
-show(axes[1], softer(sensor, capture), "curve swapped for a power of 1/1.8")
-show(axes[2], start, "gains forgotten")
+show(axes[1], softer(sensor, capture), "curve: power of 1/1.8")
+show(axes[2], start, "gains discarded")
 show(axes[3], fitted(sensor, capture), "gains fitted")
 
 figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
@@ -81,6 +81,6 @@ for index, (name, color) in enumerate((("red", "#c0392b"), ("green", "#2e8b57"),
     axis.plot([float(step[index]) for step in path], color=color)
     axis.axhline(float(capture.gains[0, index]), color=color, linestyle=":", linewidth=1)
     axis.annotate(name, (len(path) - 1, float(path[-1][index])), (5, -3), textcoords="offset points", color=color)
-axis.set(xlabel="step", ylabel="gain", title="The fitted gains reach the true ones (dotted)")
+axis.set(xlabel="step", ylabel="gain", title="The fitted gains converge to the true ones (dotted)")
 axis.spines[["top", "right"]].set_visible(False)
 axis.margins(x=0)

@@ -1,14 +1,14 @@
 """Three ways to demosaic
 ======================
 
-A color filter array measures one color per pixel; a demosaic fills in the other two. All three methods keep the
-measured samples bit for bit, so sampling their pictures again returns the same mosaic. They differ in what they invent
-between the samples, which fine detail shows best.
+A color filter array measures one color per pixel, and demosaicing fills in the other two. All three methods keep the
+measured samples bit for bit, so sampling their output again returns the same mosaic. They differ in how they fill in
+the missing values, which is most visible in fine detail.
 """
 
 # %%
-# Two hard subjects: a zone plate, whose rings get finer up to the limit of the sensor, and a photograph at half its
-# size, so that its detail is as fine as its pixels.
+# Two difficult subjects: a zone plate, whose rings get finer toward the resolution limit of the sensor, and a photograph
+# reduced to half its size, so that its detail is as fine as its pixels.
 
 import matplotlib.pyplot as plt
 import torch
@@ -34,7 +34,7 @@ methods = {
 inner = (..., slice(8, -8), slice(8, -8))
 
 # %%
-# Sample each subject on the mosaic, demosaic it, and check what the contract promises.
+# Sample each subject with the mosaic, demosaic it, and check the contract's promise.
 
 sample = stages.Mosaic()
 figure, axes = plt.subplots(2, 4, figsize=(12, 6.4), layout="constrained")
@@ -51,5 +51,5 @@ for axis in axes.flat:
     axis.set_axis_off()
 
 # %%
-# Bilinear interpolation turns fine rings into rainbows. Malvar's filters borrow detail from the color at hand; Menon's
-# method chooses at every pixel the direction along which the colors change least.
+# Bilinear interpolation turns fine rings into rainbows. Malvar's filters borrow detail from the color measured at each
+# pixel; Menon's method interpolates along the direction in which the colors change least.

@@ -1,8 +1,8 @@
-"""Does my stage keep its promise?
-===============================
+"""Does my stage honor its contract?
+=================================
 
-The law checker that tests the package's own stages is public. Here it meets a gamma curve with two mistakes, one after
-the other.
+The law checker that tests the built-in stages is public. Here it finds two mistakes in a gamma curve, one after the
+other.
 """
 
 # %%
@@ -19,7 +19,7 @@ from isptoolkit.testing import assert_lawful, check, images
 
 
 class Gamma(Stage):
-    """A plain power of 1/2.2, for values below 0 the same as at 0."""
+    """A plain power of 1/2.2, with values below 0 clamped to 0."""
 
     takes = gives = SRGB
     contract = Contract(round_trip=0.0, re_render=0.0, condition=16.0, neutral=True)
@@ -37,14 +37,14 @@ except AssertionError as broken:
     print(broken)
 
 # %%
-# The clamp loses what lies below 0, as the noise around black does. A curve that is odd loses nothing.
+# The clamp discards values below 0, such as noise around black. An odd curve discards nothing.
 #
 # A second version
 # ----------------
 
 
 class OddGamma(Stage):
-    """An odd power of 1/2.2; the inverse uses the exponent of the other curve by mistake."""
+    """An odd power of 1/2.2 whose inverse uses the wrong exponent."""
 
     takes = gives = SRGB
     contract = Contract(round_trip=0.0, re_render=0.0, condition=16.0, neutral=True)
@@ -66,26 +66,26 @@ report = check(OddGamma(), ramp, capture)
 print(report)
 
 # %%
-# The same as a property test
-# ---------------------------
-# The Hypothesis strategies make hard inputs (exact 0 and 1, denormals, values out of range, single pixels) for tests of
-# your own. This one holds for both versions: neither lets equal channels drift apart.
+# The same check as a property test
+# ---------------------------------
+# The package's Hypothesis strategies generate hard inputs (exact 0 and 1, denormals, out-of-range values, single pixels)
+# for your own tests. This property holds for both versions: equal channels stay equal.
 
 
 @settings(max_examples=50, deadline=None, database=None)
 @given(images())
-def grey_stays_grey(image):
-    grey = image[:, :1].expand(-1, 3, -1, -1)
+def gray_stays_gray(image):
+    gray = image[:, :1].expand(-1, 3, -1, -1)
     for stage in (Gamma(), OddGamma()):
-        y = stage(grey, capture)
+        y = stage(gray, capture)
         assert torch.equal(y[:, 0], y[:, 1])
 
 
-grey_stays_grey()
+gray_stays_gray()
 
 # %%
-# Where the two err
-# -----------------
+# Where the two versions go wrong
+# -------------------------------
 
 figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
 x = ramp[0, 0, 0]
@@ -94,6 +94,6 @@ for stage, color, label, at in ((Gamma(), "#c0392b", "clamped", 20), (OddGamma()
     axis.plot(x, error, color=color)
     axis.annotate(label, (x[at], error[at]), (6, -12 if at > 99 else 4), textcoords="offset points", color=color)
 axis.axhline(0, color="0.7", linewidth=0.8)
-axis.set(xlabel="x", ylabel="inverse(forward(x)) − x", title="What the round trip gets wrong")
+axis.set(xlabel="x", ylabel="inverse(forward(x)) − x", title="Round-trip error")
 axis.spines[["top", "right"]].set_visible(False)
 axis.margins(x=0)
