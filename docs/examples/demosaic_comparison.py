@@ -7,8 +7,8 @@ the missing values, which is most visible in fine detail.
 """
 
 # %%
-# Two difficult subjects: a zone plate, whose rings get finer toward the resolution limit of the sensor, and a photograph
-# reduced to half its size, so that its detail is as fine as its pixels.
+# Two difficult subjects: a zone plate, whose rings get finer toward the resolution limit of the sensor, and a
+# photograph reduced to half its size, so that its detail is as fine as its pixels.
 
 import matplotlib.pyplot as plt
 import torch

@@ -68,8 +68,8 @@ print(report)
 # %%
 # The same check as a property test
 # ---------------------------------
-# The package's Hypothesis strategies generate hard inputs (exact 0 and 1, denormals, out-of-range values, single pixels)
-# for your own tests. This property holds for both versions: equal channels stay equal.
+# The package's Hypothesis strategies generate hard inputs (exact 0 and 1, denormals, out-of-range values, single
+# pixels) for your own tests. This property holds for both versions: equal channels stay equal.
 
 
 @settings(max_examples=50, deadline=None, database=None)
