@@ -1,4 +1,4 @@
-"""Change lines of the package one at a time and see whether the tests notice: `python -m benchmarks.mutation`.
+"""Change lines of the package one at a time and see whether the tests notice: `python benchmarks/mutation.py`.
 
 What is changed, and by which tests it has to be noticed, is declared in `mutation.toml`. A sample of all changes that
 the operators of cosmic-ray can make is drawn by a seed and tried on copies of the package, not on the checkout. Before

@@ -1,7 +1,7 @@
 """Write the tables of README and docs, and the figures of model cards, from the results in `benchmarks/results`
 and from the published figures in `isptoolkit.bench.published`.
 
-    python -m benchmarks.tables
+    python benchmarks/tables.py
 
 To be run after `isptoolkit bench PROTOCOL -o benchmarks/results/PROTOCOL`; tests compare what it would write.
 """

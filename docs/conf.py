@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 project = "isptoolkit"
-copyright = "the isptoolkit authors"
+copyright = "the isptoolkit developers"
 version = release = installed("isptoolkit")
 html_title = f"isptoolkit {release}"
 html_theme = "furo"

@@ -18,18 +18,18 @@ PUBLISHED, results_of = TABLES["PUBLISHED"], TABLES["results_of"]
 @pytest.mark.parametrize("name", ["README.md", "docs/benchmark.md", "docs/cards.md"])
 def test_tables_and_figures_are_generated(name):
     wanted = {path.relative_to(TABLES["ROOT"]).as_posix(): words for path, words in TABLES["pages"]().items()}
-    assert (TABLES["ROOT"] / name).read_text("utf-8") == wanted[name], "run python -m benchmarks.tables"
+    assert (TABLES["ROOT"] / name).read_text("utf-8") == wanted[name], "run python benchmarks/tables.py"
 
 
 @pytest.mark.parametrize("protocol", PUBLISHED)
 def test_tables_beside_the_results(protocol):
     path = TABLES["RESULTS"] / protocol / "table.md"
-    assert path.read_text("utf-8") == TABLES["pages"]()[path], "run python -m benchmarks.tables"
+    assert path.read_text("utf-8") == TABLES["pages"]()[path], "run python benchmarks/tables.py"
 
 
 def test_images_are_copies():
     for copy, original in TABLES["IMAGES"].items():
-        assert copy.read_bytes() == original.read_bytes(), "run python -m benchmarks.tables"
+        assert copy.read_bytes() == original.read_bytes(), "run python benchmarks/tables.py"
 
 
 def test_figures_of_cards_are_found():

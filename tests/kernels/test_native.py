@@ -35,7 +35,7 @@ def installed(folder, compiler):
     source = folder / "source"
     for part in ("isptoolkit", "recipes"):
         shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
-    for part in ("pyproject.toml", "README.md", "LICENSE"):
+    for part in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / part, source)
     environment = os.environ | ({"CC": compiler} if compiler else {})
     command = [
