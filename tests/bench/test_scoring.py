@@ -1,7 +1,11 @@
 """Where an entrant loses something, stage by stage."""
 
+import io
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from isptoolkit import presets
 from isptoolkit.bench import PROTOCOLS
@@ -9,7 +13,7 @@ from isptoolkit.bench.case import Case
 from isptoolkit.bench.entrant import Ways
 from isptoolkit.bench.entrants import entrant
 from isptoolkit.bench.micro import Micro
-from isptoolkit.bench.scoring import by_stage, cost, score
+from isptoolkit.bench.scoring import by_stage, cost, score, through_file
 from isptoolkit.learned.raw_network import planes
 
 
@@ -52,3 +56,14 @@ def test_cost_is_counted():
     """Multiply-adds of a matrix for each pixel of the picture, and no parameters."""
     found = cost(entrant("classic").ways(None), Micro().cases[0])
     assert found == {"parameters": 0, "MAC per pixel": 9.0}
+    assert cost(entrant("identity").ways(None), Micro().cases[0]) == {"parameters": 0, "MAC per pixel": 0.0}
+
+
+def test_a_file_is_of_quality_90_and_422():
+    """As Pillow writes it under those names."""
+    torch.manual_seed(0)
+    picture, file = torch.rand(1, 3, 24, 40), io.BytesIO()
+    codes = (255 * picture[0]).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(codes).save(file, "JPEG", quality=90, subsampling="4:2:2")
+    expected = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None] / 255
+    assert torch.equal(through_file(picture), expected)

@@ -63,6 +63,7 @@ def test_tiles_are_aligned_however_they_are_turned(phone, patch):
     )
     assert float(off.max()) < 8 and float(off.mean()) < 0.6  # the JPEG
     assert float(moved.mean()) > 5
+    assert source.batch(0, 1, 2, seed=3, rank=0, world=1).sensor.shape == (1, 1, 2, 2)  # the smallest patch
     again = source.batch(1, 4, patch, seed=3, rank=1, world=2)
     assert torch.equal(again.sensor, batch.sensor[1::2]) and torch.equal(again.target, batch.target[1::2])
     assert not torch.equal(source.batch(2, 4, patch, seed=3, rank=0, world=1).sensor, batch.sensor)
