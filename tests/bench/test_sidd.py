@@ -13,7 +13,7 @@ from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.entrants import entrant, entrants_of
 from isptoolkit.bench.scoring import score
 from isptoolkit.bench.sidd import Sidd
-from isptoolkit.data.sidd import PHASES, SCENES
+from isptoolkit.data.sidd import PHASES, SCENES, _check_range
 from isptoolkit.stages.cfa import site_channels
 
 ROWS = 3
@@ -173,3 +173,11 @@ def test_hostile_frames(folder, tmp_path_factory):
             make(file)
         with pytest.raises(errors.UnreadableFile, match=told):
             source.batch(0, 1, 64)
+
+
+def test_noise_may_leave_the_range_by_half():
+    """And not by more; what is not a number is refused too."""
+    _check_range(np.array([-0.5, 1.5]), "frame.mat")
+    for wrong in (-0.5001, 1.5001, np.nan):
+        with pytest.raises(errors.UnreadableFile, match="frame.mat holds numbers from"):
+            _check_range(np.array([0.5, wrong]), "frame.mat")

@@ -138,3 +138,31 @@ def test_values_of_the_command_go_where_they_belong():
     assert (training.steps, training.patch, config.widths) == (7, ((0, 8), (3, 16)), (4, 8))
     with pytest.raises(errors.InvalidArgument, match="--set depth: the names are .*widths"):
         _configured({"depth": 3}, Config())
+
+
+def test_defaults():
+    """Those of the program of a recipe are set with --set; these stay, since runs that were begun rely on them."""
+    assert Training() == Training(
+        steps=1000,
+        batch=4,
+        patch=128,
+        optimizer="adam",
+        decay=0.0,
+        clip=0.0,
+        betas=(0.9, 0.999),
+        rate=1e-4,
+        schedule="step",
+        hold=0,
+        floor=0.0,
+        milestones=(),
+        factor=0.5,
+        accumulate=1,
+        average=0.0,
+        seed=0,
+        keep_every=100,
+        draw_every=0,
+        events=False,
+        critic_rate=4e-4,
+        critic_steps=3,
+        precision="no",
+    )
