@@ -56,10 +56,14 @@ def chain_of(
     return changed if isinstance(changed, Pipeline) else Pipeline(stage=changed)
 
 
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*")
+"""What stands for a string without quotes."""
+
+
 def setting(text: str) -> tuple[str, Any]:
     """The name and the value of `stage.value=VALUE`; a VALUE that is a bare word is a string."""
     name, equals, value = (part.strip() for part in text.partition("="))
-    if name and equals and value.replace("-", "_").isidentifier() and value not in ("true", "false", "inf", "nan"):
+    if name and equals and _WORD.fullmatch(value) and value not in ("true", "false", "inf", "nan"):
         return name, value
     try:
         if not equals or not name:

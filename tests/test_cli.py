@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from isptoolkit import presets, read_image
+from isptoolkit.command_input import setting
 
 STAGE = """
 from isptoolkit import SRGB, Contract, Stage
@@ -211,3 +212,20 @@ def test_the_installed_command_leaves_no_traceback(tmp_path):
     done = subprocess.run([script, "render", "none.CRW", "-o", "out.png"], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=word", "word"),
+        ("a=two-words", "two-words"),
+        ("a=-5", -5),
+        ("a=-1e3", -1000.0),
+        ("a=-inf", float("-inf")),
+        ("a=true", True),
+        ("a=[1, 2]", [1, 2]),
+    ],
+)
+def test_values_of_settings(text, value):
+    """Bare words are strings, also with a hyphen; negative numbers stay numbers."""
+    assert setting(text) == ("a", value) and type(setting(text)[1]) is type(value)
