@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ..capture import Capture
 from ..contract import Contract
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, InvalidTensor
 from ..spaces import SRGB
 from ..stage import Quantity, Stage
 from .jpeg import CHROMINANCE, LUMINANCE
@@ -43,6 +43,7 @@ class DiffJpeg(Stage):
 
     Raises:
         InvalidArgument: for values outside these, also in `forward` where a tensor holds the quality.
+        InvalidTensor: in `forward`, for several qualities that are not one for each picture.
 
     Source: Xing, Qian, Chen, "Invertible image signal processing", CVPR 2021, and `utils/JPEG.py` of
     github.com/yzxing87/Invertible-ISP; ITU-T T.81, tables K.1 and K.2.
@@ -64,8 +65,8 @@ class DiffJpeg(Stage):
         super().__init__()
         if rounding not in ("hard", *ROUNDINGS):
             raise InvalidArgument(f"DiffJpeg: rounding is hard, {', '.join(ROUNDINGS)}, got {rounding!r}")
-        if terms < 1:
-            raise InvalidArgument(f"DiffJpeg: the series has at least 1 term, got {terms}")
+        if not isinstance(terms, int) or terms < 1:
+            raise InvalidArgument(f"DiffJpeg: terms is a whole number of at least 1, got {terms!r}")
         self.hold("quality", quality, ())
         _check_quality(self.quality)
         self.rounding, self.terms, self.transposed = rounding, terms, transposed
@@ -76,17 +77,24 @@ class DiffJpeg(Stage):
         self.contract = Contract(None, None, differentiable=rounding not in ("hard", "straight-through"), reach=None)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        # In half precision the DCT alone is off by more than a quantizer.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._coded(x.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
+
+    def _coded(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         whole = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
         y, *colors = torch.einsum("kc,bchw->kbhw", x.new_tensor(_FROM_RGB), 255 * whole)
         luma, chroma = self.quantizers().to(x.device).unbind(1)
+        if len(luma) not in (1, len(x)):
+            raise InvalidTensor(f"DiffJpeg: {len(luma)} qualities for {len(x)} pictures")
         rounding = torch.round if self.rounding == "hard" else rounding_of(self.rounding, self.terms)
         planes = [real_blocks(y, luma, rounding)]
         for color in colors:
             small = real_blocks(F.avg_pool2d(color, 2) + 128, chroma, rounding) - 128
             planes.append(small.repeat_interleave(2, 1).repeat_interleave(2, 2))
-        made = torch.einsum("ck,kbhw->bchw", x.new_tensor(_TO_RGB), torch.stack(planes))
-        return made[..., :height, :width].clamp(0, 255) / 255
+        output = torch.einsum("ck,kbhw->bchw", x.new_tensor(_TO_RGB), torch.stack(planes))
+        return output[..., :height, :width].clamp(0, 255) / 255
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y

@@ -95,7 +95,7 @@ class Jpeg(Stage):
             raise InvalidArgument(f"Jpeg: rounding is hard, {', '.join(ROUNDINGS)}, got {rounding!r}")
         self.hold("quality", quality, ())
         self.hold("tables", tables, (2, 8, 8))
-        if slope not in ("straight-through", *SERIES) or terms < 1:
+        if slope not in ("straight-through", *SERIES) or not isinstance(terms, int) or terms < 1:
             names = ", ".join(SERIES)
             raise InvalidArgument(f"Jpeg: slope is straight-through, {names}, with terms, got {slope!r}, {terms}")
         self.subsampling, self.rounding, self.slope, self.terms = subsampling, rounding, slope, terms

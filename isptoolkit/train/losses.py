@@ -63,6 +63,14 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
         )
     if reduction not in ("mean", "none"):
         raise InvalidArgument(f"ms_ssim_published: reduction is mean or none, got {reduction!r}")
+    with torch.autocast(output.device.type, enabled=False):  # variances are differences of nearly equal numbers
+        single = torch.promote_types(torch.promote_types(output.dtype, target.dtype), torch.float32)
+        loss = _ms_ssim_published(output.to(single), target.to(single))
+    return loss if reduction == "none" else loss.mean()
+
+
+def _ms_ssim_published(output: Tensor, target: Tensor) -> Tensor:
+    """Of each pixel, `[B,H,W]`."""
     scales = _masks(_SIGMAS, output)
     means = [_smoothed(x, scales) for x in (output, target)]
     squares = [_smoothed(x.square(), scales) - mean.square() for x, mean in zip((output, target), means, strict=True)]
@@ -72,8 +80,7 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
     luminance = (2 * product + 0.01**2) / (means[0].square() + means[1].square() + 0.01**2)
     similar = luminance[:, -1].pow(3) * contrast.pow(3).prod(1)
     error = _smoothed((output - target).abs(), _masks(_SMOOTHING, output)).mean(1)
-    loss = 200 * (0.025 * (1 - similar) + 0.975 * error)
-    return loss if reduction == "none" else loss.mean()
+    return 200 * (0.025 * (1 - similar) + 0.975 * error)
 
 
 def total_variation(x: Tensor) -> Tensor:

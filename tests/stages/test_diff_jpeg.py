@@ -125,12 +125,28 @@ def test_other_sizes_are_padded_by_repetition(size):
         ({"quality": 0.5}, "got 0.5"),
         ({"quality": [50.0, 120.0]}, "got 50 to 120"),
         ({"rounding": "rounded"}, "got 'rounded'"),
-        ({"terms": 0}, "at least 1 term, got 0"),
+        ({"terms": 0}, "at least 1, got 0"),
+        ({"terms": 2.5}, "a whole number of at least 1, got 2.5"),
     ],
 )
 def test_bad_arguments(arguments, said):
     with pytest.raises(errors.InvalidArgument, match=said):
         DiffJpeg(**arguments)
+
+
+def test_a_quality_for_each_picture():
+    with pytest.raises(errors.InvalidTensor, match="2 qualities for 3 pictures"):
+        DiffJpeg([50.0, 90.0])(torch.rand(3, 3, 16, 16), CAPTURE)
+
+
+def test_mixed_precision_does_not_change_it():
+    """In bfloat16 the transforms alone would be off by more than the quantizers."""
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(DiffJpeg()(x, CAPTURE), DiffJpeg()(x, CAPTURE))
+        mixed = DiffJpeg()(x, CAPTURE)
+    assert torch.equal(mixed, DiffJpeg()(x, CAPTURE))
+    assert DiffJpeg()(x.bfloat16(), CAPTURE).dtype == torch.bfloat16
 
 
 def test_a_quality_that_left_its_range():

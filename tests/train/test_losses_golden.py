@@ -24,6 +24,16 @@ def test_golden_ms_ssim(golden):
     assert float(exact.detach()) == pytest.approx(golden.meta["values"]["ms_ssim_float64"], rel=1e-12)
 
 
+def test_ms_ssim_in_mixed_precision():
+    """Its variances are differences of nearly equal numbers, which bfloat16 does not have."""
+    target = 0.4 + 0.02 * torch.rand(1, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    output = target + 0.002
+    expected = float(losses.ms_ssim_published(output, target))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert float(losses.ms_ssim_published(output, target)) == expected
+        assert float(losses.ms_ssim_published(output.bfloat16(), target)) < 100 * expected
+
+
 def test_golden_ms_ssim_of_later_kornia(golden):
     """The one that looks at every plane at every scale."""
     golden.check("value_ms_ssim_kornia_0_9", losses.ms_ssim(golden["x"], golden["y"]), tolerance=1e-5 * 4.986)
