@@ -232,6 +232,12 @@ _KEY = re.compile(
 )
 
 
+_KEYS_OF_A_BLOCK = 35
+"""Tensors: five of the 1x1 convolution, weights and biases of three networks of five layers."""
+_MOST_GROWTH = 4096
+"""Of a checkpoint that is read; the published one has 32."""
+
+
 def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
     """The network of a published checkpoint.
 
@@ -255,21 +261,26 @@ def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
     first = own.get("flow.steps.1.r.convs.0.weight")
     if first is None:
         raise UnreadableFile("not a checkpoint of InvISP: it lacks operations.0.F.conv1.weight")
-    if first.shape[1:] != (2, 3, 3) or not 0 < len(first) < 2**16:
+    if first.shape[1:] != (2, 3, 3) or not 0 < len(first) <= _MOST_GROWTH:
         shape = list(first.shape)
         raise UnreadableFile(
             f"the checkpoint of InvISP has operations.0.F.conv1.weight as {shape}, not [growth, 2, 3, 3]"
         )
+    if (blocks - 1) * _KEYS_OF_A_BLOCK > len(own):
+        raise UnreadableFile(f"the checkpoint of InvISP has {len(own)} tensors for {blocks} blocks: some are missing")
     with torch.device("meta"):  # nothing is allocated for what the file does not hold
-        wanted = InvISP(blocks, growth=len(first)).state_dict()
-    for name, value in wanted.items():
+        made = InvISP(blocks, growth=len(first))
+    for name, value in made.state_dict().items():
         if name not in own:
             raise UnreadableFile(f"the checkpoint of InvISP lacks {official_key(name)}")
-        if own[name].shape != value.shape or own[name].dtype != value.dtype:
+        given = own[name]
+        if given.shape != value.shape or given.dtype != value.dtype:
             raise UnreadableFile(
-                f"the checkpoint of InvISP has {official_key(name)} as {list(own[name].shape)} {own[name].dtype}, "
+                f"the checkpoint of InvISP has {official_key(name)} as {list(given.shape)} {given.dtype}, "
                 f"not {list(value.shape)} {value.dtype}"
             )
+        if given.layout != torch.strided or given.is_meta or not given.is_contiguous():
+            raise UnreadableFile(f"the checkpoint of InvISP does not hold every number of {official_key(name)}")
     made = InvISP(blocks, growth=len(first))
     made.load_state_dict(own)
     return made.eval()

@@ -191,10 +191,25 @@ def test_states_of_other_networks_are_refused(official, change, said):
 
 
 def test_a_wide_network_is_refused_before_it_is_allocated(official):
-    """Its convolutions would take 150 GB each; the file holds one number."""
-    wide = {"operations.0.F.conv1.weight": torch.zeros(1).expand(65535, 2, 3, 3)}
-    with pytest.raises(errors.UnreadableFile, match=r"conv1\.bias as \[32\] torch.float32, not \[65535\]"):
-        invisp.load_official(official.state_dict() | wide)
+    """Its convolutions would take gigabytes; the file holds one number for each."""
+    first = "operations.0.F.conv1.weight"
+    for growth, said in ((65535, r"as \[65535, 2, 3, 3\], not"), (4096, "does not hold every number of")):
+        with pytest.raises(errors.UnreadableFile, match=said):
+            invisp.load_official(official.state_dict() | {first: torch.zeros(1).expand(growth, 2, 3, 3)})
+    with torch.device("meta"):
+        shapes = invisp.official_state(invisp.InvISP(1, growth=2000))
+    crafted = {key: torch.zeros(1, dtype=value.dtype).expand(value.shape) for key, value in shapes.items()}
+    with pytest.raises(errors.UnreadableFile, match="does not hold every number of operations.0"):
+        invisp.load_official(crafted)
+    with pytest.raises(errors.UnreadableFile, match="does not hold every number of operations.0"):
+        invisp.load_official(shapes)
+
+
+def test_many_blocks_of_nothing_are_refused_at_once():
+    state = {f"operations.{n}.invconv.p": torch.eye(3) for n in range(5000)}
+    state["operations.0.F.conv1.weight"] = torch.zeros(32, 2, 3, 3)
+    with pytest.raises(errors.UnreadableFile, match="5001 tensors for 5000 blocks"):
+        invisp.load_official(state)
 
 
 def test_keys_translate_both_ways():
