@@ -227,11 +227,14 @@ def _frame(path: Path, read: Callable[[Any], Any]) -> Any:
         raise MissingPackage('frames of SIDD-Medium are read with h5py: pip install "isptoolkit[sidd]"') from None
     try:
         with h5py.File(path, "r") as file:
-            frame = file["x"]
-            # A frame may lie in another file, which is none of the data's.
-            here = isinstance(file.get("x", getlink=True), h5py.HardLink) and isinstance(frame, h5py.Dataset)
-            if not here or frame.external or frame.is_virtual or frame.ndim != 2:
+            # A link could lead to another file, which is none of the data's: it is not followed.
+            if not isinstance(file.get("x", getlink=True), h5py.HardLink):
                 raise UnreadableFile(f"{path} holds no frame itself")
+            frame = file["x"]
+            if not isinstance(frame, h5py.Dataset) or frame.external or frame.is_virtual or frame.ndim != 2:
+                raise UnreadableFile(f"{path} holds no frame itself")
+            if frame.dtype.kind != "f":
+                raise UnreadableFile(f"{path} holds a frame of {frame.dtype}, not of floating-point numbers")
             return read(frame)
     except (OSError, KeyError) as error:
         raise UnreadableFile(f"{path} is no whole HDF5 file with the frame x ({error}): download it again") from None

@@ -1,5 +1,6 @@
 """Published layouts, written small by the tests: read as they are meant, and half-downloaded ones named as such."""
 
+import io
 import shutil
 
 import numpy as np
@@ -87,9 +88,14 @@ def test_half_downloaded_tiles(pairs_of, phone, tmp_path):
     cut.write_bytes(cut.read_bytes()[:5000])
     with pytest.raises(errors.UnreadableFile, match="0011_0.npy is not a whole array"):
         pairs_of("aim22-s7", phone)
-    cut.write_bytes(b"")
-    with pytest.raises(errors.UnreadableFile, match="0011_0.npy is not a whole array"):
-        pairs_of("aim22-s7", phone)
+    archive = io.BytesIO()
+    np.savez(archive, raw=np.zeros((252, 252, 4), np.uint16))
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(huge, {"descr": "<u2", "fortran_order": False, "shape": (2**62, 2**62, 4)})
+    for content in (b"", archive.getvalue(), b"PK\3\4" + bytes(60), huge.getvalue(), huge.getvalue()[:10] + b"[" * 118):
+        cut.write_bytes(content)
+        with pytest.raises(errors.UnreadableFile, match="0011_0.npy is not a whole array"):
+            pairs_of("aim22-s7", phone)
 
 
 def test_wrong_depths_and_sizes(pairs_of, phone):

@@ -166,6 +166,8 @@ def test_hostile_frames(folder, tmp_path_factory):
         (lambda file: file.__setitem__("x", h5py.ExternalLink(str(other), "x")), "holds no frame itself"),
         (lambda file: file.create_group("x"), "holds no frame itself"),
         (lambda file: file.create_dataset("x", data=np.zeros((3, 200, 120))), "holds no frame itself"),
+        (lambda file: file.create_dataset("x", data=np.zeros((200, 120), "S4")), "a frame of .*S4, not of floating"),
+        (lambda file: file.create_dataset("x", data=np.zeros((200, 120), complex)), "a frame of complex128, not of"),
         (lambda file: file.create_dataset("x", data=np.zeros((198, 120))), r"has \(198, 120\) pixels, .*\(200, 120\)"),
         (lambda file: file.create_dataset("x", data=np.full((200, 120), 1023.0)), "holds numbers from 1023 to 1023"),
     ):
