@@ -75,6 +75,8 @@ class Config:
 
 SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
 """For two cores."""
+PUBLISHED = Config(supervision="training", published_loss=True)
+"""As the program trains: the target moved by the error, its own losses."""
 TINY = replace(SMALL, width=8, middle=1)
 """For a minute on two cores."""
 
@@ -131,8 +133,11 @@ class SSDNet(nn.Module):
     def softened(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """The planes, and their deviations where there is a branch."""
         picture = self._rendered(x)
+        mean = self._cropped(self.out(picture), x)
         deviation = None if self.branch is None else self._cropped(self.branch(picture), x)
-        return self._cropped(self.out(picture), x), deviation
+        if self.config.published_loss:
+            return mean.clamp(0, 1), None if deviation is None else deviation.clamp(0, 1)
+        return mean, deviation
 
     def _cropped(self, made: Tensor, x: Tensor) -> Tensor:
         cell = 2 if self.config.inputs == 3 else 1
@@ -203,8 +208,6 @@ class Objective(nn.Module):
         seen, wanted = self._sides(batch)
         mean, deviation = self.net.softened(seen)
         published = self.config.published_loss
-        if published:
-            mean, deviation = mean.clamp(0, 1), None if deviation is None else deviation.clamp(0, 1)
         error = (mean - wanted).abs().mean()
         if deviation is None:
             return clamped_error(mean, wanted) if published else error, {"raw": error.detach()}
