@@ -37,6 +37,8 @@ class Config:
             raise InvalidArgument(f"aim_unet: at least two widths, got {self.widths}")
 
 
+PUBLISHED = Config(sites=False)
+"""As the starter program has it."""
 SMALL = Config(widths=(16, 32, 64))
 """For two cores."""
 

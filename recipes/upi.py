@@ -170,6 +170,10 @@ def process_published(mosaic: Tensor, capture: Capture) -> Tensor:
     return _fused_published(mosaic.device).forward(mosaic, plain)
 
 
+_DOMAINS = ("srgb", "srgb-published", "raw")
+_LINES = {"upi": UPI, "sidd": SIDD}
+
+
 @dataclass(frozen=True)
 class Config:
     """Of the denoiser.
@@ -191,6 +195,10 @@ class Config:
         if self.domain not in _DOMAINS or self.line not in _LINES:
             known = f"domain is {', '.join(_DOMAINS)}, line {', '.join(_LINES)}"
             raise InvalidArgument(f"upi: {known}, got {self.domain!r}, {self.line!r}")
+
+
+PUBLISHED = Config(domain="srgb-published", scaled=False)
+"""The published program: plain samples and variances, the loss after a rendering without brightness and tone curve."""
 
 
 class Denoiser(Stage):
@@ -227,10 +235,11 @@ class Denoiser(Stage):
         if capture.noise is None:
             raise MissingMetadata("Denoiser: the capture does not state its noise: capture.replace(noise=...)")
         shot, read = capture.noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
-        noise = (shot * x + read).clamp(min=0).expand_as(x)
+        noise = (shot * x + read).expand_as(x)
         if not self.scaled:
             made: Tensor = x + self.net(torch.cat((x, noise), 1))
             return made
+        noise = noise.clamp(min=0)
         unit = noise.sqrt().mean((1, 2, 3), keepdim=True).clamp(min=1e-6)
         made = x + unit * self.net(torch.cat((x, noise.sqrt()), 1) / unit)
         return made
@@ -256,15 +265,18 @@ class Objective(nn.Module):
         clean, denoised = self._pair(batch)
         if self.config.domain == "raw":
             return (denoised - clean).abs().mean(), {}
-        work = _processed if self.config.domain == "srgb" else _processed_as_published
-        made, wanted = (work(x, batch.capture) for x in (denoised, clean))
+        made, wanted = (self._picture(x, batch.capture) for x in (denoised, clean))
         return (made - wanted).abs().mean(), {"raw": (denoised - clean).detach().abs().mean()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """Noisy, denoised and clean, processed."""
         clean, denoised = self._pair(batch)
         shown = {"noisy": stages.Levels()(batch.sensor, batch.capture), "denoised": denoised, "clean": clean}
-        return {name: _processed(x, batch.capture) for name, x in shown.items()}
+        return {name: self._picture(x, batch.capture) for name, x in shown.items()}
+
+    def _picture(self, x: Tensor, capture: Capture) -> Tensor:
+        """As the loss sees it."""
+        return (_processed_as_published if self.config.domain == "srgb-published" else _processed)(x, capture)
 
     def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mosaics of black 0 and white 1."""
@@ -315,8 +327,6 @@ def source(data: Path, config: Config, on_file: Callable[[int, int], None] | Non
 
 _STRIP = 256
 """Rows; even, so that every strip begins with the same site."""
-_LINES = {"upi": UPI, "sidd": SIDD}
-_DOMAINS = ("srgb", "srgb-published", "raw")
 
 
 @functools.cache

@@ -23,7 +23,7 @@ def published(key):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_golden(dtype):
-    stage = aim_unet.build(aim_unet.Config(sites=False))
+    stage = aim_unet.build(aim_unet.PUBLISHED)
     load_published(stage.net, GOLDEN.weights(), published)
     seen = []
     stage.net.head.register_forward_hook(lambda module, inputs, output: seen.append(output))

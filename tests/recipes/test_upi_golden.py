@@ -146,3 +146,11 @@ def test_loss_in_our_photograph_by_the_golden_matrix():
     assert float(value) == pytest.approx(expected, rel=1e-9)
     published, _ = loss("srgb-published", field(noisy), field(clean), capture)
     assert abs(float(published) - expected) > 0.01
+
+
+def test_golden_variances_below_zero():
+    """The program gives its network the line of the noise, also where a sample below black makes it negative."""
+    denoiser, seen = upi.Denoiser((4, 8), upi.PUBLISHED.scaled), []
+    denoiser.net.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    denoiser(torch.full((1, 4, 8, 8), -0.5), Capture.of("RGGB", noise=(1e-2, 1e-4)))
+    torch.testing.assert_close(seen[0][:, 4:], torch.full((1, 4, 8, 8), -0.5 * 1e-2 + 1e-4))
