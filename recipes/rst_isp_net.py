@@ -6,6 +6,7 @@ ECCV workshops 2022). `PUBLISHED` is their program.
 """
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,12 +72,12 @@ class Config:
         if len(self.widths) != 6 or self.widths[-1] % 16 or self.tail not in (1, 2):
             given = f"{self.widths}, {self.tail}"
             raise InvalidArgument(f"rst_isp_net: six widths, the last of 16s, and a tail of 1 or 2, got {given}")
-        if self.borders not in BORDERS or not self.epsilon >= 0:
+        if self.borders not in BORDERS or not 0 <= self.epsilon < math.inf:
             given = f"{self.borders!r} and {self.epsilon}"
             raise InvalidArgument(f"rst_isp_net: borders are {' or '.join(BORDERS)}, epsilon is from 0, got {given}")
         errors = (self.l1, self.ms_ssim, self.ms_ssim_published)
         weights = (*errors, self.variation, self.variation_sum, self.adversarial)
-        if min(weights) < 0 or sum(errors) == 0:
+        if not all(0 <= weight < math.inf for weight in weights) or sum(errors) == 0:
             raise InvalidArgument(f"rst_isp_net: weights from 0, one of l1 and ms_ssim above it, got {weights}")
 
 
@@ -191,7 +192,8 @@ def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
     >>> build(SMALL)(torch.zeros(1, 3, 18, 22), Capture.of("RGGB")).isfinite().all()
     tensor(True)
     """
-    return RawNetwork(RSTISPNet(config), gives)
+    net = RSTISPNet(config)
+    return RawNetwork(net, gives, phases=not net.published)
 
 
 def load(path: Path) -> Pipeline:
@@ -204,7 +206,7 @@ def load(path: Path) -> Pipeline:
         UnreadableFile: for another file.
     """
     net = load_trained(path, "rst_isp_net", "net", lambda values: RSTISPNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net).eval())
+    return presets.classic_undone_by(RawNetwork(net, phases=not net.published).eval())
 
 
 class Objective(nn.Module):

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from ..capture import Capture
 from ..contract import Contract
-from ..errors import InvalidArgument, InvalidSize
+from ..errors import InvalidArgument, InvalidCapture, InvalidSize
 from ..spaces import MOSAIC, PACKED, SRGB, Space
 from ..stage import Stage
 from ..stages import Levels
@@ -22,9 +22,11 @@ class RawNetwork(Stage):
         net: `[B,3,H,W]` to `[B,4,H/2,W/2]`.
         gives: PACKED, or MOSAIC `[B,1,H,W]`.
         cell: what the network needs in height and width.
+        phases: accept every phase; a network whose sizes leave no room to move the picture takes RGGB alone.
 
     Raises:
         InvalidArgument: for another space.
+        InvalidCapture: in `forward`, for another phase than RGGB where `phases` is false.
         InvalidSize: in `forward`, for odd sizes and sizes below the cell.
 
     >>> import torch
@@ -36,11 +38,11 @@ class RawNetwork(Stage):
 
     takes = SRGB
 
-    def __init__(self, net: nn.Module, gives: Space = PACKED, cell: int = 2) -> None:
+    def __init__(self, net: nn.Module, gives: Space = PACKED, cell: int = 2, phases: bool = True) -> None:
         super().__init__()
         if gives not in (PACKED, MOSAIC):
             raise InvalidArgument(f"RawNetwork gives {PACKED.name} or {MOSAIC.name}, got {gives.name}")
-        self.net, self.gives, self.cell = net, gives, cell
+        self.net, self.gives, self.cell, self.phases = net, gives, cell, phases
         self.contract = Contract(None, None, reach=None)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
@@ -50,6 +52,8 @@ class RawNetwork(Stage):
                 f"{type(self.net).__name__} takes even sizes from {self.cell} pixels, got {height} x {width}"
             )
         top, left = _SHIFTS[capture.cfa]
+        if (top or left) and not self.phases:
+            raise InvalidCapture(f"{type(self.net).__name__} as it is configured takes RGGB alone, got {capture.cfa}")
         made: Tensor = self.net(F.pad(x, (left, left, top, top), mode="replicate"))
         if not self.training:
             made = made.clamp(0, 1)

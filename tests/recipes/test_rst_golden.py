@@ -109,6 +109,14 @@ def test_golden_sizes(tail, rest):
         assert net(torch.rand(1, 3, height, width)).shape == (1, 4, height // 2, width // 2)
 
 
+def test_golden_borders_take_one_phase():
+    """Moved by a pixel, a picture has no size that they take."""
+    stage = rst_isp_net.build(replace(rst_isp_net.SMALL, borders="published")).eval()
+    assert stage(torch.rand(1, 3, 24, 40), Capture.of("RGGB")).shape == (1, 4, 12, 20)
+    with pytest.raises(errors.InvalidCapture, match="takes RGGB alone, got GRBG"):
+        stage(torch.rand(1, 3, 24, 40), Capture.of("GRBG"))
+
+
 def test_golden_black_pictures():
     """NaN in the program; the epsilon avoids it, whatever the borders."""
     torch.manual_seed(0)
@@ -181,7 +189,9 @@ def test_golden_penalty_is_of_pixels_that_the_critic_sees():
     assert kept == [False, True]  # only the test asks the network for gradients
 
 
-@pytest.mark.parametrize("config", [{"borders": "zero"}, {"epsilon": -1e-5}, {"epsilon": float("nan")}], ids=str)
+@pytest.mark.parametrize(
+    "config", [{"borders": "zero"}, {"epsilon": -1e-5}, {"epsilon": float("nan")}, {"epsilon": float("inf")}], ids=str
+)
 def test_golden_wrong_settings(config):
     with pytest.raises(errors.InvalidArgument, match="borders are repeated or published, epsilon is from 0"):
         rst_isp_net.Config(**config)
