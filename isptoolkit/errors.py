@@ -14,7 +14,7 @@ class OneWay(IspError):
 
 
 class InvalidTensor(IspError):
-    """A tensor has the wrong type, dtype, device, channel count or shape for the space that it is said to be in."""
+    """A tensor has the wrong type, dtype, device, channel count or shape for its space, or holds NaN or infinity."""
 
 
 class InvalidSize(IspError):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .. import metrics
 from ..capture import Capture
+from ..errors import InvalidTensor
 from ..learned.raw_network import planes
 from ..round_trip import measure, travel
 from ..spaces import CAMERA, MOSAIC
@@ -25,6 +26,8 @@ from .protocol import Protocol
 _MS_SSIM = 161
 _MAX_PSNR = 999.0
 """In dB, of equal samples: the scoring program of the AIM 2022 challenge."""
+_OPTIONAL = ("highlight hue",)
+"""Undefined for some pictures, whatever the entrant does."""
 Metric = Callable[[Tensor, Tensor], float]
 """Of two pictures `[1,3,H,W]`."""
 
@@ -62,23 +65,28 @@ def score(
 
     Where the protocol's pictures are the entrants' own, one that does not render has no RAW either. With a perceptual
     metric, such as that of `isptoolkit.bench.perceptual`, rendered pictures are compared by that as well.
+
+    Raises:
+        InvalidTensor: where RAW, the rendered picture, or a metric that every picture has is not finite: left out, the
+            case would improve the mean of the others.
     """
     found: dict[str, float] = {}
     with torch.no_grad():
         rendered = None
         if ways.forward is not None:
-            rendered = ways.forward(case.sensor, case.capture).clamp(0, 1)
+            rendered = _finite(ways.forward(case.sensor, case.capture), "rendered picture", case).clamp(0, 1)
             found |= _of_pictures(rendered, case.given)
             if perceptual is not None:
                 found["sRGB LPIPS"] = perceptual(rendered, case.given)
         given = case.given
         if protocol.jpeg == "own":
             if rendered is None:
-                return _defined(found), None, None
+                return _defined(found, case), None, None
             given = through_file(rendered).to(rendered)
         start = _now(given)
         raw = ways.back(given, case.capture)
         found["seconds"] = _now(raw) - start
+        _finite(raw, "RAW", case)
         truth = planes(case.sensor, case.capture)
         made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, truth))
         found["raw PSNR"] = float(metrics.psnr(made, wanted))
@@ -87,13 +95,26 @@ def score(
             found["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
         if min(made.shape[2:]) >= _MS_SSIM:
             found["raw MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
-    return _defined(found), raw, rendered
+    return _defined(found, case), raw, rendered
 
 
-def _defined(found: dict[str, float]) -> dict[str, float]:
+def _finite(made: Tensor, what: str, case: Case) -> Tensor:
+    """The tensor itself; checked before it is clipped, which hides infinity."""
+    if wrong := int((~made.isfinite()).sum()):
+        raise InvalidTensor(
+            f"case {case.name!r}: {wrong} of {made.numel()} samples of the {what} are NaN or infinite: check the "
+            "entrant's training and the divisions and powers in it"
+        )
+    return made
+
+
+def _defined(found: dict[str, float], case: Case) -> dict[str, float]:
     """Without what a picture does not have, such as highlights; PSNR is at most 999 dB, that of equal samples."""
     bounds = {name: _MAX_PSNR if name.endswith("PSNR") else math.inf for name in found}
-    return {name: min(value, bounds[name]) for name, value in found.items() if not math.isnan(value)}
+    kept = {name: min(value, bounds[name]) for name, value in found.items() if not math.isnan(value)}
+    if lost := [name for name in found if name not in kept and name not in _OPTIONAL]:
+        raise InvalidTensor(f"case {case.name!r}: {lost[0]} of finite samples is NaN: check the metric and the target")
+    return kept
 
 
 def _now(x: Tensor) -> float:

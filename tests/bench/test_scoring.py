@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 
 from isptoolkit import presets
-from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench import PROTOCOLS, scoring
 from isptoolkit.bench.case import Case
 from isptoolkit.bench.entrant import Ways
 from isptoolkit.bench.entrants import entrant
 from isptoolkit.bench.micro import Micro
 from isptoolkit.bench.scoring import by_stage, cost, score, through_file
+from isptoolkit.errors import InvalidTensor
 from isptoolkit.learned.raw_network import planes
 
 
@@ -50,6 +51,28 @@ def test_only_psnr_is_bounded():
     dark = Case("dark", torch.full_like(case.sensor, 128.0), case.capture, case.given)
     found, *_ = score(Ways(lambda picture, capture: white), dark, PROTOCOLS["micro"])
     assert found["raw DN"] == pytest.approx(3967) and found["raw PSNR"] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("what", ["RAW", "rendered picture"])
+def test_what_is_not_finite_is_an_error(what, bad):
+    """One sample is enough; clipped, infinity would pass for white."""
+    case = Micro().cases[0]
+    raw, picture = planes(case.sensor, case.capture).clone(), case.given.clone()
+    (raw if what == "RAW" else picture)[0, 1, 2, 3] = bad
+    ways = Ways(lambda picture, capture: raw, lambda sensor, capture: picture)
+    with pytest.raises(InvalidTensor, match=f"case '{case.name}': 1 of [0-9]+ samples of the {what} are NaN"):
+        score(ways, case, PROTOCOLS["micro"])
+
+
+def test_only_hue_of_highlights_may_be_undefined(monkeypatch):
+    case = Micro().cases[0]
+    ways = entrant("classic").ways(None)
+    with pytest.raises(InvalidTensor, match=f"case '{case.name}': sRGB LPIPS of finite samples is NaN"):
+        score(ways, case, PROTOCOLS["micro"], lambda made, wanted: float("nan"))
+    monkeypatch.setattr(scoring.metrics, "highlight_hue_error", lambda made, wanted: torch.tensor([torch.nan]))
+    found, *_ = score(ways, case, PROTOCOLS["micro"], lambda made, wanted: 0.5)
+    assert "highlight hue" not in found and found["sRGB LPIPS"] == 0.5
 
 
 def test_cost_is_counted():
