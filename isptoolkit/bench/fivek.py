@@ -44,7 +44,8 @@ class FiveK:
             return Case.of(f"{path.stem} tile {place[0]}{place[1]}", test.tile(path, *place, _ROWS))
 
         self.cases = Cases(_ROWS**2 * len(test.files), tile)
-        sizes = [f"{path.name} {path.stat().st_size}" for path in (*self.train.files, *test.files)]
+        parts = {"train": self.train.files, "test": test.files}
+        sizes = [f"{part} {path.name} {path.stat().st_size}" for part, files in parts.items() for path in files]
         self.fingerprint = hashlib.sha256("\n".join(sizes).encode()).hexdigest()
         self.notes = [
             f"{len(self.train.files)} files to learn from, {len(test.files)} for the test, nine tiles of each"

@@ -5,6 +5,7 @@ import torch
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data import pairs_of
 from isptoolkit.bench.entrants import entrant
+from isptoolkit.bench.fivek import FiveK
 from isptoolkit.bench.published import reported
 from isptoolkit.bench.scoring import score
 from isptoolkit.data.decoded import TARGETS
@@ -28,6 +29,22 @@ def test_one_way_entrants_are_scored_from_libraws_file(data, tmp_path):
     found, raw, _ = score(entrant("identity").ways(None), case, LIBRAW["fivek-canon"])
     assert torch.equal(raw, pack(mosaic(picture, "RGGB"))) and 5 < found["raw PSNR"] < 30
     assert score(entrant("identity").ways(None), case, PROTOCOLS["fivek-canon"])[1] is None
+
+
+def test_the_fingerprint_says_what_is_tested(data, tmp_path):
+    """The same files in the same order, one of them learned from instead of tested."""
+    folder = tmp_path / "Canon_EOS_5D" / "DNG"
+    folder.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.CRW").symlink_to(data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW")
+
+    def fingerprint(train, test):
+        (tmp_path / "Canon_EOS_5D_train.txt").write_text(train)
+        (tmp_path / "Canon_EOS_5D_test.txt").write_text(test)
+        return FiveK(tmp_path, "Canon_EOS_5D", tmp_path / "decoded").fingerprint
+
+    before = fingerprint("a\nb\n", "c\n")
+    assert fingerprint("a\n", "b\nc\n") != before == fingerprint("a\nb\n", "c\n")
 
 
 def test_rows_of_one_way_networks_are_of_libraws_file():
