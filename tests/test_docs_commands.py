@@ -1,5 +1,6 @@
-"""Every `isptoolkit ...` command of README and documentation is one that the command line understands."""
+"""Every `isptoolkit ...` command of README, CONTRIBUTING and documentation is one that the command line understands."""
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -15,10 +16,12 @@ from isptoolkit.errors import InvalidArgument
 from isptoolkit.train.command import _configured
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINE = re.compile(r"^(?:[^#\n`]*&& )?(isptoolkit [^\n]*)$", re.MULTILINE)
-INLINE = re.compile(r"`(?:[^`]*?-m\s+)?(isptoolkit(?:\.cli)? [^`]+)`")
+INLINE = re.compile(r"`([^`]*)`")
+MENTION = re.compile(r"\bisptoolkit(?:\.cli)?\s+\S")
+BETWEEN = {"&&", "||", "|", ";", "&"}
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
 def blocks(text):
@@ -28,12 +31,27 @@ def blocks(text):
     yield "\n".join(line[4:].lstrip() for line in rest.splitlines() if line.startswith("    "))
 
 
+def split(line):
+    """Words of each command of a line, without prompt, variables, and comment."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
+    lexer.whitespace_split = True
+    for between, group in itertools.groupby(lexer, BETWEEN.__contains__):
+        if not between:
+            yield [*itertools.dropwhile(lambda word: word == "$" or ASSIGNMENT.match(word), group)]
+
+
 def commands_of(text):
-    """Each command on one line, without its comment."""
+    """Each command on one line."""
     text = re.sub(r"\\\n\s*", "", text)
-    found = [line for block in blocks(text) for line in LINE.findall(block)]
-    found += [" ".join(written.split()) for written in INLINE.findall(FENCE.sub("", text))]
-    return [re.split(r" (?:&&|\||#) ?", line)[0].strip() for line in found]
+    lines = [line for block in blocks(text) for line in block.splitlines()]
+    lines += [" ".join(written.split()) for written in INLINE.findall(FENCE.sub("", text))]
+    found = []
+    for words in (words for line in lines if MENTION.search(line) for words in split(line)):
+        if words[1:3] == ["-m", "isptoolkit.cli"]:
+            words = ["isptoolkit", *words[3:]]
+        if len(words) > 1 and words[0] == "isptoolkit":
+            found.append(shlex.join(words))
+    return found
 
 
 COMMANDS = sorted({command for page in PAGES for command in commands_of(page.read_text())})
@@ -88,6 +106,20 @@ def test_commands_are_found():
     }
 
 
+@pytest.mark.parametrize("between", ["&&", "||", "|", ";", "; "])
+def test_each_command_of_a_line_is_found(between):
+    line = (
+        f"    $ A=1 isptoolkit info {between}B=2 isptoolkit render 'a;b.CRW' -o c.png{between} isptoolkit trian | tail"
+    )
+    assert commands_of(line) == ["isptoolkit info", "isptoolkit render 'a;b.CRW' -o c.png", "isptoolkit trian"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/training.md"])
+def test_each_page_is_covered(page):
+    found = commands_of((ROOT / page).read_text())
+    assert found and {*found} <= {*COMMANDS} and ROOT / page in PAGES
+
+
 @pytest.mark.parametrize("recipe", ["upi", "rst_isp_net", "ssdnet", "aim_unet", "zero_noise"])
 def test_schedules_are_there(recipe):
     page = (ROOT / "docs" / "training.md").read_text().split("## Published schedules")[1].split("\n## ")[0]
@@ -107,6 +139,15 @@ def test_schedules_are_there(recipe):
         ("    isptoolkit bench micro -o results --entrants classic,nobody", "the entrants are"),
         ("    isptoolkit render a.CRW -o b.png --set tone.ammount=2", "ammount"),
         ("```\nisptoolkit info --kernel\n```", "No such option: --kernel"),
+        ("    cd photos && isptoolkit and", "no command and"),
+        ("    cat list | isptoolkit pipe", "no command pipe"),
+        ("    cd photos; isptoolkit semicolon", "no command semicolon"),
+        ("```console\n$ isptoolkit prompt\n```", "no command prompt"),
+        ("    OMP_NUM_THREADS=2 ISPTOOLKIT_DATA=photos isptoolkit variable", "no command variable"),
+        ("    $ cd photos && A=1 isptoolkit all", "no command all"),
+        ("    isptoolkit comment  # as before", "no command comment"),
+        ("run `A=1 isptoolkit\ninline` first", "no command inline"),
+        ("run `python -m isptoolkit.cli module` first", "no command module"),
     ],
     ids=lambda text: " ".join(text.split()[-2:]),
 )
