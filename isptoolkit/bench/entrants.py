@@ -100,7 +100,7 @@ def _rst_lean(_: bool) -> Entrant:
     return _by_net("RST-ISP-Net, our lean variant", rst_isp_net, rst_isp_net.LEAN, cost=2.5)
 
 
-def _ssdnet(supervision: str, ensemble: bool = False) -> Maker:
+def _ssdnet(supervision: str, ensemble: bool = False, reported: str | None = None) -> Maker:
     def made(full: bool) -> Entrant:
         ssdnet = recipe("ssdnet")
         size = ssdnet.Config() if full else ssdnet.TINY
@@ -113,7 +113,7 @@ def _ssdnet(supervision: str, ensemble: bool = False) -> Maker:
             config,
             ensemble,
             cost=5.0 if supervision == "hard" else 9.0,
-            reported="ssdnet" if ensemble else None,
+            reported=reported,
         )
 
     return made
@@ -181,8 +181,8 @@ ENTRANTS: dict[str, Maker] = {
     "rst": _rst,
     "rst-published": _rst_published,
     "rst-lean": _rst_lean,
-    "ssdnet": _ssdnet("hard"),
-    "ssdnet-x8": _ssdnet("hard", ensemble=True),
+    "ssdnet": _ssdnet("hard", reported="ssdnet"),
+    "ssdnet-x8": _ssdnet("hard", ensemble=True, reported="ssdnet-x8"),
     "ssdnet-testing": _ssdnet("testing"),
     "ssdnet-training": _ssdnet("training"),
     "invisp": _invisp("noise"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench import PROTOCOLS, table
 from isptoolkit.bench.challenge import CHALLENGE, SUBMISSIONS
 from isptoolkit.bench.entrants import entrant, entrants_of
 from isptoolkit.bench.published import PUBLISHED, reported
@@ -94,20 +94,33 @@ def test_every_row_says_what_it_is_of(row):
     assert 20 < row.psnr < 60 and (row.ssim is None or 0.7 < row.ssim < 1)
 
 
-def test_entrants_are_ours():
-    """Each takes part by that name, or is published under it."""
-    names = {name for protocol in PROTOCOLS for name in entrants_of(protocol)}
-    known = names | {entrant(name).reported for name in names}
-    assert {row.entrant for row in PUBLISHED if row.entrant} <= known
+OURS = list(dict.fromkeys((row.method, row.protocol, row.entrant) for row in PUBLISHED if row.entrant))
+
+
+@pytest.mark.parametrize(("method", "protocol", "name"), OURS)
+def test_entrants_are_ours(method, protocol, name):
+    """Each takes part in the protocol, and its row of the results shows the method's first figure."""
+    assert name in entrants_of(protocol)
+    results = {"protocol": {"name": protocol}, "entrants": {name: {"reported": entrant(name).reported}}}
+    shown = table.published(name, results)
+    assert shown == next(row.text() for row in PUBLISHED if (row.method, row.protocol) == (method, protocol))
+
+
+def test_what_entrants_declare_is_published():
+    """A name that no row has would show nothing anywhere."""
+    names = dict.fromkeys(name for protocol in PROTOCOLS for name in entrants_of(protocol))
+    declared = {entrant(name).reported for name in names} - {None}
+    assert declared == {row.entrant for row in PUBLISHED if row.entrant}
 
 
 @pytest.mark.parametrize(
     ("protocol", "name", "text"),
     [
-        ("aim22-s7", "ssdnet", "29.13 / 0.79"),
+        ("aim22-s7", "ssdnet-x8", "29.13 / 0.79"),
         ("aim22-p20", "zero-noise", "33.68 / 0.90"),
         ("fivek-nikon", "invisp", "44.42"),
         ("sidd", "ssdnet-denoiser", "51.73 / 0.993"),
+        ("fivek-nikon-libraw", "ssdnet", "47.84"),
         ("fivek-canon-libraw", "ssdnet", "53.60"),
     ],
 )
@@ -117,6 +130,7 @@ def test_what_stands_beside_an_entrant(protocol, name, text):
 
 def test_nothing_stands_beside_what_nobody_published():
     assert reported("fivek-nikon", "ssdnet") is None and reported("aim22-s7", None) is None
+    assert reported("aim22-s7", "ssdnet") is None and reported("fivek-nikon-libraw", "ssdnet-x8") is None
 
 
 @pytest.mark.parametrize("name", ["challenge", "fivek published", "sidd published"])
