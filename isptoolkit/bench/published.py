@@ -1,7 +1,8 @@
 """Every figure that others published by a protocol of this project, with its source; nothing here was measured by us.
 
-The challenge's rows are in `challenge`. FiveK rows are those of SSDNet's table 4, which quotes them from the papers it
-compares with. SIDD rows are those of its table 5.
+The challenge's rows are in `challenge`. FiveK rows are those of SSDNet's table 4, which takes the scores of the methods
+that it compares with from one paper, that of learnable dictionaries ("reported by [13]"). SIDD rows are those of its
+table 5.
 """
 
 from .challenge import CHALLENGE

@@ -32,6 +32,37 @@ UPI         26.90 0.78 - - - - - -
 U-Net_Base  26.30 0.77 - - 30.01 0.80 - -
 """
 
+# Organizers' slides, second table: input, epochs, extra data, ensemble, full resolution, parameters in M, ms.
+NETWORKS = """
+NOAHTCV     504 504 500 no no yes 5.6 25
+MiAlgo      3024 4032 3000 no no yes 4.5 18
+CASIA_LCVG  504 504 300K_it. yes yes yes 464 219
+CS^2U       504 504 276K_it. yes yes yes 105 1300
+HIT-IIL     1536 1536 1000 no no yes 9/116 19818
+SenseBrains 504 504 220 no yes yes 69 50
+PixelJump   504 504 400 no yes yes 6.64 40
+HiImage     256 256 600 no no yes 11 200
+OzU_VGL     496 496 52 no no yes 86 6
+CVIP        504 504 75 no no yes 2.8 400
+0noise      504 504 200 no no yes 0.17 19
+"""
+
+# SSDNet paper, table 3, as printed: parameters in M, ms.
+TABLE_3 = """
+NOAHTCV     5.6 25
+MiAlgo      4.5 18
+CASIA_LCVG  464 31
+HIT-IIL     116 19818
+CS^2U       105 1300
+SenseBrains 69 50
+PixelJump   6.64 40
+HiImage     11 200
+0noise      86 6
+OzU_VGL     2.8 10
+CVIP        0.17 19
+"""
+SUBMITTED = {one.team.replace(" ", "_"): one for one in SUBMISSIONS}
+
 
 def of(method, protocol, part=""):
     return [row.text() for row in PUBLISHED if (row.method, row.protocol, row.part) == (method, protocol, part)]
@@ -59,14 +90,40 @@ def test_the_challenge_has_fourteen_rows_and_four_disagreements():
     }
 
 
-def test_networks_are_those_of_the_slides():
-    found = {one.team: (one.training, one.parameters, one.runtime) for one in SUBMISSIONS}
-    assert found["NOAHTCV"] == ("500", (5.6,), 25) and found["HIT-IIL"] == ("1000", (9, 116), 19818)
-    assert found["CASIA LCVG"] == ("300K it.", (464,), 219) and found["CS^2U"] == ("276K it.", (105,), 1300)
-    assert found["0noise"] == ("200", (0.17,), 19) and found["CVIP"] == ("75", (2.8,), 400)
-    extra = [one.team for one in SUBMISSIONS if one.extra_data]
-    assert extra == ["CASIA LCVG", "CS^2U"]
-    assert [one.team for one in SUBMISSIONS if one.ensemble] == ["CASIA LCVG", "SenseBrains", "CS^2U", "PixelJump"]
+@pytest.mark.parametrize("line", NETWORKS.split("\n")[1:-1], ids=lambda line: line.split()[0])
+def test_networks_are_those_of_the_slides(line):
+    team, height, width, training, *marks, parameters, runtime = line.split()
+    one = SUBMITTED[team]
+    assert one.sizes == (int(height), int(width)) and one.training == training.replace("K_it.", "K it.")
+    assert [one.extra_data, one.ensemble, one.full_resolution] == [mark == "yes" for mark in marks]
+    assert one.parameters == tuple(float(number) for number in parameters.split("/")) and one.runtime == float(runtime)
+
+
+def test_the_slides_have_eleven_networks():
+    described = {team for team, one in SUBMITTED.items() if one.parameters}
+    assert described == {line.split()[0] for line in NETWORKS.split("\n")[1:-1]}
+    for team in SUBMITTED.keys() - described:
+        one = SUBMITTED[team]
+        assert (one.training, one.sizes, one.runtime, one.extra_data, one.ensemble) == ("", (), None, None, None)
+
+
+@pytest.mark.parametrize("line", TABLE_3.split("\n")[1:-1], ids=lambda line: line.split()[0])
+def test_notes_have_what_the_ssdnet_paper_says_otherwise(line):
+    """A figure of table 3 that the slides do not have in that row stands in the note, with its source."""
+    team, parameters, runtime = line.split()
+    one = SUBMITTED[team]
+    others = [f"{parameters} M"] * (one.parameters != (float(parameters),))
+    others += [f"{runtime} ms"] * (one.runtime != float(runtime))
+    assert all(text in one.note for text in others) and (not others or "SSDNet paper, table 3" in one.note)
+
+
+def test_notes_name_every_source():
+    """The slides of RST-ISP-Net repeat its paper's table; CVIP has two runtimes."""
+    others = [row for row in CHALLENGE if not row.source.startswith("organizers")]
+    assert len(others) == 4 and all("RST-ISP-Net slides" in row.note for row in others)
+    assert "400 ms in the slides, 10 ms in the SSDNet paper, table 3" in SUBMITTED["CVIP"].note
+    assert "86 M and 6 ms in the 0noise row" in SUBMITTED["OzU_VGL"].note
+    assert "8.9 M for S7 and 116.0 M for P20" in SUBMITTED["HIT-IIL"].note
 
 
 def test_fivek_is_table_4_of_the_ssdnet_paper():
