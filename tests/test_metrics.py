@@ -123,8 +123,8 @@ def test_hue_of_highlights():
 
 def test_the_weights_and_the_bound_of_hues():
     """Two pixels of L* 79 and 81, the second off in hue, and one of more chroma, which is not: means by hand."""
-    levels = np.array([[79.0, 5, 5], [81.0, 20, 20], [85.0, 3, 3]])
-    turned = np.array([[79.0, -5, -5], [81.0, -2, 2], [85.0, 12, 12]])
+    levels = np.array([[79.0, 5, 5], [81.0, 20, 20], [85.0, 4, 0.5]])
+    turned = np.array([[79.0, -5, -5], [81.0, -2, 2], [85.0, 16, 2]])
     wanted, made = (
         torch.from_numpy(colour.XYZ_to_sRGB(colour.Lab_to_XYZ(z)).T.copy()).view(1, 3, 1, 3) for z in (levels, turned)
     )

@@ -89,8 +89,9 @@ def test_what_cannot_be_measured():
     with pytest.raises(errors.InvalidArgument, match="at least two brightnesses"):
         even = Capture.of("RGGB", black=256, white=16383)
         noise_of_pairs([(flat + torch.randn(flat.shape), flat + torch.randn(flat.shape))], even)
-    with pytest.raises(errors.InvalidArgument, match="at least 16 x 16"):
-        noise_of_picture(flat[..., :8, :8], capture(None))
+    for height, width in ((8, 8), (14, 64), (64, 14)):
+        with pytest.raises(errors.InvalidArgument, match=rf"at least 16 x 16 pixels, got \[{height}, {width}\]"):
+            noise_of_picture(flat[..., :height, :width], capture(None))
     with pytest.raises(errors.InvalidArgument, match="needs 160 blocks"):
         noise_of_picture(flat, capture(None))
 

@@ -38,7 +38,10 @@ def test_published_sizes():
         assert count(rst_isp_net.RSTISPNet(published)) == 86_317_068
         assert count(rst_isp_net.RSTISPNet(dataclasses.replace(published, tail=1))) == 86_307_852
         assert count(rst_isp_net.RSTISPNet(dataclasses.replace(published, layers=5))) == 90_562_764
-        assert count(rst_isp_net.RSTISPNet(rst_isp_net.LEAN)) < 600_000
+        assert count(rst_isp_net.RSTISPNet(rst_isp_net.LEAN)) == 559_988
+        assert count(rst_isp_net.RSTISPNet(rst_isp_net.SMALL)) == 1_779_028
+        assert count(aim_unet.BaselineUNet(aim_unet.SMALL)) == 116_772
+        assert count(zero_noise.GatedNet(zero_noise.SMALL)) == 19_312
         assert count(aim_unet.BaselineUNet()) == 1_861_764
         assert count(zero_noise.GatedNet()) == 171_112
 

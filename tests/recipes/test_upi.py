@@ -72,6 +72,14 @@ def test_levels_of_a_given_camera_are_followed():
     assert float(((noisy - clean) / 959).std()) == pytest.approx(expected, rel=0.05)
 
 
+def test_photographs_are_clipped_first():
+    """A channel below 0 would take from the others through the matrix."""
+    srgb = torch.tensor([-0.4, 0.5, 1.6]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    described = capture()
+    clean = [upi.unprocess(x, generator(), described)[0] for x in (srgb, srgb.clamp(0, 1))]
+    assert torch.equal(*clean)
+
+
 def test_the_mosaic_is_clipped_and_nothing_before_it():
     """Where the matrix has negative entries and a gain is below 1, colors leave 0 ... 1 and only then are clipped."""
     matrix = torch.tensor([[[1.3, -0.4, 0.1], [-0.2, 1.4, -0.2], [0.0, -0.5, 1.5]]], dtype=torch.float64)
