@@ -13,6 +13,8 @@ from isptoolkit.bench.page import write_page
 from isptoolkit.bench.plots import draw_plots
 from isptoolkit.bench.run import run
 
+pytestmark = pytest.mark.slow  # the page is of a real run, which takes half a minute
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
