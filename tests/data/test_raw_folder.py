@@ -45,6 +45,8 @@ def test_patches_are_aligned_however_they_are_turned(source):
     batch = source.batch(3, 12, 96)
     assert batch.sensor.shape == (12, 1, 96, 96)
     assert batch.capture.cfa == "RGGB"
+    codes = 255 * batch.target
+    assert float((codes - codes.round()).abs().max()) < 1e-3 and float(codes.max()) > 1
     picture = presets.libraw()(batch.sensor, batch.capture)
     for mine, target in zip(picture, batch.target, strict=True):
         a, b = (x.mean(0)[8:-8, 8:-8].flatten() for x in (mine, target))

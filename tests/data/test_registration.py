@@ -47,6 +47,9 @@ def test_the_box_of_the_cameras_own_pictures(name, data):
 def test_pictures_that_do_not_fit():
     with pytest.raises(errors.InvalidArgument, match=r"\[200, 300\] pixels is not registered in 100 x 150"):
         register(torch.rand(1, 3, 200, 300), torch.rand(1, 3, 100, 150))
+    for height, width in ((31, 64), (64, 31)):
+        with pytest.raises(errors.InvalidArgument, match=rf"\[{height}, {width}\] pixels is not registered"):
+            register(torch.rand(1, 3, height, width), torch.rand(1, 3, 100, 150))
     with pytest.raises(errors.InvalidArgument, match="not registered"):
         register(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 100, 150))
 
