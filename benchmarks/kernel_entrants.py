@@ -16,7 +16,7 @@ from torch import Tensor
 from isptoolkit import CAMERA, LINEAR, Capture, Fused, Pipeline, presets, stages
 from isptoolkit.kernels import reference
 from isptoolkit.learned import adain, couple
-from isptoolkit.stages.jpeg_blocks import jpeg_blocks
+from isptoolkit.stages.jpeg.blocks import jpeg_blocks
 
 Entrants = dict[str, Callable[[], Any]]
 PEERS = ("kornia", "opencv-python-headless", "colour-demosaicing", "rawpy")

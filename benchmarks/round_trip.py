@@ -15,7 +15,7 @@ from torch import Tensor
 
 from isptoolkit import Capture, presets, read_mosaic, read_raw
 from isptoolkit.errors import MissingMetadata, UnreadableFile
-from isptoolkit.round_trip import measure
+from isptoolkit.report.round_trip import measure
 
 # Stand-ins for files that carry no white balance or matrix: daylight gains, and sRGB primaries as camera primaries.
 GAINS = (2.0, 1.0, 1.5)

@@ -19,10 +19,10 @@ import numpy as np
 from isptoolkit.recipes import ssdnet
 
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench.case import Pairs
-from isptoolkit.bench.data import pairs_of
-from isptoolkit.bench.entrant import Entrant, Ways
+from isptoolkit.bench.data.case import Pairs
+from isptoolkit.bench.data.pairs import pairs_of
 from isptoolkit.bench.job import Job, settings_of
+from isptoolkit.bench.methods.entrant import Entrant, Ways
 from isptoolkit.bench.scoring import score
 from isptoolkit.train import train
 

@@ -1,5 +1,5 @@
 """Write the tables of README and docs, and the figures of model cards, from the results in `benchmarks/results`
-and from the published figures in `isptoolkit.bench.published`.
+and from the published figures in `isptoolkit.bench.report.published`.
 
     python benchmarks/tables.py
 
@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from isptoolkit.bench import published_tables, table
+from isptoolkit.bench.report import published_tables, table
 from isptoolkit.bench.results import figures_of, read_results
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,7 +18,7 @@ import torch
 from isptoolkit.recipes import upi
 
 from isptoolkit import read_image, read_raw, stages
-from isptoolkit.noise_calibration import noise_of_picture
+from isptoolkit.calibrate.noise import noise_of_picture
 
 LEVELS, GRADIENTS = np.geomspace(1e-4, 1, 80), np.geomspace(1e-4, 1, 80)
 

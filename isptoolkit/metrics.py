@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .capture import Capture
-from .color_profile import XYZ_FROM_SRGB
 from .errors import InvalidArgument, InvalidTensor, MissingPackage, UnreadableFile
+from .spaces import XYZ_FROM_SRGB
 
 
 def psnr(made: Tensor, wanted: Tensor, peak: float = 1.0) -> Tensor:

@@ -15,7 +15,7 @@ from .spaces import resample_mask
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from .explain import Explanation
+    from .report.explain import Explanation
 
 
 class Pipeline(Stage):
@@ -150,19 +150,19 @@ class Pipeline(Stage):
 
     def draw(self, path: str | Path | None = None) -> str:
         """The graph as text; with a path ending in .svg or .png, also as a picture."""
-        from .drawing import draw
+        from .report.drawing import draw
 
         return draw(self, path)
 
     def explain_inverse(self, x: Tensor | None = None, capture: Capture | None = None) -> "Explanation":
         """Which stage loses what: from the contracts, and with data given, which share of the pixels dies where."""
-        from .explain import explain_inverse
+        from .report.explain import explain_inverse
 
         return explain_inverse(self, x, capture)
 
     def save(self, path: str | Path) -> None:
         """Write structure and constructor values as TOML, weights and tables as safetensors beside it."""
-        from .pipeline_file import save
+        from .serialization.file import save
 
         save(self, path)
 
@@ -173,8 +173,8 @@ class Pipeline(Stage):
         Raises:
             PipelineFileError: for a malformed or unknown description, or weights that do not fit.
         """
-        from .pipeline_file import load
-        from .public import public_classes
+        from .serialization.file import load
+        from .serialization.public import public_classes
 
         known = public_classes() | {made.__name__: made for made in classes}
         loaded = load(path, known)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from .capture import Capture
-from .color_profile import XYZ_FROM_SRGB
 from .errors import InvalidArgument
+from .spaces import XYZ_FROM_SRGB
 
 XYZ_TO_CAMERA = (
     ((1.0234, -0.2969, -0.2266), (-0.5625, 1.6328, -0.0469), (-0.0703, 0.2188, 0.6406)),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .errors import InvalidArgument, InvalidTensor
@@ -83,3 +84,11 @@ def resample_mask(mask: Tensor, source: Space, target: Space) -> Tensor:
         return mask.unfold(2, step, step).unfold(3, step, step).flatten(-2).all(-1)
     step = source.downscale // target.downscale
     return mask.repeat_interleave(step, 2).repeat_interleave(step, 3) if step > 1 else mask
+
+
+XYZ_FROM_SRGB = torch.tensor(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
+    dtype=torch.float64,
+)
+"""Linear sRGB to XYZ: primaries of IEC 61966-2-1 and D65 = (0.95047, 1, 1.08883), to seven digits, as tabulated by
+Lindbloom; UPI's code has the same digits."""

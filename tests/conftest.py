@@ -10,7 +10,8 @@ import not_tested
 import pytest
 import torch
 
-from isptoolkit import Capture, cli
+from isptoolkit import Capture
+from isptoolkit.cli import app as cli
 
 ROOT = Path(__file__).resolve().parent.parent
 

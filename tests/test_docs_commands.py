@@ -9,11 +9,11 @@ import pytest
 import typer
 
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench.entrants import entrants_of
-from isptoolkit.cli import app
-from isptoolkit.command_input import chain_of, recipe_module, setting
+from isptoolkit.bench.methods.entrants import entrants_of
+from isptoolkit.cli.inputs import chain_of, recipe_module, setting
+from isptoolkit.cli.app import app
+from isptoolkit.cli.train import _configured
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.train.command import _configured
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))

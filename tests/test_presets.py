@@ -5,7 +5,7 @@ import torch
 
 from isptoolkit import Capture, presets, read_raw
 from isptoolkit.metrics import psnr
-from isptoolkit.round_trip import measure
+from isptoolkit.report.round_trip import measure
 
 
 def test_libraw_preset_is_libraws_plain_rendering(data):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..train import Training
-from .entrant import Entrant
-from .entrants import entrant
-from .protocol import PROTOCOLS
+from .data.protocol import PROTOCOLS
+from .methods.entrant import Entrant
+from .methods.entrants import entrant
 
 
 @dataclass(frozen=True)

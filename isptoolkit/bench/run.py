@@ -20,11 +20,11 @@ import torch
 
 from ..atomic import replacing
 from ..errors import InvalidArgument
-from .data import pairs_of
-from .entrants import entrant, entrants_of
+from .data.pairs import pairs_of
+from .data.protocol import PROTOCOLS
 from .job import Job, described
+from .methods.entrants import entrant, entrants_of
 from .perceptual import perceptual
-from .protocol import PROTOCOLS
 from .results import FORMAT, folder_of, kept, read_results
 from .worker import work
 

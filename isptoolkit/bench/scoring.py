@@ -15,13 +15,13 @@ from .. import metrics
 from ..capture import Capture
 from ..errors import InvalidTensor
 from ..learned.raw_network import planes
-from ..round_trip import measure, travel
+from ..report.round_trip import measure, travel
 from ..spaces import CAMERA, MOSAIC
 from ..stages import DemosaicBilinear, PowerCurve, WhiteBalance
 from ..stages.cfa import unpack
-from .case import Case
-from .entrant import Ways
-from .protocol import Protocol
+from .data.case import Case
+from .data.protocol import Protocol
+from .methods.entrant import Ways
 
 _MS_SSIM = 161
 _MAX_PSNR = 999.0

@@ -15,9 +15,9 @@ from torch import nn
 
 from ..errors import TrainingFailed
 from ..train import train
-from .data import pairs_of
-from .entrants import entrant
+from .data.pairs import pairs_of
 from .job import Job, settings_of
+from .methods.entrants import entrant
 
 _FAILED = "failed: "
 

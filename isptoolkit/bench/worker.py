@@ -16,14 +16,14 @@ from ..atomic import replacing
 from ..errors import IspError
 from ..io import write_image
 from ..learned.raw_network import planes
-from .case import Case, Pairs
-from .data import pairs_of
-from .entrant import Ways
-from .entrants import entrant
+from .data.case import Case, Pairs
+from .data.pairs import pairs_of
+from .data.protocol import PROTOCOLS
 from .job import Job, settings_of
+from .methods.entrant import Ways
+from .methods.entrants import entrant
 from .perceptual import perceptual
-from .pictures import draw
-from .protocol import PROTOCOLS
+from .report.pictures import draw
 from .scoring import by_stage, cost, score
 from .training import trained
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..atomic import check_target, replacing
 from ..capture import Capture
-from ..color_profile import PROFILE_TAGS, XYZ_FROM_SRGB, ColorProfile
 from ..errors import InvalidArgument, InvalidTensor, UnreadableFile
-from ..spaces import SRGB
+from ..spaces import SRGB, XYZ_FROM_SRGB
 from ..stages import LensShadingMesh
+from .color_profile import PROFILE_TAGS, ColorProfile
 from .dng_tags import VERSION
 from .gain_map import gain_map_opcodes
 

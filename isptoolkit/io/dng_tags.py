@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..color_profile import TEMPERATURES, ColorProfile
+from .color_profile import TEMPERATURES, ColorProfile
 
 NEUTRAL, NOISE, VERSION = 50728, 51041, 50706
 _MATRICES = {50721: "ColorMatrix1", 50722: "ColorMatrix2", 50964: "ForwardMatrix1", 50965: "ForwardMatrix2"}

@@ -54,7 +54,7 @@ def read_gain_map(path: str | Path) -> LensShadingMesh | None:
 
     Source: as `gain_map_opcodes`.
     """
-    from ..color_profile import tiff_tags
+    from .color_profile import tiff_tags
 
     tags = tiff_tags(path)
     lists = [bytes(tags[code]) for code in _OPCODES if code in tags]

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..color_profile import XYZ_FROM_SRGB, normalized_rows
 from ..errors import InvalidArgument
+from ..spaces import XYZ_FROM_SRGB
+from .color_profile import normalized_rows
 
 
 def green_normalized(gains: Sequence[float] | Tensor) -> list[float]:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..capture import BAYER, Capture
-from ..color_profile import ColorProfile, tiff_tags
 from ..errors import MissingMetadata, NotAMosaic, UnreadableFile
+from .color_profile import ColorProfile, tiff_tags
 from .dng_tags import NEUTRAL, neutral_of, noise_of, problems_of
 from .metadata import green_normalized, srgb_to_camera_of
 

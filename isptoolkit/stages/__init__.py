@@ -8,10 +8,10 @@ from .color_adjust import YCbCr as YCbCr
 from .color_matrix import ColorMatrix as ColorMatrix
 from .demosaic import DemosaicBilinear as DemosaicBilinear
 from .demosaic import DemosaicMalvar as DemosaicMalvar
-from .diff_jpeg import DiffJpeg as DiffJpeg
 from .exposure import Exposure as Exposure
 from .exposure import Gain as Gain
 from .highlight_white_balance import HighlightWhiteBalance as HighlightWhiteBalance
+from .jpeg import DiffJpeg as DiffJpeg
 from .jpeg import Jpeg as Jpeg
 from .lens_shading import LensShadingMesh as LensShadingMesh
 from .lens_shading import LensShadingRadial as LensShadingRadial

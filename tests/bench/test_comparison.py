@@ -6,8 +6,8 @@ import torch
 
 from isptoolkit import Capture
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench.case import Case
-from isptoolkit.bench.entrant import Ways
+from isptoolkit.bench.data.case import Case
+from isptoolkit.bench.methods.entrant import Ways
 from isptoolkit.bench.scoring import as_compared, score
 from isptoolkit.learned.raw_network import planes
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from isptoolkit import errors
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench import data as reading
-from isptoolkit.bench.entrants import entrant
+from isptoolkit.bench.data import pairs as reading
+from isptoolkit.bench.methods.entrants import entrant
 from isptoolkit.bench.scoring import as_compared, score, through_file
 from isptoolkit.learned.raw_network import planes
 from isptoolkit.metrics import psnr

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from isptoolkit import Capture, errors
-from isptoolkit.bench.denoisers import wiener
-from isptoolkit.bench.entrants import entrant
-from isptoolkit.bench.pictures import ERROR, draw
+from isptoolkit.bench.methods.denoisers import wiener
+from isptoolkit.bench.methods.entrants import entrant
+from isptoolkit.bench.report.pictures import ERROR, draw
 
 CAPTURE = Capture.of("RGGB", black=0, white=1, noise=(0.0, 0.01))
 

@@ -3,10 +3,10 @@
 import torch
 
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench.data import pairs_of
-from isptoolkit.bench.entrants import entrant
-from isptoolkit.bench.fivek import FiveK
-from isptoolkit.bench.published import reported
+from isptoolkit.bench.data.fivek import FiveK
+from isptoolkit.bench.data.pairs import pairs_of
+from isptoolkit.bench.methods.entrants import entrant
+from isptoolkit.bench.report.published import reported
 from isptoolkit.bench.scoring import score
 from isptoolkit.data.decoded import TARGETS
 from isptoolkit.stages.cfa import mosaic, pack

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isptoolkit import Capture
-from isptoolkit.bench.least_squares import features, fitted
+from isptoolkit.bench.methods.least_squares import features, fitted
 from isptoolkit.data import Batch
 from isptoolkit.stages.cfa import mosaic
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from isptoolkit import errors
-from isptoolkit.bench import micro
-from isptoolkit.bench.micro import CAMERAS, NOISES, Micro, MicroNoise, Scenes, exposed, noisy_pair, pair
-from isptoolkit.bench.scenes import scene
+from isptoolkit.bench.data import micro
+from isptoolkit.bench.data.micro import CAMERAS, NOISES, Micro, MicroNoise, Scenes, exposed, noisy_pair, pair
+from isptoolkit.bench.data.scenes import scene
 
 
 def test_scenes_are_functions_of_their_seed():

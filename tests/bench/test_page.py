@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from isptoolkit.bench.job import Job, by_seed
-from isptoolkit.bench.page import write_page
-from isptoolkit.bench.plots import draw_plots
+from isptoolkit.bench.report.page import write_page
+from isptoolkit.bench.report.plots import draw_plots
 from isptoolkit.bench.run import run
 
 pytestmark = pytest.mark.slow  # the page is of a real run, which takes half a minute

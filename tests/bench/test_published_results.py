@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench.entrants import entrant, entrants_of
-from isptoolkit.bench.micro import Micro
+from isptoolkit.bench.data.micro import Micro
+from isptoolkit.bench.methods.entrants import entrant, entrants_of
 from isptoolkit.bench.scoring import score
 
 TABLES = runpy.run_path(str(Path(__file__).resolve().parents[2] / "benchmarks" / "tables.py"))

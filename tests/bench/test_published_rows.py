@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from isptoolkit.bench import PROTOCOLS, table
-from isptoolkit.bench.challenge import CHALLENGE, SUBMISSIONS
-from isptoolkit.bench.entrants import entrant, entrants_of
-from isptoolkit.bench.published import PUBLISHED, reported
-from isptoolkit.bench.published_tables import markdown
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.methods.entrants import entrant, entrants_of
+from isptoolkit.bench.report import table
+from isptoolkit.bench.report.challenge import CHALLENGE, SUBMISSIONS
+from isptoolkit.bench.report.published import PUBLISHED, reported
+from isptoolkit.bench.report.published_tables import markdown
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmark.md"
 OTHERS = {"dnd"}

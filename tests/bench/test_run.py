@@ -12,9 +12,9 @@ import pytest
 
 from isptoolkit import errors
 from isptoolkit.bench import run as running
-from isptoolkit.bench import table
-from isptoolkit.bench.entrants import ENTRANTS, entrant
 from isptoolkit.bench.job import Job, by_seed, settings_of
+from isptoolkit.bench.methods.entrants import ENTRANTS, entrant
+from isptoolkit.bench.report import table
 from isptoolkit.bench.results import folder_of, read_results, remark
 from isptoolkit.bench.run import run as bench
 from isptoolkit.train.log import steps_of

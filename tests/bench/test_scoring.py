@@ -9,10 +9,10 @@ from PIL import Image
 
 from isptoolkit import presets
 from isptoolkit.bench import PROTOCOLS, scoring
-from isptoolkit.bench.case import Case
-from isptoolkit.bench.entrant import Ways
-from isptoolkit.bench.entrants import entrant
-from isptoolkit.bench.micro import Micro
+from isptoolkit.bench.data.case import Case
+from isptoolkit.bench.data.micro import Micro
+from isptoolkit.bench.methods.entrant import Ways
+from isptoolkit.bench.methods.entrants import entrant
 from isptoolkit.bench.scoring import by_stage, cost, score, through_file
 from isptoolkit.errors import InvalidTensor
 from isptoolkit.learned.raw_network import planes

@@ -10,9 +10,9 @@ from scipy.io import savemat
 
 from isptoolkit import errors, metrics
 from isptoolkit.bench import PROTOCOLS
-from isptoolkit.bench.entrants import entrant, entrants_of
+from isptoolkit.bench.data.sidd import Sidd
+from isptoolkit.bench.methods.entrants import entrant, entrants_of
 from isptoolkit.bench.scoring import score
-from isptoolkit.bench.sidd import Sidd
 from isptoolkit.data.sidd import PHASES, SCENES, _check_range
 from isptoolkit.stages.cfa import site_channels
 

@@ -10,10 +10,11 @@ import tifffile
 import torch
 
 from isptoolkit import Capture, errors, read_raw, stages, write_dng
-from isptoolkit.color_profile import XYZ_FROM_SRGB, ColorProfile, tiff_tags
 from isptoolkit.io import describe_raw, read_gain_map
+from isptoolkit.io.color_profile import ColorProfile, tiff_tags
 from isptoolkit.io.gain_map import gain_map_opcodes
 from isptoolkit.priors import random_captures
+from isptoolkit.spaces import XYZ_FROM_SRGB
 
 MATRIX = ((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76))
 
@@ -159,7 +160,7 @@ def test_the_bytes_of_a_gain_map():
 @pytest.mark.parametrize("cut", [2, 30, 70, 100])
 def test_opcodes_that_are_cut_short(cut, tmp_path, monkeypatch):
     content = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))[:cut]
-    monkeypatch.setattr("isptoolkit.color_profile.tiff_tags", lambda path: {51009: content})
+    monkeypatch.setattr("isptoolkit.io.color_profile.tiff_tags", lambda path: {51009: content})
     with pytest.raises(errors.UnreadableFile, match="GainMap opcodes cannot be read"):
         read_gain_map(tmp_path / "a.dng")
 

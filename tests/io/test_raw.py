@@ -9,8 +9,9 @@ import tifffile
 import torch
 
 from isptoolkit import errors, read_raw
-from isptoolkit.color_profile import XYZ_FROM_SRGB, ColorProfile
 from isptoolkit.io import describe_raw
+from isptoolkit.io.color_profile import ColorProfile
+from isptoolkit.spaces import XYZ_FROM_SRGB
 
 CRW = [f"canon-powershot-s40/CRW_{n}.CRW" for n in ("0101", "0104", "0112", "0117", "0118")] + [
     f"canon-powershot-g2/CRW_{n}.CRW" for n in ("0304", "0305")

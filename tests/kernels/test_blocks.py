@@ -10,7 +10,7 @@ from PIL import Image
 from isptoolkit import errors
 from isptoolkit.kernels import reference
 from isptoolkit.learned import adain, couple, uncouple
-from isptoolkit.stages.jpeg_blocks import jpeg_blocks
+from isptoolkit.stages.jpeg.blocks import jpeg_blocks
 
 FOURIER = [-2.0 * (-1) ** n for n in range(9)]
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from isptoolkit import CAMERA, LINEAR, MOSAIC, SRGB, Capture, Fused, Pipeline, errors, fuse, presets, stages
-from isptoolkit.drawing import draw
 from isptoolkit.kernels import reference
+from isptoolkit.report.drawing import draw
 
 torch.manual_seed(5)
 CURVES = {

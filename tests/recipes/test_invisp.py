@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from isptoolkit import CAMERA, Capture, Pipeline, errors, stages
-from isptoolkit.command_input import setting
+from isptoolkit.cli.inputs import setting
 from isptoolkit.data import Batch
 from isptoolkit.train import Training
 from isptoolkit.train.weights import write_weights

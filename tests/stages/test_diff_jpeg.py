@@ -12,7 +12,7 @@ from torch import nn
 
 from isptoolkit import Capture, Pipeline, errors, read_image
 from isptoolkit.stages import DiffJpeg, Jpeg
-from isptoolkit.stages.jpeg_rounding import rounding_of
+from isptoolkit.stages.jpeg.rounding import rounding_of
 
 CAPTURE = Capture.of("RGGB")
 # https://github.com/yzxing87/Invertible-ISP, first row of the luma table as its program applies it.

@@ -13,8 +13,8 @@ from isptoolkit import Capture, Pipeline, errors, read_image
 from isptoolkit.io import read_jpeg_levels
 from isptoolkit.kernels import reference
 from isptoolkit.stages import Jpeg
-from isptoolkit.stages.jpeg_planes import SUBSAMPLINGS, join, real_join, real_split, split
-from isptoolkit.stages.jpeg_rounding import ROUNDINGS, rounding_of
+from isptoolkit.stages.jpeg.planes import SUBSAMPLINGS, join, real_join, real_split, split
+from isptoolkit.stages.jpeg.rounding import ROUNDINGS, rounding_of
 
 CAPTURE = Capture.of("RGGB")
 SAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
@@ -279,7 +279,7 @@ def test_what_projects_already_stays():
 
 def test_a_projection_is_the_nearest():
     """Without rounding to codes: no mixture with another picture of the same cells is nearer."""
-    from isptoolkit.stages.jpeg_projection import _nearest
+    from isptoolkit.stages.jpeg.projection import _nearest
 
     torch.manual_seed(0)
     x, other = torch.rand(1, 3, 16, 16), tensor(picture(2, 16, 16))

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from isptoolkit import errors, read_image
+from isptoolkit.cli.train import _configured
 from isptoolkit.train import Training, load_trained
-from isptoolkit.train.command import _configured
 from isptoolkit.train.log import Log, steps_of
 from isptoolkit.train.weights import write_weights
 

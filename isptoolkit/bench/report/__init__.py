@@ -1,0 +1,1 @@
+"""Results as a page, plots and tables, beside the published figures."""

@@ -1,0 +1,5 @@
+"""Measure what a camera does."""
+
+from .noise import NoiseProfile as NoiseProfile
+from .noise import noise_of_pairs as noise_of_pairs
+from .noise import noise_of_picture as noise_of_picture

@@ -1,0 +1,3 @@
+"""The `isptoolkit` command."""
+
+from .app import main as main

@@ -1,0 +1,5 @@
+"""`python -m isptoolkit.cli`."""
+
+from .app import main
+
+main()

@@ -1,0 +1,127 @@
+"""What the options of the command line say, as pipelines, mosaics and captures."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .. import presets
+from ..capture import Capture
+from ..errors import InvalidArgument, MissingMetadata
+from ..io import read_mosaic, read_raw
+from ..pipeline import Pipeline
+from ..serialization.file import with_values
+from ..serialization.public import public_classes
+from .console import working
+
+RECIPES = {
+    name: f"isptoolkit.recipes.{name}" for name in ("invisp", "upi", "ssdnet", "rst_isp_net", "aim_unet", "zero_noise")
+}
+"""By the name on the command line."""
+
+
+def recipe_module(name: str) -> Any:
+    if name not in RECIPES:
+        raise InvalidArgument(f"no recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    return importlib.import_module(RECIPES[name])
+
+
+def chain_of(
+    preset: str,
+    file: Path | None,
+    settings: list[str] | None,
+    bits: int,
+    recipe: str | None = None,
+    weights: Path | None = None,
+) -> Pipeline:
+    makers = {"classic": presets.classic, "libraw": presets.libraw}
+    if (recipe is None) != (weights is None):
+        raise InvalidArgument("--recipe and --weights go together")
+    if recipe is not None:
+        module = recipe_module(recipe)
+        if not hasattr(module, "load"):
+            raise InvalidArgument(f"the recipe {recipe} is no rendering of RAW files")
+        chain: Pipeline = module.load(weights)
+    elif file is not None:
+        chain = Pipeline.load(file)
+    elif preset in makers:
+        chain = makers[preset](bits=bits)
+    else:
+        raise InvalidArgument(f"no preset {preset!r}: choose one of {', '.join(makers)}, or pass --pipeline FILE")
+    values = dict(setting(text) for text in settings or ())
+    changed = with_values(chain, values, public_classes()) if values else chain
+    return changed if isinstance(changed, Pipeline) else Pipeline(stage=changed)
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*")
+"""What stands for a string without quotes."""
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """The name and the value of `stage.value=VALUE`; a VALUE that is a bare word is a string."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if name and equals and _WORD.fullmatch(value) and value not in ("true", "false", "inf", "nan"):
+        return name, value
+    try:
+        if not equals or not name:
+            raise ValueError
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):
+        raise InvalidArgument(f"--set takes stage.value=VALUE with VALUE as in TOML, got {text[:80]!r}") from None
+
+
+def _numbers(option: str, text: str | None, count: int) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise InvalidArgument(f"{option} takes {count} numbers separated by commas, got {text!r}")
+    return numbers
+
+
+def read_input(
+    raw: Path,
+    gains: str | None,
+    matrix: str | None,
+    size: str | None,
+    cfa: str,
+    dtype: str,
+    black: float | None,
+    white: float | None,
+) -> tuple[Tensor, Capture]:
+    balance, nine = _numbers("--gains", gains, 3), _numbers("--matrix", matrix, 9)
+    rows = None if nine is None else [nine[0:3], nine[3:6], nine[6:9]]
+    try:
+        with working(f"reading {raw.name}"):
+            if size is None:
+                return read_raw(raw, gains=balance, matrix=rows, black=black, white=white)
+            width, height = _size(size)
+            if black is None or white is None:
+                raise InvalidArgument("a headerless dump needs --black and --white")
+            return read_mosaic(
+                raw,
+                width=width,
+                height=height,
+                cfa=cfa.upper(),
+                dtype=dtype,
+                black=black,
+                white=white,
+                gains=balance,
+                matrix=rows,
+            )
+    except MissingMetadata as error:
+        options = re.sub(r"\b(gains|matrix|white|black)=", r"--\1", str(error))
+        raise MissingMetadata(options) from None
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
+    if found is None:
+        raise InvalidArgument(f"--size takes WIDTHxHEIGHT, got {text!r}")
+    return int(found[1]), int(found[2])

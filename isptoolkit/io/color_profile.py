@@ -1,0 +1,254 @@
+"""The color model of a DNG file: two calibrated illuminants, and the color matrices between them."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InvalidArgument
+from ..spaces import XYZ_FROM_SRGB
+
+_BRADFORD = torch.tensor(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]], dtype=torch.float64
+)
+"""Lam 1985; DNG 1.6 specification, chapter 6, recommends this adaptation."""
+_D50 = torch.tensor([0.9642, 1.0, 0.8249], dtype=torch.float64)
+"""The profile connection space white; ICC.1:2022, 7.2.16."""
+_D50_XY = (0.3457, 0.3585)
+_PASSES = 30
+_RAW = (32803, 34892)
+"""PhotometricInterpretation of a mosaic and of linear samples."""
+
+# Correlated color temperatures of EXIF LightSource codes (Exif 2.32, tag 37384): CIE 15:2004 for the named
+# illuminants, the middle of the range that Exif states for fluorescent lamps.
+TEMPERATURES = {
+    1: 5500.0, 2: 4150.0, 3: 2856.0, 4: 5500.0, 9: 5500.0, 10: 6500.0, 11: 7500.0, 12: 6400.0, 13: 5050.0, 14: 4150.0,
+    15: 3525.0, 16: 2925.0, 17: 2856.0, 18: 4874.0, 19: 6774.0, 20: 5503.0, 21: 6504.0, 22: 7504.0, 23: 5003.0,
+    24: 3200.0,
+}  # fmt: skip
+PROFILE_TAGS = {
+    "color_matrix1": 50721, "color_matrix2": 50722, "camera_calibration1": 50723, "camera_calibration2": 50724,
+    "analog_balance": 50727, "illuminant1": 50778, "illuminant2": 50779, "forward_matrix1": 50964,
+    "forward_matrix2": 50965,
+}  # fmt: skip
+
+
+def normalized_rows(matrix: Tensor) -> Tensor:
+    """Divide each row by its sum, so that white goes to white.
+
+    Raises:
+        InvalidArgument: when a row sums to zero or less.
+
+    >>> normalized_rows(torch.tensor([[1.0, 3.0], [2.0, 0.0]]))
+    tensor([[0.2500, 0.7500],
+            [1.0000, 0.0000]])
+    """
+    sums = matrix.sum(-1, keepdim=True)
+    if not (sums > 0).all():
+        raise InvalidArgument(f"the rows of a color matrix must have positive sums, got {sums.flatten().tolist()}")
+    return matrix / sums
+
+
+def tiff_tags(path: str | Path) -> dict[int, Any]:
+    """The tags of a TIFF-like file by code; empty where it is none.
+
+    They are those of its first directory, and over them those of the one that holds the RAW samples.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            first: Any = tiff.pages[0]
+            others = [] if first.subifds is None else list(first.pages)
+            raw = [page for page in (first, *others) if page.photometric in _RAW]
+            return {tag.code: tag.value for page in (first, *raw[:1]) for tag in page.tags}
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, struct.error):
+        return {}
+
+
+@dataclass(frozen=True)
+class ColorProfile:
+    """The color tags of a DNG file; the second illuminant is optional.
+
+    Args:
+        color_matrix1: `[3,3]` XYZ to camera under `illuminant1`.
+        color_matrix2: the same under `illuminant2`.
+        forward_matrix1: `[3,3]` white-balanced camera to XYZ D50.
+        forward_matrix2: the same under `illuminant2`.
+        camera_calibration1: `[3,3]` of the individual camera.
+        camera_calibration2: the same under `illuminant2`.
+        analog_balance: `[3]` gains applied before digitising.
+        illuminant1: EXIF LightSource code; where one of the two is unknown, the first matrices serve alone.
+        illuminant2: EXIF LightSource code.
+
+    All maths is float64. The third illuminant of DNG 1.6 is not used.
+
+    Raises:
+        InvalidArgument: for a wrong shape, values that are not finite, or a singular color or calibration matrix.
+
+    Source: DNG 1.6 specification, chapter 6, "Mapping Camera Color Space to CIE XYZ Space".
+
+    >>> profile = ColorProfile(torch.linalg.inv(XYZ_FROM_SRGB))
+    >>> [round(value, 4) for value in profile.white_xy([1, 1, 1])]
+    [0.3127, 0.329]
+    """
+
+    color_matrix1: Tensor
+    color_matrix2: Tensor | None = None
+    forward_matrix1: Tensor | None = None
+    forward_matrix2: Tensor | None = None
+    camera_calibration1: Tensor | None = None
+    camera_calibration2: Tensor | None = None
+    analog_balance: Tensor | None = None
+    illuminant1: int = 0
+    illuminant2: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None or field.name.startswith("illuminant"):
+                continue
+            value = torch.as_tensor(value, dtype=torch.float64)
+            object.__setattr__(self, field.name, value)
+            shape = (3,) if field.name == "analog_balance" else (3, 3)
+            if tuple(value.shape) != shape or not value.isfinite().all():
+                raise InvalidArgument(f"{field.name} must be finite, of shape {shape}, got {value.tolist()}")
+            square = torch.diag(value) if value.ndim == 1 else value
+            if not torch.linalg.cond(square) <= 1e8:  # of zeros it is NaN
+                raise InvalidArgument(f"{field.name} must be invertible, got {value.tolist()}")
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[int, Any]) -> "ColorProfile | None":
+        """The profile that the tags of a DNG file state; None without a usable 3x3 ColorMatrix1."""
+        values: dict[str, Any] = {}
+        for name, code in PROFILE_TAGS.items():
+            if code in tags:
+                values[name] = int(tags[code]) if name.startswith("illuminant") else _matrix(tags[code])
+        if values.get("color_matrix1") is None:
+            return None
+        try:
+            return cls(**values)
+        except InvalidArgument:
+            return None
+
+    @classmethod
+    def from_dng(cls, path: str | Path) -> "ColorProfile | None":
+        """The profile of a DNG file; None where it is no TIFF or has no usable 3x3 ColorMatrix1."""
+        return cls.from_tags(tiff_tags(path))
+
+    def weight(self, xy: Sequence[float]) -> float:
+        """The share of illuminant 1 in light of chromaticity `xy`, 0 to 1.
+
+        `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse of the correlated color temperature and clamped, in
+        whichever order the two illuminants are.
+        """
+        first, second = (TEMPERATURES.get(code) for code in (self.illuminant1, self.illuminant2))
+        if first is None or second is None or first == second:
+            return 1.0
+        share = (1 / _temperature_of(xy) - 1 / second) / (1 / first - 1 / second)
+        return min(1.0, max(0.0, share))
+
+    def xyz_to_camera(self, xy: Sequence[float]) -> Tensor:
+        """`[3,3]` XYZ to camera in light of chromaticity `xy`: AnalogBalance x CameraCalibration x ColorMatrix."""
+        share = self.weight(xy)
+        matrix: Tensor = _mixed(self.color_matrix1, self.color_matrix2, share)
+        return self._camera_side(share) @ matrix
+
+    def neutral(self, xy: Sequence[float]) -> Tensor:
+        """`[3]` what the camera records for white in light of chromaticity `xy`, green = 1."""
+        seen = self.xyz_to_camera(xy) @ _xyz(xy)
+        return seen / seen[1]
+
+    def white_xy(self, neutral: Sequence[float] | Tensor) -> tuple[float, float]:
+        """The chromaticity of the light under which the camera records `neutral` for white, by fixed point.
+
+        Where the iteration swings between two answers, their middle is taken.
+
+        Raises:
+            InvalidArgument: unless `neutral` is three positive numbers that some light of positive XYZ explains.
+        """
+        seen = torch.as_tensor(neutral, dtype=torch.float64)
+        if tuple(seen.shape) != (3,) or not (seen.isfinite() & (seen > 0)).all():
+            raise InvalidArgument(f"a camera neutral is three positive numbers, got {seen.tolist()}")
+        xy = _D50_XY
+        for step in range(_PASSES):
+            xyz = torch.linalg.solve(self.xyz_to_camera(xy), seen)
+            if not (xyz[:2] > 0).all() or xyz.sum() <= 0:
+                raise InvalidArgument(
+                    f"no light makes this camera record {seen.tolist()} for white: XYZ {xyz.tolist()}"
+                )
+            x, y, _ = (xyz / xyz.sum()).tolist()
+            if abs(x - xy[0]) + abs(y - xy[1]) < 1e-10:
+                break
+            xy = (x, y) if step < _PASSES - 1 else ((x + xy[0]) / 2, (y + xy[1]) / 2)
+        return xy
+
+    def srgb_to_camera(self, neutral: Sequence[float] | Tensor) -> Tensor:
+        """`[3,3]` linear sRGB to white-balanced camera RGB, rows summing to 1, for an as-shot neutral.
+
+        With forward matrices: the inverse of camera -> XYZ D50 -> D65 (Bradford) -> linear sRGB. Without: D65 is
+        adapted to the light of the shot (Bradford), whose `xyz_to_camera` follows.
+
+        Raises:
+            InvalidArgument: for an impossible neutral, as in `white_xy`.
+        """
+        seen = torch.as_tensor(neutral, dtype=torch.float64)
+        xy = self.white_xy(seen)
+        d65 = XYZ_FROM_SRGB.sum(1)
+        share = self.weight(xy)
+        forward = _mixed(self.forward_matrix1, self.forward_matrix2, share)
+        if forward is None:
+            return normalized_rows(self.xyz_to_camera(xy) @ _adaptation(d65, _xyz(xy)) @ XYZ_FROM_SRGB)
+        # The camera that the forward matrix knows is the reference camera: undo this one's calibration first.
+        camera_side = self._camera_side(share)
+        reference = torch.linalg.solve(camera_side, seen)
+        balanced = torch.diag(1 / reference) @ torch.linalg.inv(camera_side) @ torch.diag(seen)
+        exact = torch.diag(_D50 / forward.sum(1)) @ forward  # tags have four decimals: white is to be exactly D50
+        to_srgb = torch.linalg.solve(XYZ_FROM_SRGB, _adaptation(_D50, d65) @ exact @ balanced)
+        return normalized_rows(torch.linalg.inv(to_srgb))
+
+    def _camera_side(self, share: float) -> Tensor:
+        eye = torch.eye(3, dtype=torch.float64)
+        first, second = (eye if c is None else c for c in (self.camera_calibration1, self.camera_calibration2))
+        calibration = share * first + (1 - share) * second
+        return calibration if self.analog_balance is None else torch.diag(self.analog_balance) @ calibration
+
+
+def _matrix(value: Any) -> Tensor | None:
+    """Nine or three numbers, given as such or as numerator and denominator in turn; None for any other count."""
+    numbers = torch.tensor(value, dtype=torch.float64).flatten()
+    if numbers.numel() in (18, 6):
+        numbers = numbers[0::2] / numbers[1::2]
+    count = numbers.numel()
+    return numbers.reshape(3, 3) if count == 9 else numbers if count == 3 else None
+
+
+def _mixed(first: Any, second: Any, share: float) -> Any:
+    if first is None or second is None:
+        return second if first is None else first
+    return share * first + (1 - share) * second
+
+
+def _xyz(xy: Sequence[float]) -> Tensor:
+    x, y = xy
+    return torch.tensor([x / y, 1.0, (1 - x - y) / y], dtype=torch.float64)
+
+
+def _temperature_of(xy: Sequence[float]) -> float:
+    """Correlated color temperature by Robertson 1968, the method that DNG renderers use."""
+    from colour.temperature import uv_to_CCT_Robertson1968
+
+    x, y = xy
+    scale = -2 * x + 12 * y + 3  # CIE 1960 UCS
+    return float(uv_to_CCT_Robertson1968([4 * x / scale, 6 * y / scale])[0])
+
+
+def _adaptation(source: Tensor, target: Tensor) -> Tensor:
+    """Bradford adaptation of XYZ from one white to another."""
+    scale = (_BRADFORD @ target) / (_BRADFORD @ source)
+    adapted: Tensor = torch.linalg.solve(_BRADFORD, torch.diag(scale) @ _BRADFORD)
+    return adapted

@@ -1,0 +1,6 @@
+"""Pipelines as files: TOML for the structure, safetensors for the values."""
+
+from .file import load as load
+from .file import save as save
+from .file import with_values as with_values
+from .public import public_classes as public_classes

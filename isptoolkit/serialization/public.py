@@ -1,0 +1,18 @@
+"""The classes that a pipeline file may name without the caller's help."""
+
+from typing import Any
+
+from .. import stages
+from ..fusion import Fused
+from ..parallel import ChannelSplit, Parallel
+from ..pipeline import Pipeline
+from ..stage import Inverse, Learned, Pair, Stage
+
+
+def public_classes() -> dict[str, Any]:
+    """Every public stage and split by class name."""
+    exported: list[type] = [
+        value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)
+    ]
+    parts: list[type] = [ChannelSplit, Parallel, Pipeline, Fused, Inverse, Learned, Pair]
+    return {made.__name__: made for made in exported + parts}

@@ -1,0 +1,231 @@
+"""The command line: every command, and every way to be refused in one line with exit status 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from isptoolkit import presets, read_image
+from isptoolkit.cli.inputs import setting
+
+STAGE = """
+from isptoolkit import SRGB, Contract, Stage
+
+class Honest(Stage):
+    takes = gives = SRGB
+    contract = Contract(round_trip=0.0, re_render=0.0)
+    def forward(self, x, capture):
+        return 2 * x
+    def inverse(self, y, capture):
+        return y / 2
+
+class Cheat(Stage):
+    takes = gives = SRGB
+    contract = Contract(round_trip=0.0, re_render=0.0)
+    def forward(self, x, capture):
+        return 2 * x
+    def inverse(self, y, capture):
+        return y
+"""
+
+
+@pytest.fixture
+def dump(tmp_path) -> list[object]:
+    """A headerless 12-bit mosaic and the options that describe it."""
+    path = tmp_path / "dump.raw"
+    np.random.default_rng(0).integers(64, 2000, (24, 32), dtype="<u2").tofile(path)
+    matrix = "3.24,-1.54,-0.5,-0.97,1.88,0.04,0.06,-0.2,1.06"
+    options = ["--size", "32x24", "--cfa", "GBRG", "--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix"]
+    return [path, *options, matrix]
+
+
+def refused(result: tuple[int, str, str]) -> str:
+    code, out, err = result
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("isptoolkit: ")
+    return err
+
+
+def test_render_writes_the_picture_of_the_preset(run, dump, tmp_path):
+    assert run("render", *dump, "-o", tmp_path / "out.png")[0] == 0
+    picture = read_image(tmp_path / "out.png")
+    assert picture.shape == (1, 3, 24, 32)
+    assert run("render", *dump, "-o", tmp_path / "more.png", "--set", "tone.amount=1.0")[0] == 0
+    assert not torch.equal(read_image(tmp_path / "more.png"), picture)
+    presets.classic().save(tmp_path / "mine.toml")
+    assert run("render", *dump, "-o", tmp_path / "same.png", "--pipeline", tmp_path / "mine.toml")[0] == 0
+    assert torch.equal(read_image(tmp_path / "same.png"), picture)
+
+
+def test_roundtrip_prints_numbers(run, dump):
+    code, out, _ = run("roundtrip", *dump, "--json")
+    rows = json.loads(out)["rows"]
+    assert code == 0
+    assert [row["stage"] for row in rows] == list(presets.classic().names)
+    assert rows[-1]["on_domain"][2] <= 0.5 / 255 * (4095 - 64) * 1.001
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_tables_show_every_column_and_stage_at_any_width(run, dump, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, _ = run("roundtrip", *dump)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\u2026" not in out
+    header = ("stage", "space", "median", "99 %", "max", "domain", "99 % all", "max all")
+    for word in (*header, *presets.classic().names, "sensor", "mosaic", "camera", "linear", "srgb"):
+        assert word in out
+
+
+def test_long_stage_names_are_not_cut(run, dump, tmp_path):
+    chain = presets.classic()
+    pairs = {name * 4: stage for name, stage in chain.items()}
+    type(chain)(**pairs).save(tmp_path / "long.toml")
+    out = run("roundtrip", *dump, "--pipeline", tmp_path / "long.toml")[1]
+    assert all(name in out for name in pairs)
+    assert "max all" in out
+
+
+def test_show_draws(run, dump, tmp_path):
+    assert run("show", *dump, "-o", tmp_path / "sheet.png")[0] == 0
+    assert read_image(tmp_path / "sheet.png").shape[1] == 3
+
+
+def test_check_tells_honest_from_cheating(run, tmp_path):
+    (tmp_path / "mine.py").write_text(STAGE)
+    assert run("check", f"{tmp_path / 'mine.py'}:Honest", "--examples", 10)[0] == 0
+    code, out, _ = run("check", f"{tmp_path / 'mine.py'}:Cheat", "--examples", 10)
+    assert code == 1
+    assert "round trip" in out.lower().replace("-", " ").replace("_", " ")
+
+
+def test_info_says_what_is_missing(run, data):
+    code, out, _ = run("info", data / "digicam_corpus" / "kodak-dc120" / "P003908.KDC")
+    assert code == 0
+    assert "pass --gains and --matrix" in out
+
+
+def test_info_names_the_kernels(run):
+    code, out, _ = run("info", "--kernels")
+    assert code == 0
+    assert "cpu kernels" in out
+    assert "cuda kernels" in out
+    code, _, err = run("info")
+    assert code == 2
+    assert "--kernels" in err
+
+
+def test_fused_and_plain_rendering_agree(run, dump, tmp_path):
+    for name, how in (("fused", "--fuse"), ("plain", "--no-fuse")):
+        assert run("render", *dump, "-o", tmp_path / f"{name}.png", how)[0] == 0
+    fused, plain = (read_image(tmp_path / f"{name}.png") for name in ("fused", "plain"))
+    assert float((fused - plain).abs().max()) <= 1.01 / 255
+    assert float(((fused - plain).abs() > 1e-3).double().mean()) < 0.001
+    trips = [json.loads(run("roundtrip", *dump, "--json", how)[1])["rows"] for how in ("--fuse", "--no-fuse")]
+    assert [row["stage"] for row in trips[0]] == [row["stage"] for row in trips[1]]
+    assert abs(trips[0][0]["on_domain"][0] - trips[1][0]["on_domain"][0]) < 0.05
+
+
+def test_info_prints_numbers_and_json(run, data):
+    path = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
+    out = run("info", path)[1]
+    assert str(path) in out
+    for line in (["cfa", "RGGB"], ["black", "32,", "32,", "32,", "32"], ["missing", "nothing"], ["0.8606", "-0.2573"]):
+        assert any(" ".join(line) in " ".join(row.split()) for row in out.splitlines())
+    assert json.loads(run("info", path, "--json")[1])["matrix"][2] == [-0.2649, 0.3076, 0.91]
+
+
+def test_help_is_whole_and_the_version_there(run, monkeypatch):
+    code, out, _ = run()
+    assert code == 0
+    for command in ("render", "roundtrip", "show", "info", "check", "demo"):
+        assert f"  {command} " in out
+        assert run(command, "--help")[0] == 0
+    assert "..." not in out.split("Commands:")[1]
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 9")
+    assert run("--version")[1] == "isptoolkit isptoolkit 9\n"
+
+
+def test_a_bare_word_of_set_is_a_string(run, dump, tmp_path):
+    same = run("roundtrip", *dump, "--json")[1]
+    assert run("roundtrip", *dump, "--json", "--set", "clip.space=linear")[1] == same
+    assert run("roundtrip", *dump, "--json", "--set", 'clip.space = "linear"')[1] == same
+
+
+def test_demo_needs_no_file(run, tmp_path):
+    code, out, _ = run("demo", "-o", tmp_path / "demo")
+    assert code == 0
+    assert "dB" in out
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "photograph.png",
+        "rendered.png",
+        "sheet.png",
+        "graph.svg",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("render", "none.CRW", "-o", "out.png"), "none.CRW"),
+        (("render", "none.CRW"), "output"),
+        (("render", "none.CRW", "-o", "out.png", "--preset", "vivid"), "no preset 'vivid'"),
+        (("render", "none.CRW", "-o", "out.png", "--set", "tone"), "stage.value=VALUE"),
+        (("render", "none.CRW", "-o", "out.png", "--set", "tone.strength=1"), "strength"),
+        (("render", "none.CRW", "-o", "out.png", "--pipeline", "none.toml"), "none.toml"),
+        (("render", "none.CRW", "-o", "out.png", "--gains", "2,1"), "--gains takes 3 numbers"),
+        (("render", "none.CRW", "-o", "out.png", "--size", "4by4"), "WIDTHxHEIGHT"),
+        (("check", "none.py:Stage"), "none.py"),
+        (("develop",), "develop"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(run(*arguments))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_geometry_and_bad_outputs_leave_nothing(run, dump, tmp_path):
+    before = set(tmp_path.iterdir())
+    wrong = [*dump[:2], "33x24", *dump[3:]]
+    assert "33" in refused(run("render", *wrong, "-o", tmp_path / "out.png"))
+    assert "out.bmp" in refused(run("render", *dump, "-o", tmp_path / "out.bmp"))
+    assert "missing" in refused(run("render", *dump, "-o", tmp_path / "missing" / "out.png"))
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_undecodable_files_of_the_data(run, data, tmp_path):
+    for path in sorted((data / "unreadable").iterdir()):
+        refused(run("render", path, "-o", tmp_path / "out.png"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_leaves_no_traceback(tmp_path):
+    script = Path(sys.executable).with_name("isptoolkit")
+    if not script.exists():
+        pytest.skip("needs the isptoolkit command on the PATH: pip install .")
+    done = subprocess.run([script, "render", "none.CRW", "-o", "out.png"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=word", "word"),
+        ("a=two-words", "two-words"),
+        ("a=-5", -5),
+        ("a=-1e3", -1000.0),
+        ("a=-inf", float("-inf")),
+        ("a=true", True),
+        ("a=[1, 2]", [1, 2]),
+    ],
+)
+def test_values_of_settings(text, value):
+    """Bare words are strings, also with a hyphen; negative numbers stay numbers."""
+    assert setting(text) == ("a", value) and type(setting(text)[1]) is type(value)

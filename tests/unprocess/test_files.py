@@ -1,0 +1,165 @@
+"""`isptoolkit unprocess`: photographs into DNG files, the same each time, however often it was stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from isptoolkit.recipes import upi
+from PIL import Image
+
+from isptoolkit import errors, read_image, read_raw
+from isptoolkit.metrics import psnr
+from isptoolkit.priors import CAMERAS, matrix_of_camera
+from isptoolkit.unprocess.files import Job, unprocess_all
+
+
+def smooth(seed, height=60, width=90):
+    small = np.random.default_rng(seed).integers(30, 220, (4, 6, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for index in range(6):
+        smooth(index).save(folder / ("more" if index > 3 else "") / f"{index}.{'png' if index % 2 else 'jpg'}")
+    return folder
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.dng")}
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_a_folder(run, photos, tmp_path):
+    code, said, _ = run("unprocess", photos, "-o", tmp_path / "out")
+    assert (code, "6 DNG files made" in said) == (0, True)
+    assert sorted(files(tmp_path / "out")) == ["0.dng", "1.dng", "2.dng", "3.dng", "more/4.dng", "more/5.dng"]
+    entries = lines(tmp_path / "out")
+    assert len({entry["seed"] for entry in entries}) == 6
+    for entry in entries:
+        sensor, capture = read_raw(tmp_path / "out" / entry["output"])
+        brightness = entry["gains"][1]
+        capture = capture.replace(gains=capture.gains * brightness)
+        picture = upi.process(sensor, capture)
+        assert psnr(picture.clamp(0, 1), read_image(entry["photo"])) > 12
+    before = files(tmp_path / "out")
+    code, said, _ = run("unprocess", photos, "-o", tmp_path / "out")
+    assert (code, "0 DNG files made" in said) == (0, True)
+    assert files(tmp_path / "out") == before
+    assert len(lines(tmp_path / "out")) == 6
+
+
+def test_one_photograph_without_noise_comes_back(run, photos, tmp_path):
+    how = ["unprocess", photos / "1.png", "-o", tmp_path / "a.dng", "--noise", "none", "--camera", CAMERAS[1]]
+    assert run(*how, "--compress")[0] == 0
+    sensor, capture = read_raw(tmp_path / "a.dng")
+    torch.testing.assert_close(capture.srgb_to_camera, matrix_of_camera(CAMERAS[1]), rtol=0, atol=1e-5)
+    told = json.loads((tmp_path / "a.json").read_text())
+    capture = capture.replace(gains=torch.tensor([told["gains"]], dtype=torch.float64))
+    assert psnr(upi.process(sensor, capture).clamp(0, 1), read_image(photos / "1.png")) > 35
+
+
+def test_like_a_raw_file(run, photos, data, tmp_path):
+    like = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
+    assert run("unprocess", photos / "0.jpg", "-o", tmp_path / "a.dng", "--like", like, "--noise", "400")[0] == 0
+    found, given = read_raw(tmp_path / "a.dng")[1], read_raw(like)[1]
+    assert (found.cfa, found.camera) == (given.cfa, given.camera)
+    assert torch.equal(found.white, given.white)
+    assert torch.equal(found.black, given.black)
+    torch.testing.assert_close(found.gains, given.gains, rtol=1e-6, atol=0)
+    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-5)
+    assert float(found.noise[0, 0]) == pytest.approx(4e-4)
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+import isptoolkit.unprocess.files as job
+plain = job.unprocess_file
+def slow(*args):
+    time.sleep(0.15)
+    return plain(*args)
+job.unprocess_file = slow
+def on_file(done, total):
+    print(done, flush=True)
+job.unprocess_all([Path(sys.argv[1])], Path(sys.argv[2]), job.Job(), on_file)
+"""
+
+
+def test_killed_and_resumed_it_makes_the_same_files(photos, tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(photos)]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, cwd=tmp_path)
+    for pause in (0.0, 0.11):
+        with subprocess.Popen(
+            [*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        ) as run:
+            run.stdout.readline()
+            time.sleep(pause)
+            run.send_signal(signal.SIGKILL)
+        assert 1 <= len(files(tmp_path / "killed")) < 6
+    (tmp_path / "killed" / ".half.0123456789ab.dng").write_bytes(b"half")
+    with (tmp_path / "killed" / "manifest.jsonl").open("a") as manifest:
+        manifest.write('{"output": "2.dn')
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, cwd=tmp_path)
+    assert files(tmp_path / "whole") == files(tmp_path / "killed")
+    by_name = [sorted(lines(tmp_path / name), key=lambda e: e["output"]) for name in ("whole", "killed")]
+    assert by_name[0] == by_name[1]
+
+
+def test_a_changed_photograph_is_made_again(photos, tmp_path):
+    unprocess_all([photos], tmp_path / "out", Job())
+    smooth(99).save(photos / "1.png")
+    made, failed = unprocess_all([photos], tmp_path / "out", Job())
+    assert (made, failed) == (1, {})
+    os.remove(tmp_path / "out" / "2.dng")
+    assert unprocess_all([photos], tmp_path / "out", Job())[0] == 1
+
+
+def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    Image.new("RGB", (1, 1)).save(photos / "dot.png")
+    Image.new("CMYK", (20, 20)).save(photos / "print.jpg")
+    smooth(7, 61, 33).save(photos / "odd.png")
+    code, said, told = run("unprocess", photos, "-o", tmp_path / "out")
+    assert code == 1
+    assert "7 DNG files made" in said
+    assert "3 photographs failed" in said
+    for what in ("broken.jpg is not a readable", "dot.png has 1 x 1 pixels", "print.jpg is CMYK"):
+        assert what in told
+    assert read_raw(tmp_path / "out" / "odd.dng")[0].shape == (1, 1, 61, 33)
+
+
+def test_wrong_requests(run, photos, tmp_path):
+    for more, why in (
+        (["--camera", "Kodak"], "no camera 'Kodak': choose one of"),
+        (["--noise", "loud"], "noise is line, none"),
+        (["--noise", "2,3"], "below 1"),
+        (["--camera", CAMERAS[0], "--like", "a.dng"], "exclude each other"),
+        (["--like", tmp_path / "a.dng"], "not a file"),
+    ):
+        code, _, told = run("unprocess", photos / "1.png", "-o", tmp_path / "a.dng", *more)
+        assert (code, why in told) == (2, True), told
+    assert run("unprocess", photos / "none.png", "-o", tmp_path / "a.dng")[0] == 2
+    (tmp_path / "empty").mkdir()
+    assert "no photograph" in run("unprocess", tmp_path / "empty", "-o", tmp_path / "out")[2]
+    smooth(1).save(photos / "1.tif")
+    assert "would become" in run("unprocess", photos, "-o", tmp_path / "out")[2]
+
+
+def test_another_job_in_the_folder_is_refused(photos, tmp_path):
+    unprocess_all([photos], tmp_path / "out", Job())
+    before = files(tmp_path / "out")
+    with pytest.raises(errors.InvalidArgument, match="seed 0, now 1"):
+        unprocess_all([photos], tmp_path / "out", Job(seed=1))
+    assert files(tmp_path / "out") == before
