@@ -22,7 +22,7 @@ from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data.case import Pairs
 from isptoolkit.bench.data.pairs import pairs_of
 from isptoolkit.bench.job import Job, settings_of
-from isptoolkit.bench.methods.entrant import Entrant, Ways
+from isptoolkit.bench.methods.entrant import Entrant, Predictor
 from isptoolkit.bench.scoring import score
 from isptoolkit.train import train
 
@@ -76,17 +76,17 @@ def table(found: dict[str, list[float]]) -> str:
 
 def entrant_of(config: ssdnet.Config) -> Entrant:
     """What the benchmark would train, without a name there."""
-    return Entrant("a variant of SSDNet", ways_of, lambda: ssdnet.Objective(config), rate=2e-3)
+    return Entrant("a variant of SSDNet", predictor_of, lambda: ssdnet.Objective(config), rate=2e-3)
 
 
-def ways_of(objective: Any) -> Ways:
+def predictor_of(objective: Any) -> Predictor:
     """RAW without drawing from the variance branch."""
-    return Ways(lambda picture, capture: objective.net.softened(picture)[0], module=objective)
+    return Predictor(lambda picture, capture: objective.net.softened(picture)[0], module=objective)
 
 
-def decibels(ways: Ways, data: Pairs, protocol: str) -> float:
+def decibels(predictor: Predictor, data: Pairs, protocol: str) -> float:
     """Mean RAW PSNR over the cases."""
-    return float(np.mean([score(ways, case, PROTOCOLS[protocol])[0]["raw PSNR"] for case in data.cases]))
+    return float(np.mean([score(predictor, case, PROTOCOLS[protocol])[0]["raw PSNR"] for case in data.cases]))
 
 
 def compete(name: str, job: Job, data: Pairs, run: Path) -> dict[str, float]:
@@ -95,9 +95,9 @@ def compete(name: str, job: Job, data: Pairs, run: Path) -> dict[str, float]:
     entrant = entrant_of(config)
     objective: Any = train(lambda: ssdnet.Objective(config), data.train, settings_of(job, entrant), run)
     objective = objective.eval()
-    made = {name: decibels(entrant.ways(objective), data, job.protocol)}
+    made = {name: decibels(entrant.predictor(objective), data, job.protocol)}
     if config.supervision == "testing":
-        drawn = Ways(lambda picture, capture: objective.net(picture), module=objective)
+        drawn = Predictor(lambda picture, capture: objective.net(picture), module=objective)
         made[DRAWN] = decibels(drawn, data, job.protocol)
     return made
 

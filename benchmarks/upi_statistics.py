@@ -23,7 +23,7 @@ from isptoolkit.calibrate.noise import noise_of_picture
 LEVELS, GRADIENTS = np.geomspace(1e-4, 1, 80), np.geomspace(1e-4, 1, 80)
 
 
-def planes(mosaic: torch.Tensor, capture) -> np.ndarray:  # type: ignore[no-untyped-def]
+def pack_sensor(mosaic: torch.Tensor, capture) -> np.ndarray:  # type: ignore[no-untyped-def]
     """Black 0, white 1: `[4,h,w]`."""
     even = mosaic[..., : mosaic.shape[2] // 2 * 2, : mosaic.shape[3] // 2 * 2]
     return stages.Pack()(stages.Levels()(even.double(), capture), capture)[0].numpy()
@@ -53,15 +53,15 @@ def main() -> None:
     for path in sorted((arguments.data / "kodak24").glob("*.png")):
         photograph = read_image(path)
         _, capture, noisy = upi.unprocess(photograph, generator)
-        made.append(planes(noisy, capture))
-        flat.append(planes(stages.Mosaic()(photograph, capture), capture))  # sRGB taken for RAW
+        made.append(pack_sensor(noisy, capture))
+        flat.append(pack_sensor(stages.Mosaic()(photograph, capture), capture))  # sRGB taken for RAW
         profile = noise_of_picture(noisy, capture)
         found.append((capture.noise[0].tolist(), (profile.shot, profile.read)))
     files = sorted((arguments.data / "digicam_corpus").glob("canon-powershot-*/*.CRW"))
     real, noise = [], []
     for path in files:
         mosaic, capture = read_raw(path)
-        real.append(planes(mosaic, capture))
+        real.append(pack_sensor(mosaic, capture))
         profile = noise_of_picture(mosaic, capture)
         noise.append((profile.shot, profile.read))
     (levels, steps), (levels_made, steps_made), (levels_flat, steps_flat) = map(histograms, (real, made, flat))

@@ -15,7 +15,8 @@ from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import RawNetwork
-from isptoolkit.learned.raw_network import drawn, planes
+from isptoolkit.learned.raw_network import drawn
+from isptoolkit.stages import pack_sensor
 from isptoolkit.train import load_trained
 
 
@@ -121,13 +122,13 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the mean absolute error."""
-        wanted = planes(batch.sensor, batch.capture)
+        wanted = pack_sensor(batch.sensor, batch.capture)
         error = self.net(batch.target) - wanted
         return error.square().mean(), {"raw": error.detach().abs().mean()}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
+        return drawn(batch.target, self.net(batch.target), pack_sensor(batch.sensor, batch.capture))
 
 
 def _convolutions(inputs: int, width: int) -> nn.Sequential:

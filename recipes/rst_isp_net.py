@@ -17,10 +17,19 @@ from torch.nn import functional as F
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument, InvalidSize
-from isptoolkit.learned import EqualConv, RawNetwork, StyleRemoval, Upward, WaveletCritic, WeighedFeatures, criticized
+from isptoolkit.learned import (
+    CBAM,
+    EqualizedConv2d,
+    RawNetwork,
+    StyleRemoval,
+    UpsampleBlock,
+    WaveletCritic,
+    critic_loss,
+)
 from isptoolkit.learned.adain import EPSILON
-from isptoolkit.learned.raw_network import drawn, planes
+from isptoolkit.learned.raw_network import drawn
 from isptoolkit.learned.style_removal import BORDERS
+from isptoolkit.stages import pack_sensor
 from isptoolkit.train import load_trained, losses
 
 _ATTENTIVE = 2
@@ -147,21 +156,21 @@ class RSTISPNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         top = config.widths[-1]
         self.up = nn.Sequential(
-            Upward(top, 2 * top, config.unused),
-            Upward(top // 2, top, config.unused),
-            Upward(top // 4, top // 4, config.unused),
+            UpsampleBlock(top, 2 * top, config.unused),
+            UpsampleBlock(top // 2, top, config.unused),
+            UpsampleBlock(top // 4, top // 4, config.unused),
         )
         last = top // 16
         padding = 0 if self.published and config.tail == 2 else 1
         outputs = (4,) if config.tail == 1 else (last, 4)
-        self.tail = nn.Sequential(*(EqualConv(last, count, 3, padding=padding) for count in outputs))
+        self.tail = nn.Sequential(*(EqualizedConv2d(last, count, 3, padding=padding) for count in outputs))
         self.detail = (
             nn.Sequential(nn.Conv2d(12, 32, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(32, 4, 3, padding=1))
             if config.detail
             else None
         )
         early = config.widths[: 6 - _ATTENTIVE]
-        self.unused = nn.ModuleList(WeighedFeatures(width) for width in early) if config.unused else None
+        self.unused = nn.ModuleList(CBAM(width) for width in early) if config.unused else None
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -224,12 +233,12 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, critic: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, of the network or of its critic, and its parts."""
-        wanted = planes(batch.sensor, batch.capture)
+        wanted = pack_sensor(batch.sensor, batch.capture)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not critic):
             made = self.net(batch.target)
         if critic and self.critic is not None:
             # The penalty is on gradients by pixels that the critic sees.
-            return criticized(self.critic, self.critic.resized(wanted), self.critic.resized(made))
+            return critic_loss(self.critic, self.critic.resized(wanted), self.critic.resized(made))
         raw, config = (made - wanted).abs().mean(), self.config
         loss, parts = config.l1 * raw, {"raw": raw}
         if config.ms_ssim:
@@ -250,4 +259,4 @@ class Objective(nn.Module):
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
+        return drawn(batch.target, self.net(batch.target), pack_sensor(batch.sensor, batch.capture))

@@ -16,8 +16,9 @@ from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import ContextFusion, RawNetwork, VarianceHead, clamped_error, softened_error
-from isptoolkit.learned.raw_network import drawn, planes
+from isptoolkit.learned.raw_network import drawn
 from isptoolkit.learned.soft_supervision import SUPERVISIONS
+from isptoolkit.stages import pack_sensor
 from isptoolkit.train import load_trained
 
 
@@ -222,8 +223,8 @@ class Objective(nn.Module):
 
     def _sides(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the network sees, and what it is to find."""
-        sensor = planes(batch.sensor, batch.capture)
-        return (batch.target, sensor) if self.config.inputs == 3 else (sensor, planes(batch.target, batch.capture))
+        sensor = pack_sensor(batch.sensor, batch.capture)
+        return (batch.target, sensor) if self.config.inputs == 3 else (sensor, pack_sensor(batch.target, batch.capture))
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -18,9 +18,8 @@ from isptoolkit import CAMERA, LINEAR, MOSAIC, PACKED, Capture, Contract, Pipeli
 from isptoolkit.data import Batch, PhotoFolder
 from isptoolkit.errors import InvalidArgument, MissingMetadata
 from isptoolkit.learned import UNet
-from isptoolkit.learned.raw_network import planes
 from isptoolkit.priors import SIDD, UPI, NoiseLine, random_captures
-from isptoolkit.stages.cfa import unpack
+from isptoolkit.stages import pack_sensor, unpack
 from isptoolkit.stages.noise import shot_read_noise
 
 
@@ -283,7 +282,7 @@ class Objective(nn.Module):
         capture, clean = batch.capture, batch.target
         if clean.shape[1] == 3:
             clean = unprocess(clean, torch.Generator(), capture.replace(noise=None))[0]
-        return stages.Levels()(clean, capture), unpack(self.denoiser(planes(batch.sensor, capture), capture))
+        return stages.Levels()(clean, capture), unpack(self.denoiser(pack_sensor(batch.sensor, capture), capture))
 
 
 def _processed(x: Tensor, capture: Capture) -> Tensor:

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from isptoolkit import PACKED, Pipeline, Space, presets
 from isptoolkit.data import Batch
 from isptoolkit.learned import RawNetwork
-from isptoolkit.learned.raw_network import drawn, planes
+from isptoolkit.learned.raw_network import drawn
+from isptoolkit.stages import pack_sensor
 from isptoolkit.train import load_trained
 
 
@@ -107,12 +108,12 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss."""
-        wanted = planes(batch.sensor, batch.capture)
+        wanted = pack_sensor(batch.sensor, batch.capture)
         return (self.net(batch.target) - wanted).abs().mean(), {}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), planes(batch.sensor, batch.capture))
+        return drawn(batch.target, self.net(batch.target), pack_sensor(batch.sensor, batch.capture))
 
 
 class _Residual(nn.Sequential):

@@ -10,8 +10,8 @@ import typer
 
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.methods.entrants import entrants_of
-from isptoolkit.cli.inputs import chain_of, recipe_module, setting
 from isptoolkit.cli.app import app
+from isptoolkit.cli.inputs import chain_of, recipe_module, setting
 from isptoolkit.cli.train import _configured
 from isptoolkit.errors import InvalidArgument
 

@@ -14,14 +14,13 @@ from torch import Tensor
 from .. import metrics
 from ..capture import Capture
 from ..errors import InvalidTensor
-from ..learned.raw_network import planes
 from ..report.round_trip import measure, travel
 from ..spaces import CAMERA, MOSAIC
-from ..stages import DemosaicBilinear, PowerCurve, WhiteBalance
+from ..stages import DemosaicBilinear, PowerCurve, WhiteBalance, pack_sensor
 from ..stages.cfa import unpack
 from .data.case import Case
 from .data.protocol import Protocol
-from .methods.entrant import Ways
+from .methods.entrant import Predictor
 
 _MS_SSIM = 161
 _MAX_PSNR = 999.0
@@ -59,7 +58,7 @@ def through_file(picture: Tensor, quality: int = 90, sampling: int = 1) -> Tenso
 
 
 def score(
-    ways: Ways, case: Case, protocol: Protocol, perceptual: Metric | None = None
+    predictor: Predictor, case: Case, protocol: Protocol, perceptual: Metric | None = None
 ) -> tuple[dict[str, float], Tensor | None, Tensor | None]:
     """Metrics of a case, the planes that were found, and the picture that was rendered; None for what it does not do.
 
@@ -73,8 +72,8 @@ def score(
     found: dict[str, float] = {}
     with torch.no_grad():
         rendered = None
-        if ways.forward is not None:
-            rendered = _finite(ways.forward(case.sensor, case.capture), "rendered picture", case).clamp(0, 1)
+        if predictor.forward is not None:
+            rendered = _finite(predictor.forward(case.sensor, case.capture), "rendered picture", case).clamp(0, 1)
             found |= _of_pictures(rendered, case.given)
             if perceptual is not None:
                 found["sRGB LPIPS"] = perceptual(rendered, case.given)
@@ -84,10 +83,10 @@ def score(
                 return _defined(found, case), None, None
             given = through_file(rendered).to(rendered)
         start = _now(given)
-        raw = ways.back(given, case.capture)
+        raw = predictor.back(given, case.capture)
         found["seconds"] = _now(raw) - start
         _finite(raw, "RAW", case)
-        truth = planes(case.sensor, case.capture)
+        truth = pack_sensor(case.sensor, case.capture)
         made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, truth))
         found["raw PSNR"] = float(metrics.psnr(made, wanted))
         found["raw SSIM"] = float(metrics.ssim(made, wanted, taps=protocol.taps))
@@ -124,15 +123,15 @@ def _now(x: Tensor) -> float:
     return time.perf_counter()
 
 
-def by_stage(ways: Ways, case: Case) -> list[dict[str, Any]]:
+def by_stage(predictor: Predictor, case: Case) -> list[dict[str, Any]]:
     """For an entrant that is a pipeline: RAW to its own picture of 8 bits and back, looked at behind every stage.
 
     `median` and `99 %` are of the error of the stage's recovered input, in digital numbers; `codes` is the mean error
     of the picture, in its codes, when it is rendered again from that input.
     """
-    if ways.pipeline is None:
+    if predictor.pipeline is None:
         return []
-    pipeline, capture = ways.pipeline, case.capture
+    pipeline, capture = predictor.pipeline, case.capture
     with torch.no_grad():
         journey = travel(pipeline, case.sensor, capture)
         picture = (255 * journey.output.clamp(0, 1)).round() / 255
@@ -152,13 +151,13 @@ def by_stage(ways: Ways, case: Case) -> list[dict[str, Any]]:
     ]
 
 
-def cost(ways: Ways, case: Case) -> dict[str, float]:
+def cost(predictor: Predictor, case: Case) -> dict[str, float]:
     """Parameters, and multiply-adds of the way back for each pixel of the picture."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    count = 0 if ways.module is None else sum(value.numel() for value in ways.module.parameters())
+    count = 0 if predictor.module is None else sum(value.numel() for value in predictor.module.parameters())
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        ways.back(case.given, case.capture)
+        predictor.back(case.given, case.capture)
     return {"parameters": count, "MAC per pixel": counter.get_total_flops() / 2 / case.given[0, 0].numel()}
 
 

@@ -15,12 +15,12 @@ from torch import Tensor
 from ..atomic import replacing
 from ..errors import IspError
 from ..io import write_image
-from ..learned.raw_network import planes
+from ..stages import pack_sensor
 from .data.case import Case, Pairs
 from .data.pairs import pairs_of
 from .data.protocol import PROTOCOLS
 from .job import Job, settings_of
-from .methods.entrant import Ways
+from .methods.entrant import Predictor
 from .methods.entrants import entrant
 from .perceptual import perceptual
 from .report.pictures import draw
@@ -77,16 +77,16 @@ def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
         found |= {"steps": settings_of(job, chosen).steps, "training s": time.perf_counter() - start}
     elif chosen.fit is not None:
         made = chosen.fit(data.train, job.seed).to(job.device)
-    return found | _scored(chosen.ways(made), data, job, out)
+    return found | _scored(chosen.predictor(made), data, job, out)
 
 
-def _scored(ways: Ways, data: Pairs, job: Job, out: Path) -> dict[str, Any]:
+def _scored(predictor: Predictor, data: Pairs, job: Job, out: Path) -> dict[str, Any]:
     protocol = PROTOCOLS[job.protocol]
-    metric = None if ways.forward is None else perceptual(job.lpips)[0]
+    metric = None if predictor.forward is None else perceptual(job.lpips)[0]
     rows: list[dict[str, Any]] = []
     before = _peak(job.device)
     for number, case in enumerate(data.cases):
-        row, raw, rendered = score(ways, case.to(job.device), protocol, metric)
+        row, raw, rendered = score(predictor, case.to(job.device), protocol, metric)
         rows.append({"name": case.name, **row})
         if number < SHOWN:
             _draw(case, raw, rendered, out / f"{number}")
@@ -97,8 +97,8 @@ def _scored(ways: Ways, data: Pairs, job: Job, out: Path) -> dict[str, Any]:
     return {
         "means": means,
         "cases": rows,
-        "stages": by_stage(ways, first),
-        "cost": cost(ways, first) | {"MB": (peak - before) / 2**20},
+        "stages": by_stage(predictor, first),
+        "cost": cost(predictor, first) | {"MB": (peak - before) / 2**20},
         "notes": data.notes,
     }
 
@@ -113,7 +113,7 @@ def _peak(device: str) -> float:
 def _draw(case: Case, raw: Tensor | None, rendered: Tensor | None, folder: Path) -> None:
     """Pictures of a case: what was there, what was found, and where it is wrong."""
     folder.mkdir(parents=True, exist_ok=True)
-    truth = planes(case.sensor, case.capture)
+    truth = pack_sensor(case.sensor, case.capture)
     found, shown = (None if x is None else x.cpu() for x in (raw, rendered))
     pictures = draw(case.given, truth, found, shown, case.capture)
     for name, picture in pictures.items():

@@ -1,4 +1,4 @@
-"""The `isptoolkit` command: what it shows of RAW files; `cli_making` has the rest."""
+"""The `isptoolkit` command: what it shows of RAW files; `making` has the rest."""
 
 import json
 import os

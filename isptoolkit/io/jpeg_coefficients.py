@@ -9,7 +9,7 @@ from ..errors import MissingPackage, UnreadableFile
 from .image import MAX_PIXELS
 
 
-def read_jpeg_levels(path: str | Path) -> tuple[Tensor, Tensor, Tensor]:
+def read_jpeg_coefficients(path: str | Path) -> tuple[Tensor, Tensor, Tensor]:
     """The whole numbers that a JPEG file holds for luma and both chroma components, `[1,rows,columns,8,8]` int64 each.
 
     Blocks count from the top left, rows within a block are vertical frequencies; `stages.Jpeg.like(path).project` takes

@@ -21,13 +21,13 @@ from .self_ensemble import SelfEnsemble as SelfEnsemble
 from .soft_supervision import VarianceHead as VarianceHead
 from .soft_supervision import clamped_error as clamped_error
 from .soft_supervision import softened_error as softened_error
-from .style_removal import EqualConv as EqualConv
+from .style_removal import CBAM as CBAM
+from .style_removal import EqualizedConv2d as EqualizedConv2d
 from .style_removal import StyleExtractor as StyleExtractor
 from .style_removal import StyleRemoval as StyleRemoval
-from .style_removal import WeighedFeatures as WeighedFeatures
 from .style_removal import gram as gram
 from .unet import UNet as UNet
-from .upward import Upward as Upward
+from .upsample_block import UpsampleBlock as UpsampleBlock
 from .wavelet_critic import WaveletCritic as WaveletCritic
-from .wavelet_critic import criticized as criticized
+from .wavelet_critic import critic_loss as critic_loss
 from .wavelet_critic import gradient_penalty as gradient_penalty

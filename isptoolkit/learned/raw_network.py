@@ -8,8 +8,7 @@ from ..contract import Contract
 from ..errors import InvalidArgument, InvalidCapture, InvalidSize
 from ..spaces import MOSAIC, PACKED, SRGB, Space
 from ..stage import Stage
-from ..stages import Levels
-from ..stages.cfa import pack, unpack
+from ..stages import pack, unpack
 
 
 class RawNetwork(Stage):
@@ -61,16 +60,6 @@ class RawNetwork(Stage):
             return made
         mosaic = unpack(made)[..., top : top + height, left : left + width]
         return mosaic if self.gives == MOSAIC else pack(mosaic.contiguous())
-
-
-def planes(sensor: Tensor, capture: Capture) -> Tensor:
-    """Digital numbers `[B,1,H,W]` as the four planes of their cells, black 0 and white 1: `[B,4,H/2,W/2]`.
-
-    >>> import torch
-    >>> planes(torch.full((1, 1, 2, 2), 1023.0), Capture.of("RGGB", black=64, white=1023)).flatten().tolist()
-    [1.0, 1.0, 1.0, 1.0]
-    """
-    return pack(Levels()(sensor, capture))
 
 
 def drawn(picture: Tensor, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def gram(x: Tensor) -> Tensor:
     return made
 
 
-class EqualConv(nn.Module):
+class EqualizedConv2d(nn.Module):
     """A convolution whose weights are drawn from N(0, 1) and scaled as it runs, by `1 / sqrt(inputs kernel^2)`.
 
     Args:
@@ -116,12 +116,12 @@ class StyleExtractor(nn.Module):
         return scale, shift
 
 
-class WeighedFeatures(nn.Module):
+class CBAM(nn.Module):
     """Features weighed by channel, then by pixel, each from its means and maxima.
 
     Source: Woo et al., "CBAM: convolutional block attention module", ECCV 2018.
 
-    >>> WeighedFeatures(16)(torch.rand(1, 16, 5, 5)).shape
+    >>> CBAM(16)(torch.rand(1, 16, 5, 5)).shape
     torch.Size([1, 16, 5, 5])
     """
 
@@ -190,10 +190,10 @@ class StyleRemoval(nn.Module):
         self.published = down and borders == "published"
         self.style = StyleExtractor(inputs, outputs, layers, reduced)
         padding = int(odd) if self.published else None
-        self.first = EqualConv(inputs, outputs, kernel)
-        self.second = EqualConv(outputs, outputs, kernel, 1 + down, padding)
+        self.first = EqualizedConv2d(inputs, outputs, kernel)
+        self.second = EqualizedConv2d(outputs, outputs, kernel, 1 + down, padding)
         self.leaky = nn.ModuleList(BiasedLeaky(outputs) for _ in range(3))
-        self.attention = WeighedFeatures(outputs) if attention else None
+        self.attention = CBAM(outputs) if attention else None
         self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=1 + down) if inputs != outputs or down else None
         blur = Blur(2, 2, repeated=False) if self.published else Blur()
         self.blur = blur if down else None

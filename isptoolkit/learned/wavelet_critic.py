@@ -100,7 +100,7 @@ class WaveletCritic(nn.Module):
         return found.transpose(1, 2).flatten(1, 2)
 
 
-def criticized(
+def critic_loss(
     critic: nn.Module, real: Tensor, made: Tensor, penalty: float = 10.0
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What a critic minimizes: `D(made) - D(real) + penalty P`, and its parts.
@@ -129,7 +129,7 @@ def gradient_penalty(critic: nn.Module, generated: Tensor, real: Tensor, alpha: 
         real: the same shape.
         alpha: `[B,1,1,1]`, 0 to 1.
 
-    Source: as `criticized`; alpha multiplies the generated sample in the program of RST-ISP-Net.
+    Source: as `critic_loss`; alpha multiplies the generated sample in the program of RST-ISP-Net.
 
     >>> critic = lambda x: x.square().sum((1, 2, 3)) / 2  # its gradient is x
     >>> generated, real = torch.full((1, 1, 1, 1), 4.0), torch.zeros(1, 1, 1, 1)

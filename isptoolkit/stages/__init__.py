@@ -2,6 +2,8 @@
 
 from .cfa import Mosaic as Mosaic
 from .cfa import Pack as Pack
+from .cfa import pack as pack
+from .cfa import unpack as unpack
 from .color_adjust import YCBCR as YCBCR
 from .color_adjust import Saturation as Saturation
 from .color_adjust import YCbCr as YCbCr
@@ -17,6 +19,7 @@ from .lens_shading import LensShadingMesh as LensShadingMesh
 from .lens_shading import LensShadingRadial as LensShadingRadial
 from .levels import Levels as Levels
 from .levels import Linearize as Linearize
+from .levels import pack_sensor as pack_sensor
 from .limits import Clip as Clip
 from .limits import Quantize as Quantize
 from .menon import DemosaicMenon as DemosaicMenon

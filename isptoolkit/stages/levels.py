@@ -9,7 +9,7 @@ from ..errors import InvalidArgument
 from ..kernels.steps import Step, sites
 from ..spaces import MOSAIC, SENSOR
 from ..stage import Quantity, Stage
-from .cfa import site_plane
+from .cfa import pack, site_plane
 
 
 def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
@@ -169,3 +169,22 @@ class Linearize(Stage):
 
     def _table(self, x: Tensor) -> Tensor:
         return self.table.to(x.dtype).reshape(-1, self.table.shape[-1])
+
+
+def pack_sensor(sensor: Tensor, capture: Capture) -> Tensor:
+    """Level and pack a sensor image: `Pack(Levels(x))`, digital numbers to the four sites of each 2x2 cell.
+
+    Args:
+        sensor: `[B,1,H,W]` digital numbers.
+        capture: of the same samples.
+
+    Returns:
+        `[B,4,H/2,W/2]` packed RAW, black 0 and white 1.
+
+    Raises:
+        InvalidSize: for an odd height or width.
+
+    >>> pack_sensor(torch.full((1, 1, 2, 2), 1023.0), Capture.of("RGGB", black=64, white=1023)).flatten().tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    return pack(Levels()(sensor, capture))

@@ -7,9 +7,9 @@ import torch
 from isptoolkit import Capture
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data.case import Case
-from isptoolkit.bench.methods.entrant import Ways
+from isptoolkit.bench.methods.entrant import Predictor
 from isptoolkit.bench.scoring import as_compared, score
-from isptoolkit.learned.raw_network import planes
+from isptoolkit.stages import pack_sensor
 
 CAPTURE = Capture.of("RGGB", black=64, white=1064, gains=(2.0, 1.0, 1.5))
 CLIPPED = ("micro", "pairs")
@@ -73,8 +73,8 @@ def scored(name, truth, made):
     """Figures of an entrant that finds `made` in any picture, and renders gray."""
     sensor = torch.nn.functional.pixel_shuffle(64 + 1000 * truth, 2)
     gray = torch.full((1, 3, *sensor.shape[2:]), 0.5)
-    ways = Ways(lambda picture, capture: made, lambda sensor, capture: gray)
-    return score(ways, Case("", sensor, CAPTURE, gray), PROTOCOLS[name])[0]
+    predictor = Predictor(lambda picture, capture: made, lambda sensor, capture: gray)
+    return score(predictor, Case("", sensor, CAPTURE, gray), PROTOCOLS[name])[0]
 
 
 @pytest.mark.parametrize("name", sorted(PROTOCOLS))
@@ -106,7 +106,7 @@ def test_ssim_is_that_of_scikit_image(name, tolerance):
     made = (truth + 0.05 * torch.randn(truth.shape, generator=generator)).clamp(0, 1)
     found = scored(name, truth, made)["raw SSIM"]
     sensor = torch.nn.functional.pixel_shuffle(64 + 1000 * truth, 2)
-    sides = (as_compared(x, CAPTURE, PROTOCOLS[name])[0].double().numpy() for x in (made, planes(sensor, CAPTURE)))
+    sides = (as_compared(x, CAPTURE, PROTOCOLS[name])[0].double().numpy() for x in (made, pack_sensor(sensor, CAPTURE)))
     how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
     wanted = similarity.structural_similarity(*sides, channel_axis=0, **how)
     assert 0.3 < wanted < 0.99

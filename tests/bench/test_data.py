@@ -13,8 +13,8 @@ from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data import pairs as reading
 from isptoolkit.bench.methods.entrants import entrant
 from isptoolkit.bench.scoring import as_compared, score, through_file
-from isptoolkit.learned.raw_network import planes
 from isptoolkit.metrics import psnr
+from isptoolkit.stages import pack_sensor
 
 CRW = ("CRW_0117.CRW", "CRW_0118.CRW", "CRW_0112.CRW")
 
@@ -55,7 +55,7 @@ def test_tiles_of_the_challenge(pairs_of, phone):
     assert [case.name for case in data.cases] == ["0012_0", "0012_1"]
     assert data.notes == ["no test/: 2 tiles of 1 photographs of train/ held out instead"]
     codes = np.load(phone / "train" / "0012_0.npy")
-    found = planes(data.cases[0].sensor, data.cases[0].capture)
+    found = pack_sensor(data.cases[0].sensor, data.cases[0].capture)
     assert torch.equal(found[0].permute(1, 2, 0) * 1024, torch.from_numpy(codes.astype(np.float32)))
     batch = data.train.batch(0, 4, 64, seed=0, rank=0, world=1)
     green = batch.sensor[:, 0, 0::2, 1::2].flatten(1) / 1024
@@ -69,8 +69,8 @@ def test_tiles_of_the_challenge(pairs_of, phone):
 def test_an_entrant_on_the_challenge(pairs_of, phone):
     """What is never clipped, as its scoring has it, and by the formula."""
     protocol, case = PROTOCOLS["aim22-s7"], pairs_of("aim22-s7", phone).cases[0]
-    ways = entrant("identity").ways(None)
-    found, raw, rendered = score(ways, case, protocol)
+    predictor = entrant("identity").predictor(None)
+    found, raw, rendered = score(predictor, case, protocol)
     wanted = np.load(phone / "train" / "0012_0.npy").astype(np.float64) / 1024
     error = np.mean((raw[0].permute(1, 2, 0).numpy() - wanted) ** 2)
     assert found["raw PSNR"] == pytest.approx(10 * np.log10(1 / error), abs=1e-4)
@@ -134,14 +134,14 @@ def test_the_layout_of_fivek(pairs_of, data, tmp_path):
     beside, below = cases[1], cases[3]
     assert float((case.given[..., -1] - beside.given[..., 0]).abs().mean()) < 0.05  # they go on where it ends
     assert float((case.given[..., -1, :] - below.given[..., 0, :]).abs().mean()) < 0.05
-    found, raw, rendered = score(entrant("classic").ways(None), case, protocol)
-    again = entrant("classic").ways(None).back(through_file(rendered), case.capture)
+    found, raw, rendered = score(entrant("classic").predictor(None), case, protocol)
+    again = entrant("classic").predictor(None).back(through_file(rendered), case.capture)
     assert torch.equal(raw, again)
-    made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, planes(case.sensor, case.capture)))
+    made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, pack_sensor(case.sensor, case.capture)))
     assert made.shape == (1, 3, height, width)
     assert found["raw PSNR"] == pytest.approx(float(psnr(made, wanted)))
     assert 40 < found["raw PSNR"] < 60
-    assert score(entrant("identity").ways(None), case, protocol)[1] is None
+    assert score(entrant("identity").predictor(None), case, protocol)[1] is None
 
 
 @pytest.mark.slow

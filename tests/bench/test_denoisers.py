@@ -29,14 +29,14 @@ def test_wiener_by_hand():
 
 def test_the_wiener_entrant_takes_five_cells():
     mosaic = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(entrant("wiener").ways(None).back(mosaic, CAPTURE), wiener(mosaic, CAPTURE, 5))
+    assert torch.equal(entrant("wiener").predictor(None).back(mosaic, CAPTURE), wiener(mosaic, CAPTURE, 5))
     assert not torch.equal(wiener(mosaic, CAPTURE, 5), wiener(mosaic, CAPTURE, 3))
 
 
 def test_identity_takes_the_channel_of_each_site():
     """Red at row 0, column 0 of a cell, green at its two, blue at the last."""
     picture = torch.arange(12.0).view(1, 3, 2, 2)  # red 0 to 3, green 4 to 7, blue 8 to 11
-    found = entrant("identity").ways(None).back(picture, Capture.of("RGGB"))
+    found = entrant("identity").predictor(None).back(picture, Capture.of("RGGB"))
     assert found.flatten().tolist() == [0.0, 5.0, 6.0, 11.0]
 
 

@@ -26,9 +26,9 @@ def test_one_way_entrants_are_scored_from_libraws_file(data, tmp_path):
     height, width = case.given.shape[2:]
     picture = TARGETS["libraw-jpeg"](folder / "CRW_0118.CRW").target[..., :height, :width].float() / 255
     assert torch.equal(case.given, picture)
-    found, raw, _ = score(entrant("identity").ways(None), case, LIBRAW["fivek-canon"])
+    found, raw, _ = score(entrant("identity").predictor(None), case, LIBRAW["fivek-canon"])
     assert torch.equal(raw, pack(mosaic(picture, "RGGB"))) and 5 < found["raw PSNR"] < 30
-    assert score(entrant("identity").ways(None), case, PROTOCOLS["fivek-canon"])[1] is None
+    assert score(entrant("identity").predictor(None), case, PROTOCOLS["fivek-canon"])[1] is None
 
 
 def test_the_fingerprint_says_what_is_tested(data, tmp_path):

@@ -59,11 +59,11 @@ def test_what_is_cheap_is_computed_again(name):
     """A change of scoring, of the data or of these entrants shows here; float noise of machines does not."""
     stored, data, chosen = results_of("micro"), Micro(), entrant(name)
     assert stored["data"]["fingerprint"] == data.fingerprint
-    ways = chosen.ways(chosen.fit(data.train, 0) if chosen.fit else None)
+    predictor = chosen.predictor(chosen.fit(data.train, 0) if chosen.fit else None)
     rows = stored["entrants"][name]["runs"]["0"]["cases"]
     for number in (0, 7, 16, 23):  # both cameras
         case, wanted = data.cases[number], {**rows[number]}
-        found, *_ = score(ways, case, PROTOCOLS["micro"])
+        found, *_ = score(predictor, case, PROTOCOLS["micro"])
         assert wanted.pop("name") == case.name and wanted.keys() == found.keys()
         for figure, value in wanted.items():
             off = {"raw PSNR": 0.02, "sRGB PSNR": 0.02, "seconds": math.inf}.get(figure, 0.005 * value)

@@ -87,12 +87,12 @@ def test_frames_to_learn_from(folder):
 def test_denoisers_are_scored(folder):
     """By the formula, on the mosaic; a filter that is told the noise takes most of it away from a flat field."""
     case, protocol = Sidd(folder).cases[1], PROTOCOLS["sidd"]
-    noisy, raw, rendered = score(entrant("noisy").ways(None), case, protocol)
+    noisy, raw, rendered = score(entrant("noisy").predictor(None), case, protocol)
     wanted, given = (x.clamp(0, 1).double() for x in (case.sensor, case.given))
     assert noisy["raw PSNR"] == pytest.approx(float(10 * torch.log10(1 / (given - wanted).square().mean())), abs=1e-4)
     assert noisy["raw SSIM"] == pytest.approx(float(metrics.ssim(given, wanted, taps=11)), abs=1e-6)
     assert rendered is None and raw.shape == (1, 4, 128, 128) and "raw DN" not in noisy
-    assert score(entrant("wiener").ways(None), case, protocol)[0]["raw PSNR"] > noisy["raw PSNR"] + 9
+    assert score(entrant("wiener").predictor(None), case, protocol)[0]["raw PSNR"] > noisy["raw PSNR"] + 9
 
 
 @pytest.mark.parametrize("name", entrants_of("sidd"))
@@ -106,7 +106,7 @@ def test_everyone_denoises(folder, name):
         pictures = objective.pictures(data.train.batch(0, 2, 32))
         assert all(picture.shape[:2] == (2, 3) for picture in pictures.values())
         objective.eval()
-    found, *_ = score(one.ways(objective), data.cases[0], PROTOCOLS["sidd"])
+    found, *_ = score(one.predictor(objective), data.cases[0], PROTOCOLS["sidd"])
     assert np.isfinite(found["raw PSNR"])
 
 

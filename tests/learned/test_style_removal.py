@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isptoolkit import errors
-from isptoolkit.learned import EqualConv, StyleExtractor, StyleRemoval, WeighedFeatures, adain, gram, strips
+from isptoolkit.learned import CBAM, EqualizedConv2d, StyleExtractor, StyleRemoval, adain, gram, strips
 from isptoolkit.learned.blur import Blur
 from isptoolkit.learned.style_removal import BiasedLeaky
 
@@ -44,7 +44,7 @@ def test_initial_values_are_of_order_one():
     torch.manual_seed(0)
     y = StyleRemoval(16, 32, attention=False)(torch.rand(2, 16, 32, 32))
     assert 0.3 < float(y.std()) < 3
-    assert float(EqualConv(16, 64, 3)(torch.randn(1, 16, 32, 32)).std()) == pytest.approx(1, abs=0.15)
+    assert float(EqualizedConv2d(16, 64, 3)(torch.randn(1, 16, 32, 32)).std()) == pytest.approx(1, abs=0.15)
 
 
 def test_a_shortcut_where_only_the_size_changes():
@@ -54,7 +54,7 @@ def test_a_shortcut_where_only_the_size_changes():
 
 def test_weights_lie_between_0_and_1():
     x = torch.rand(1, 16, 5, 5)
-    ratio = WeighedFeatures(16)(x) / x
+    ratio = CBAM(16)(x) / x
     assert 0 < float(ratio.min()) <= float(ratio.max()) < 1
     with pytest.raises(errors.InvalidArgument, match="at least one layer"):
         StyleExtractor(4, 4, layers=0)
@@ -110,7 +110,7 @@ def test_a_halving_block_is_its_formula(name, epsilon):
 
 
 def test_weighed_features_are_their_formula():
-    layer = moved(WeighedFeatures(16))
+    layer = moved(CBAM(16))
     x = torch.randn(2, 16, 9, 8, dtype=torch.float64)
     narrow, wide = layer.channels[0].weight[..., 0, 0], layer.channels[2].weight[..., 0, 0]
     pooled = [(wide @ (narrow @ v.T).relu()).T for v in (x.mean((2, 3)), x.amax((2, 3)))]
@@ -152,9 +152,9 @@ def test_the_style_is_initialized_to_deviation_one_and_mean_zero():
 
 
 def test_channel_weights_need_few_numbers():
-    sizes = [tuple(value.shape) for value in WeighedFeatures(32).parameters()]
+    sizes = [tuple(value.shape) for value in CBAM(32).parameters()]
     assert sizes == [(2, 32, 1, 1), (32, 2, 1, 1), (1, 2, 7, 7)]
-    assert WeighedFeatures(8).channels[0].weight.shape == (1, 8, 1, 1)
+    assert CBAM(8).channels[0].weight.shape == (1, 8, 1, 1)
 
 
 def test_a_bias_for_each_channel():

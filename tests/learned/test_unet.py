@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from isptoolkit import errors
-from isptoolkit.learned import UNet, Upward
+from isptoolkit.learned import UNet, UpsampleBlock
 from isptoolkit.learned.unet import _doubled
 
 
@@ -33,7 +33,7 @@ def test_borders_are_repeated_up_to_whole_cells():
 @pytest.mark.parametrize("outputs", [8, 16])
 def test_channels_are_spread_over_cells_after_the_straight_way_is_added(outputs):
     torch.manual_seed(0)
-    part, x = Upward(8, outputs), torch.rand(1, 8, 3, 4) - 0.5
+    part, x = UpsampleBlock(8, outputs), torch.rand(1, 8, 3, 4) - 0.5
     straight = x if outputs == 8 else F.conv2d(x, part.straight.weight, part.straight.bias)
     y = F.conv2d(F.conv2d(x, part.first.weight, part.first.bias), part.second.weight, part.second.bias) + straight
     y = torch.where(y > 0, y, 0.2 * y)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from isptoolkit import errors
-from isptoolkit.learned import WaveletCritic, criticized
+from isptoolkit.learned import WaveletCritic, critic_loss
 from isptoolkit.learned.wavelet_critic import _among
 
 
@@ -24,7 +24,7 @@ def test_it_tells_sharp_from_blurred():
     for size in (32, 40) * 15:
         real = torch.rand(4, 4, size, size)
         made = nn.functional.avg_pool2d(real, 3, 1, 1)
-        loss, figures = criticized(critic, real, made)
+        loss, figures = critic_loss(critic, real, made)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -45,7 +45,7 @@ class Sum(nn.Module):
 
 def test_the_losses_are_those_of_the_paper():
     critic, real, made = Sum(0.25), torch.full((2, 1, 2, 2), 1.0), torch.full((2, 1, 2, 2), 3.0)
-    loss, figures = criticized(critic, real, made)
+    loss, figures = critic_loss(critic, real, made)
     norm = 0.25 * 4**0.5
     assert float(figures["distance"]) == pytest.approx(0.25 * 4 - 0.25 * 12)
     assert float(loss) == pytest.approx(2.0 + 10 * (norm - 1) ** 2)
@@ -56,7 +56,7 @@ def test_the_losses_are_those_of_the_paper():
 
 def test_no_gradient_reaches_what_is_judged():
     made = torch.rand(2, 4, 16, 16, requires_grad=True)
-    criticized(WaveletCritic(4, (4, 4)), torch.rand(2, 4, 16, 16), made)[0].backward()
+    critic_loss(WaveletCritic(4, (4, 4)), torch.rand(2, 4, 16, 16), made)[0].backward()
     assert made.grad is None
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from isptoolkit import Capture, errors, stages
 from isptoolkit.data import Batch
-from isptoolkit.learned import criticized, strips
+from isptoolkit.learned import critic_loss, strips
 
 CONFIGS = {"rst_s7": rst_isp_net.PUBLISHED, "rst_p20": replace(rst_isp_net.PUBLISHED, tail=1)}
 RULES = (
@@ -181,7 +181,7 @@ def test_golden_penalty_is_of_pixels_that_the_critic_sees():
     loss, parts = objective(batch, critic=True)
     real, made = stages.Pack()(sensor, batch.capture), objective.net(batch.target)
     torch.manual_seed(1)
-    expected, known = criticized(
+    expected, known = critic_loss(
         objective.critic, *(nn.functional.interpolate(x, (16, 16), mode="bilinear") for x in (real, made))
     )
     torch.testing.assert_close(loss, expected)

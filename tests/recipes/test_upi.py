@@ -7,7 +7,7 @@ from isptoolkit.recipes import upi
 from isptoolkit import Capture, errors, read_image
 from isptoolkit.metrics import psnr
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
-from isptoolkit.stages.cfa import pack
+from isptoolkit.stages import pack
 
 GAINS = tuple(1.25 * gain for gain in (2.0, 1.0, 1.7))
 GOLDEN = {

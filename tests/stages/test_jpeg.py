@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from isptoolkit import Capture, Pipeline, errors, read_image
-from isptoolkit.io import read_jpeg_levels
+from isptoolkit.io import read_jpeg_coefficients
 from isptoolkit.kernels import reference
 from isptoolkit.stages import Jpeg
 from isptoolkit.stages.jpeg.planes import SUBSAMPLINGS, join, real_join, real_split, split
@@ -250,7 +250,7 @@ def test_levels_are_those_of_the_file(subsampling, progressive, size, tmp_path):
     codes = picture(3, *size)
     _, content = pillow(codes, 85, subsampling, progressive=progressive)
     (tmp_path / "a.jpg").write_bytes(content)
-    held = read_jpeg_levels(tmp_path / "a.jpg")
+    held = read_jpeg_coefficients(tmp_path / "a.jpg")
     assert equal_levels(Jpeg(85, subsampling).levels(tensor(codes)), held)
 
 
@@ -261,13 +261,13 @@ def test_a_projected_picture_is_encoded_to_the_same_file(quality, subsampling, d
     photograph = read_image(next(iter(sorted((data / "kodak24").glob("*.png"))))).float()[..., 100:157, 200:277]
     decoded, content = pillow(codes_of(photograph), quality, subsampling)
     (tmp_path / "a.jpg").write_bytes(content)
-    stage, held = Jpeg.like(tmp_path / "a.jpg"), read_jpeg_levels(tmp_path / "a.jpg")
+    stage, held = Jpeg.like(tmp_path / "a.jpg"), read_jpeg_coefficients(tmp_path / "a.jpg")
     guess = tensor(decoded) * 0.9
     near = stage.project(guess, held)
     assert torch.equal(near, (near * 255).round() / 255)
     _, again = pillow(codes_of(near), quality, subsampling)
     (tmp_path / "b.jpg").write_bytes(again)
-    assert equal_levels(read_jpeg_levels(tmp_path / "b.jpg"), held)
+    assert equal_levels(read_jpeg_coefficients(tmp_path / "b.jpg"), held)
     # The photograph is such a picture, too; rounding to codes may cost a level.
     assert float((near - guess).square().mean().sqrt()) < float((photograph - guess).square().mean().sqrt()) + 0.5 / 255
 
@@ -301,13 +301,13 @@ def test_levels_of_another_size_or_file(tmp_path, monkeypatch):
     for name, held in (("none.jpg", b"no picture"), ("half.jpg", content[: len(content) // 2])):
         (tmp_path / name).write_bytes(held)
         with pytest.raises(errors.UnreadableFile, match="no JPEG whose coefficients"):
-            read_jpeg_levels(tmp_path / name)
+            read_jpeg_coefficients(tmp_path / name)
     Image.new("L", (8, 8)).save(tmp_path / "gray.jpg")
     with pytest.raises(errors.UnreadableFile, match="mode L"):
-        read_jpeg_levels(tmp_path / "gray.jpg")
+        read_jpeg_coefficients(tmp_path / "gray.jpg")
     monkeypatch.setitem(sys.modules, "jpeglib", None)
     with pytest.raises(errors.MissingPackage, match=r"isptoolkit\[jpeg\]"):
-        read_jpeg_levels(tmp_path / "gray.jpg")
+        read_jpeg_coefficients(tmp_path / "gray.jpg")
 
 
 @pytest.mark.parametrize("slope", ["fourier", "lanczos", "fejer"])

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from isptoolkit import CAMERA, MOSAIC, PACKED, SRGB, Capture, Contract, Stage, stages
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.stages.cfa import pack
+from isptoolkit.stages import pack
 from isptoolkit.stages.demosaic import demosaic_bilinear
 from isptoolkit.testing import assert_lawful, check, falsify, load_stage
 

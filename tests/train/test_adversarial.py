@@ -9,7 +9,7 @@ from torch import nn
 
 from isptoolkit import Capture, errors
 from isptoolkit.data import Batch
-from isptoolkit.learned import criticized
+from isptoolkit.learned import critic_loss
 from isptoolkit.train import Checkpoint, Training, losses, train
 from isptoolkit.train.log import steps_of
 
@@ -41,7 +41,7 @@ class Shift(nn.Module):
     def forward(self, batch, critic=False):
         real, made = batch.sensor + 0.5, torch.rand_like(batch.sensor) + self.shift
         if critic:
-            return criticized(self.critic, real, made, penalty=1.0)
+            return critic_loss(self.critic, real, made, penalty=1.0)
         return -self.critic(made).mean(), {"shift": self.shift.detach()}
 
 

@@ -9,20 +9,20 @@ from torch import Tensor
 
 from ...capture import Capture
 from ...errors import MissingMetadata
-from ...learned.raw_network import planes
+from ...stages import pack_sensor
 from ...stages.demosaic import box_mean
-from .entrant import Entrant, Maker, Ways, recipe, sized
+from .entrant import Entrant, Maker, Predictor, recipe, sized
 
 _denoiser = functools.partial(Entrant, task="denoise")
 
 
 def _noisy(_: bool) -> Entrant:
-    return _denoiser("RAW as it is, with its noise", lambda _: Ways(planes))
+    return _denoiser("RAW as it is, with its noise", lambda _: Predictor(pack_sensor))
 
 
 def _wiener(_: bool) -> Entrant:
     about = "local linear filter of least mean square error (Lee 1980), 5 x 5 cells, told the noise"
-    return _denoiser(about, lambda _: Ways(wiener))
+    return _denoiser(about, lambda _: Predictor(wiener))
 
 
 def wiener(noisy: Tensor, capture: Capture, size: int = 5) -> Tensor:
@@ -42,12 +42,12 @@ def wiener(noisy: Tensor, capture: Capture, size: int = 5) -> Tensor:
     Source: Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE TPAMI 1980.
 
     >>> flat = torch.full((1, 1, 8, 8), 0.5)
-    >>> torch.allclose(wiener(flat, Capture.of("RGGB", noise=(1e-3, 0))), planes(flat, Capture.of("RGGB")))
+    >>> torch.allclose(wiener(flat, Capture.of("RGGB", noise=(1e-3, 0))), pack_sensor(flat, Capture.of("RGGB")))
     True
     """
     if capture.noise is None:
         raise MissingMetadata("wiener: the capture does not state its noise: capture.replace(noise=...)")
-    x = planes(noisy, capture)
+    x = pack_sensor(noisy, capture)
     mean, square = (box_mean(y, size) for y in (x, x.square()))
     spread = (square - mean.square()).clamp(min=0)
     shot, read = capture.noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
@@ -62,10 +62,12 @@ def _upi(full: bool) -> Entrant:
     kept = {"recipe": "upi", **asdict(config)}
     about = "UPI's U-Net" + sized(full, "half as wide, three scales of five") + ", told the noise"
 
-    def ways(objective: Any) -> Ways:
-        return Ways(lambda noisy, capture: objective.denoiser(planes(noisy, capture), capture), module=objective)
+    def predictor(objective: Any) -> Predictor:
+        return Predictor(
+            lambda noisy, capture: objective.denoiser(pack_sensor(noisy, capture), capture), module=objective
+        )
 
-    return _denoiser(about, ways, lambda: upi.Objective(config), kept, cost=0.6)
+    return _denoiser(about, predictor, lambda: upi.Objective(config), kept, cost=0.6)
 
 
 def _ssdnet(full: bool) -> Entrant:
@@ -74,10 +76,10 @@ def _ssdnet(full: bool) -> Entrant:
     kept = {"recipe": "ssdnet", **asdict(config)}
     about = "SSDNet" + sized(full, "a sixth as wide") + ", planes for the picture, not told the noise"
 
-    def ways(objective: Any) -> Ways:
-        return Ways(lambda noisy, capture: objective.net(planes(noisy, capture)), module=objective)
+    def predictor(objective: Any) -> Predictor:
+        return Predictor(lambda noisy, capture: objective.net(pack_sensor(noisy, capture)), module=objective)
 
-    return _denoiser(about, ways, lambda: ssdnet.Objective(config), kept, reported="ssdnet-denoiser", cost=2.0)
+    return _denoiser(about, predictor, lambda: ssdnet.Objective(config), kept, reported="ssdnet-denoiser", cost=2.0)
 
 
 DENOISERS: dict[str, Maker] = {

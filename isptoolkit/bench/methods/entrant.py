@@ -8,13 +8,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...capture import Capture
-from ...learned.raw_network import planes
 from ...pipeline import Pipeline
+from ...stages import pack_sensor
 from ...train.loop import Source
 
 
 @dataclass(frozen=True)
-class Ways:
+class Predictor:
     """What an entrant can do, once it is made.
 
     Args:
@@ -38,7 +38,7 @@ class Entrant:
     Args:
         about: what it is; says so where it is a smaller configuration than the published one.
         make: the objective that is trained, or None where nothing is.
-        ways: of what was trained or fitted, or of None.
+        predictor: of what was trained or fitted, or of None.
         configuration: all that changes it; a result is kept for as long as this stays.
         rate: of the optimizer.
         cost: of a step, in those of the U-Net: divides the number of steps, so that all get about the same time.
@@ -48,7 +48,7 @@ class Entrant:
     """
 
     about: str
-    ways: Callable[[Any], Ways]
+    predictor: Callable[[Any], Predictor]
     make: Callable[[], nn.Module] | None = None
     configuration: dict[str, Any] = field(default_factory=dict)
     rate: float = 1e-3
@@ -81,10 +81,10 @@ def sized(full: bool, small: str) -> str:
     return " as published" if full else f", {small}"
 
 
-def two_way(pipeline: Pipeline) -> Ways:
+def two_way(pipeline: Pipeline) -> Predictor:
     """Of a pipeline from sensor to sRGB whose inverse is the way back."""
-    return Ways(
-        lambda picture, capture: planes(pipeline.inverse(picture, capture), capture),
+    return Predictor(
+        lambda picture, capture: pack_sensor(pipeline.inverse(picture, capture), capture),
         lambda sensor, capture: pipeline(sensor, capture),
         pipeline,
         pipeline,

@@ -13,14 +13,14 @@ from ...stages import Mosaic
 from ...stages.cfa import pack
 from ..data.protocol import PROTOCOLS
 from .denoisers import DENOISERS
-from .entrant import Entrant, Maker, Ways, recipe, sized, two_way
+from .entrant import Entrant, Maker, Predictor, recipe, sized, two_way
 from .least_squares import fitted
 
 
 def _identity(_: bool) -> Entrant:
     return Entrant(
         "the samples of the picture that lie at the sites, as they are",
-        lambda _: Ways(lambda picture, capture: pack(Mosaic()(picture, capture))),
+        lambda _: Predictor(lambda picture, capture: pack(Mosaic()(picture, capture))),
     )
 
 
@@ -38,7 +38,7 @@ def _least_squares(_: bool) -> Entrant:
     about = "a polynomial of degree 3 for each site, of the pixel that lies there"
     return Entrant(
         about,
-        lambda cubic: Ways(cubic, module=cubic),
+        lambda cubic: Predictor(cubic, module=cubic),
         fit=lambda source, seed: fitted(source, seed=seed),
         configuration={"degree": 3},
     )
@@ -47,14 +47,14 @@ def _least_squares(_: bool) -> Entrant:
 def _by_net(about: str, module: Any, config: Any, ensemble: bool = False, **how: Any) -> Entrant:
     """Of a recipe whose network goes from sRGB to planes."""
 
-    def ways(objective: Any) -> Ways:
+    def predictor(objective: Any) -> Predictor:
         stage = RawNetwork(objective.net).eval()
         asked = SelfEnsemble(stage).eval() if ensemble else stage
-        return Ways(asked.forward, module=objective.net)
+        return Predictor(asked.forward, module=objective.net)
 
     name = module.__name__.rsplit(".", 1)[-1]
     kept = {"recipe": name, "ensemble": ensemble, **asdict(config)}
-    return Entrant(about, ways, lambda: module.Objective(config), kept, **how)
+    return Entrant(about, predictor, lambda: module.Objective(config), kept, **how)
 
 
 def _by_flow(
@@ -62,10 +62,10 @@ def _by_flow(
 ) -> Entrant:
     """Of an objective whose pipeline is inverted."""
 
-    def ways(objective: Any) -> Ways:
+    def predictor(objective: Any) -> Predictor:
         return replace(two_way(objective.pipeline.span("levels", last).eval()), module=objective)
 
-    return Entrant(about, ways, make, {"recipe": name, **asdict(config)}, **how)
+    return Entrant(about, predictor, make, {"recipe": name, **asdict(config)}, **how)
 
 
 def _u_net(full: bool) -> Entrant:

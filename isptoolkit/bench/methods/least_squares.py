@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ...capture import Capture
-from ...learned.raw_network import planes
+from ...stages import pack_sensor
 from ...train.loop import Source
 
 _SITES = [(..., slice(site // 2, None, 2), slice(site % 2, None, 2)) for site in range(4)]
@@ -39,7 +39,7 @@ def fitted(source: Source, batches: int = 40, patch: int = 64, seed: int = 0) ->
         seed: of the batches.
     """
     parts = [source.batch(number, 4, patch, seed=seed, rank=0, world=1) for number in range(batches)]
-    wanted = torch.cat([planes(part.sensor, part.capture) for part in parts]).double()
+    wanted = torch.cat([pack_sensor(part.sensor, part.capture) for part in parts]).double()
     pictures = torch.cat([part.target for part in parts])
     columns = [wanted[:, site].reshape(-1, 1) for site in range(4)]
     found = [torch.linalg.lstsq(features(pictures[at]), y).solution for at, y in zip(_SITES, columns, strict=True)]

@@ -5,8 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...capture import Capture
-from ...learned.raw_network import planes
-from ...stages import SRGBCurve
+from ...stages import SRGBCurve, pack_sensor
 from ...stages.cfa import cell_colors
 
 ERROR = 0.05
@@ -40,7 +39,7 @@ def draw(
     bright = truth if capture.gains is None else truth * capture.gains.mean().to(truth.dtype)
     exposure = 0.9 / max(float(torch.quantile(bright[..., ::2, ::2], 0.99)), 1e-3)
     if given.shape[1] == 1:
-        given = _large(visible(planes(given, capture).clamp(0, 1), capture, exposure))
+        given = _large(visible(pack_sensor(given, capture).clamp(0, 1), capture, exposure))
     shown = {"given": given, "raw": _large(visible(truth.clamp(0, 1), capture, exposure))}
     if found is not None:
         error = (found.clamp(0, 1) - truth.clamp(0, 1)).abs().mean(1, keepdim=True) / ERROR

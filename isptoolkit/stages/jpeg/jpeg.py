@@ -165,7 +165,7 @@ class Jpeg(Stage):
 
         Args:
             x: `[B,3,H,W]`, 0 to 1.
-            levels: of a picture of that size, as `levels` or `isptoolkit.io.read_jpeg_levels` give them.
+            levels: of a picture of that size, as `levels` or `isptoolkit.io.read_jpeg_coefficients` give them.
 
         Raises:
             InvalidArgument: for levels of another size.

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Upward(nn.Module):
+class UpsampleBlock(nn.Module):
     """Two 1x1 convolutions beside a straight way, and every four channels spread over a 2x2 cell (PixelShuffle).
 
     `[B,C,H,W]` to `[B,outputs/4,2H,2W]`.
@@ -18,7 +18,7 @@ class Upward(nn.Module):
     efficient sub-pixel convolutional neural network", CVPR 2016.
 
     >>> import torch
-    >>> Upward(8, 16)(torch.rand(1, 8, 3, 4)).shape
+    >>> UpsampleBlock(8, 16)(torch.rand(1, 8, 3, 4)).shape
     torch.Size([1, 4, 6, 8])
     """
 
