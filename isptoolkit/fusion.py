@@ -120,6 +120,10 @@ class Fused(Stage):
         return out
 
     @property
+    def has_domain(self) -> bool:
+        return self.stages.has_domain
+
+    @property
     def two_way(self) -> bool:
         return self.stages.two_way
 

@@ -126,6 +126,10 @@ class Parallel(Stage):
         return [cast(Stage, branch) for branch in self.branches.values()]
 
     @property
+    def has_domain(self) -> bool:
+        return any(stage.has_domain for stage in self.stages())
+
+    @property
     def two_way(self) -> bool:
         return all(stage.two_way for stage in self.stages())
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,42 @@ from .stage import Stage
 
 if TYPE_CHECKING:
     from .report.explain import Explanation
+
+
+class Stages(nn.ModuleDict):
+    """The stages of a pipeline by name, in order; fixed, because spaces and contracts are checked at construction."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise InvalidArgument(_FIXED)
+
+    __delitem__ = append = clear = extend = insert = pop = popitem = setdefault = _refuse  # type: ignore[assignment]
+    __delattr__ = _refuse  # type: ignore[assignment]
+    _fixed = False
+
+    def __init__(self, stages: dict[str, Stage]) -> None:
+        super().__init__(stages)
+        self._fixed = True
+
+    def __setitem__(self, name: str, stage: nn.Module) -> None:
+        self.add_module(name, stage)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._fixed and isinstance(value, nn.Module):
+            self._refuse()
+        super().__setattr__(name, value)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        if self._fixed:
+            self._refuse()
+        super().add_module(name, module)
+
+    def update(self, modules: Any) -> None:
+        if self._fixed:
+            self._refuse()
+        super().update(modules)
+
+
+_FIXED = "the stages of a pipeline cannot be changed in place: pipeline.swap(name, stage) returns a new pipeline"
 
 
 class Pipeline(Stage):
@@ -59,11 +95,22 @@ class Pipeline(Stage):
                     f"({first.gives!r} is not {second.takes!r})"
                 )
         try:
-            self.stages = nn.ModuleDict(stages)
+            self.stages = Stages(stages)
         except KeyError as error:
             raise InvalidArgument(f"a stage cannot be called {error.args[0]!r}: choose another name") from error
         self.takes, self.gives = pairs[0][1].takes, pairs[-1][1].gives
         self.contract = compose([stage.contract for stage in stages.values()])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._constructed and (name == "stages" or name in self.stages):
+            raise InvalidArgument(_FIXED)
+        super().__setattr__(name, value)
+
+    def __setitem__(self, name: str, stage: Stage) -> NoReturn:
+        raise InvalidArgument(_FIXED)
+
+    def __delitem__(self, name: str) -> NoReturn:
+        raise InvalidArgument(_FIXED)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         for name, stage in self.items():
@@ -88,6 +135,10 @@ class Pipeline(Stage):
             mask = mask & resample_mask(stage.in_domain(x, capture), stage.takes, self.takes)
             x = stage.forward(x, capture)
         return mask
+
+    @property
+    def has_domain(self) -> bool:
+        return any(stage.has_domain for stage in self)
 
     @property
     def two_way(self) -> bool:

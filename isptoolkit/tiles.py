@@ -50,6 +50,10 @@ class Tiled(Stage):
         return self.stage.in_domain(x, capture)
 
     @property
+    def has_domain(self) -> bool:
+        return self.stage.has_domain
+
+    @property
     def two_way(self) -> bool:
         return self.stage.two_way
 

@@ -22,10 +22,10 @@ SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "recipes").rglob("*.py"
 LAYERS = (
     {"errors", "atomic", "signatures"},
     {"spaces", "contract"},
-    {"capture"},
+    {"capture", "display"},
     {"stage", "geometry", "kernels"},
     {"stages", "learned"},
-    {"parallel", "pipeline"},
+    {"bound", "parallel", "pipeline"},
     set(),
     {"cli", "recipes"},
 )
