@@ -1,4 +1,4 @@
-"""Everything that is known about a capture, batched and immutable."""
+"""Captures: everything known about raw images, batched and immutable."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree
 
+from .display import html_table, numbers
 from .errors import InvalidCapture, InvalidTensor
 
 BAYER = ("RGGB", "BGGR", "GRBG", "GBRG")
@@ -17,28 +18,38 @@ BAYER = ("RGGB", "BGGR", "GRBG", "GBRG")
 _SHAPES = {"black": (4,), "white": (), "gains": (3,), "srgb_to_camera": (3, 3), "noise": (2,)}
 
 
-@dataclass(frozen=True)
+_SHOWN = 8
+"""Samples that a notebook shows of a batch."""
+
+
+@dataclass(frozen=True, eq=False)
 class Capture:
-    """What the stages may read: levels, color and noise of B captures with one CFA phase.
+    """What stages may read: levels, color and noise of B captures with one CFA phase.
+
+    Captures compare by value: two are equal if the CFA, the names and every tensor agree in value, shape, dtype and
+    device. Equal captures have equal hashes.
 
     Args:
-        cfa: `"RGGB"`, `"BGGR"`, `"GRBG"` or `"GBRG"`: the letters of the pixel at the top left of the mosaic and of its
-            right, lower and diagonal neighbours.
+        cfa: `"RGGB"`, `"BGGR"`, `"GRBG"` or `"GBRG"`: the colors of the mosaic's top-left pixel and of its right, lower
+            and diagonal neighbors.
         black: `[B,4]` black level of each 2x2 site, row-major, in digital numbers.
         white: `[B]` digital number at saturation.
         gains: `[B,3]` white-balance multipliers of R, G, B, green = 1.
         srgb_to_camera: `[B,3,3]` linear sRGB to white-balanced camera RGB; each row sums to 1.
         noise: `[B,2]` variance per unit signal (shot) and at black (read), on the MOSAIC scale: the model of the DNG
-            NoiseProfile tag, `variance = shot * x + read`; None when unknown.
-        camera: make and model of each sample, or empty.
-        orientation: EXIF orientation (1 to 8) of each sample, or empty; stages do not rotate.
+            NoiseProfile tag, `variance = shot * x + read`; None if unknown.
+        camera: make and model for each sample, or empty.
+        orientation: EXIF orientation (1 to 8) for each sample, or empty; stages do not rotate.
 
     Raises:
         InvalidCapture: for an unknown CFA, a wrong shape, values that are not finite, white not above black, gains that
             are not positive, a singular matrix, or rows that do not sum to 1.
 
-    >>> Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5)).black
+    >>> capture = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
+    >>> capture.black
     tensor([[64., 64., 64., 64.]], dtype=torch.float64)
+    >>> capture == capture.replace(gains=2 * capture.gains / 2)
+    True
     """
 
     cfa: str
@@ -86,6 +97,38 @@ class Capture:
     def __len__(self) -> int:
         return self.white.shape[0] if self.white.ndim else 1
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Capture):
+            return NotImplemented
+        if self._key() != other._key():
+            return False
+        return all(_same_values(getattr(self, name), getattr(other, name)) for name in _SHAPES)
+
+    def __hash__(self) -> int:
+        # As numbers, because 0.0 equals -0.0; meta tensors have no values.
+        values = [getattr(self, name) for name in _SHAPES]
+        return hash((self._key(), *(tuple(t.flatten().tolist()) for t in values if t is not None and not t.is_meta)))
+
+    def _key(self) -> tuple[Any, ...]:
+        """What two captures must share before their values are compared."""
+        tensors = [getattr(self, name) for name in _SHAPES]
+        layouts = [None if t is None else (tuple(t.shape), t.dtype, t.device) for t in tensors]
+        return self.cfa, self.camera, self.orientation, *layouts
+
+    def _repr_html_(self) -> str:
+        rows = [["CFA", self.cfa], *([] if len(self) == 1 else [["samples", str(len(self))]])]
+        for name in ("camera", "orientation"):
+            if any(getattr(self, name)):
+                rows.append([name, _listed([str(value) for value in getattr(self, name)])])
+        for name in _SHAPES:
+            value = getattr(self, name)
+            if value is None or value.is_meta:
+                rows.append([name, "unknown" if value is None else "no values (meta tensor)"])
+            else:
+                rows.append([name, _listed([numbers(sample) for sample in value])])
+        note = f"{self.white.dtype} on {self.white.device}".removeprefix("torch.")
+        return html_table([], rows, caption="Capture", note=note)
+
     @classmethod
     def of(
         cls,
@@ -99,7 +142,7 @@ class Capture:
         camera: str = "",
         orientation: int = 1,
     ) -> "Capture":
-        """One capture from plain numbers, in float64; `black` is one number or four, row-major over the 2x2 sites."""
+        """One capture from plain numbers, in float64; `black` is one number, or four row-major over the 2x2 sites."""
 
         def tensor(value: Any) -> Tensor:
             return torch.as_tensor(value, dtype=torch.float64)[None]
@@ -116,11 +159,11 @@ class Capture:
         )
 
     def replace(self, **changes: Any) -> "Capture":
-        """A copy with the named fields changed, checked anew."""
+        """A copy with the named fields changed; checked like a new capture."""
         return dataclasses.replace(self, **changes)
 
     def to(self, *args: Any, **kwargs: Any) -> "Capture":
-        """The same capture with every tensor moved or cast as `Tensor.to` does."""
+        """A copy with every tensor moved or cast by `Tensor.to`."""
         tensors = {name: getattr(self, name) for name in _SHAPES}
         return self.replace(**{name: None if t is None else t.to(*args, **kwargs) for name, t in tensors.items()})
 
@@ -134,7 +177,10 @@ class Capture:
 
     @classmethod
     def collate(cls, captures: Sequence["Capture"]) -> "Capture":
-        """Join captures of one CFA phase into a batch; what one of them lacks (noise, names) is dropped from all.
+        """Join captures of one CFA phase into a batch, without the fields (noise, names) that one of them lacks.
+
+        Raises:
+            InvalidCapture: for captures of several CFA phases.
 
         >>> len(Capture.collate([Capture.of("RGGB"), Capture.of("RGGB", white=255)]))
         2
@@ -147,11 +193,11 @@ class Capture:
             values = [getattr(capture, name) for capture in captures]
             return None if any(value is None for value in values) else torch.cat(values)
 
-        named = {}
+        names = {}
         for name in ("camera", "orientation"):
             values = [getattr(capture, name) for capture in captures]
-            named[name] = sum(values, ()) if all(values) else ()
-        return cls(phases[0], **{name: joined(name) for name in _SHAPES}, **named)  # type: ignore[arg-type]
+            names[name] = sum(values, ()) if all(values) else ()
+        return cls(phases[0], **{name: joined(name) for name in _SHAPES}, **names)  # type: ignore[arg-type]
 
     def check(self, x: Tensor) -> None:
         """Raise `InvalidTensor` unless the batch and device of `x` fit this capture."""
@@ -163,12 +209,25 @@ class Capture:
             )
 
 
+def _same_values(a: Tensor | None, b: Tensor | None) -> bool:
+    """Whether two tensors of one layout hold the same values; meta tensors hold none that could differ."""
+    return a is None or b is None or a is b or a.is_meta or torch.equal(a, b)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """The values of all samples: one if they agree, else as many lines as fit."""
+    if len(texts) > 1 and len(set(texts)) == 1:
+        return f"{texts[0]}\n(all samples)"
+    missing = len(texts) - _SHOWN
+    return "\n".join([*texts[:_SHOWN], *([f"... and {missing} more"] if missing > 0 else [])])
+
+
 def _flatten(capture: Capture) -> tuple[list[Tensor | None], tuple[Any, ...]]:
     return [getattr(capture, name) for name in _SHAPES], (capture.cfa, capture.camera, capture.orientation)
 
 
 def _unflatten(tensors: Any, context: tuple[Any, ...]) -> Capture:
-    # Tracers fill the leaves with placeholders, which no check would let pass.
+    # Tracers fill the leaves with placeholders, which the constructor's checks would reject.
     capture = object.__new__(Capture)
     for name, value in zip((*_SHAPES, "cfa", "camera", "orientation"), (*tensors, *context), strict=True):
         object.__setattr__(capture, name, value)

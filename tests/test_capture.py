@@ -5,6 +5,8 @@ import pickle
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isptoolkit import Capture
 from isptoolkit.errors import InvalidCapture, InvalidTensor
@@ -63,8 +65,57 @@ def test_a_batch_that_does_not_fit_is_named(capture):
 
 def test_copies_and_pickles(capture):
     for twin in (copy.deepcopy(capture), pickle.loads(pickle.dumps(capture))):
-        assert twin.cfa == capture.cfa
-        assert torch.equal(twin.black, capture.black)
+        assert twin == capture
+        assert hash(twin) == hash(capture)
+
+
+LEVELS = st.sampled_from((0.0, -0.0, 1.0, 64.0))
+
+
+def made_of(fields):
+    """A capture in tensors of its own."""
+    black, white, gain, noise, camera, dtype, copies = fields
+    single = Capture.of("RGGB", black=black, white=white, gains=(gain, 1, 2), noise=noise, camera=camera)
+    return Capture.collate([single] * copies).to(dtype)
+
+
+FIELDS = st.tuples(
+    st.lists(LEVELS, min_size=4, max_size=4),
+    st.sampled_from((255.0, 1023.0)),
+    st.sampled_from((1.5, 2.0)),
+    st.sampled_from((None, (0.0, 1e-6), (-0.0, 1e-6))),
+    st.sampled_from(("", "A")),
+    st.sampled_from((torch.float32, torch.float64)),
+    st.integers(1, 2),
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(FIELDS, FIELDS)
+def test_captures_are_equal_exactly_if_their_values_are(first, second):
+    a, b = made_of(first), made_of(second)
+    assert (a == b) is (first == second)  # tuples of numbers compare by value, 0.0 and -0.0 alike
+    assert (a != b) is (first != second)
+    if a == b:
+        assert hash(a) == hash(b) and len({a, b}) == 1
+    again = made_of(first)
+    assert a == again and hash(a) == hash(again)
+
+
+def test_what_makes_captures_differ(capture):
+    for change in (
+        {"cfa": "RGGB"},
+        {"black": capture.black + torch.tensor([0, 0, 0, 1e-9], dtype=torch.float64)},
+        {"noise": None},
+        {"camera": ("other",)},
+        {"orientation": ()},
+        {"white": capture.white.float()},
+    ):
+        assert capture.replace(**change) != capture
+    assert Capture.collate([capture, capture]) != capture
+    assert capture.to("meta") != capture and capture.to("meta") == capture.to("meta")
+    assert hash(capture.to("meta")) == hash(capture.to("meta"))
+    assert capture != "capture" and capture != capture.black.tolist()
 
 
 def test_captures_cannot_be_changed(capture):

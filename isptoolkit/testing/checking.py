@@ -11,6 +11,7 @@ from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
 from ..capture import Capture
+from ..display import html_table
 from ..errors import InvalidArgument, InvalidSize
 from ..stage import Stage
 from .laws import NO_PIXEL, Finding, findings
@@ -35,8 +36,21 @@ class Report:
         """The laws that did not hold."""
         return tuple(finding for finding in self.findings if not finding.held)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            ["holds" if f.held else "BROKEN", f.law, f"{f.measured:.3g}", f"{f.allowed:.3g}", f.detail]
+            for f in self.findings
+        ]
+        head = ["", "law", "measured", "allowed", "detail"]
+        example = f"example: {self.example}" if self.example else ""
+        colors = {"holds": "#2f7d55", "BROKEN": "#b4402f"}
+        return html_table(head, rows, caption=self._title(), note=example, numeric=(2, 3), colors=colors)
+
+    def _title(self) -> str:
+        return f"{self.stage}: {'lawful' if self.ok else 'breaks ' + ', '.join(f.law for f in self.broken)}"
+
     def __str__(self) -> str:
-        lines = [f"{self.stage}: {'lawful' if self.ok else 'breaks ' + ', '.join(f.law for f in self.broken)}"]
+        lines = [self._title()]
         for finding in self.findings:
             mark = "ok    " if finding.held else "BROKEN"
             numbers = f"measured {finding.measured:.3g}, allowed {finding.allowed:.3g}"

@@ -216,7 +216,7 @@ def locality(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
     reach, scale = stage.contract.reach or 0, stage.takes.downscale / stage.gives.downscale
     x, first = x[:1], capture[0]
     straight, found = stage(x, first), []
-    for row, column in {(0, 0), (x.shape[2] // 2, x.shape[3] // 2)}:
+    for row, column in dict.fromkeys(((0, 0), (x.shape[2] // 2, x.shape[3] // 2))):
         changed = x.clone()
         changed[..., row, column] = changed[..., row, column] * 0.5 + 0.125
         rows, columns = (
