@@ -24,8 +24,8 @@ class Stages(nn.ModuleDict):
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise InvalidArgument(_FIXED)
 
-    __delitem__ = append = clear = extend = insert = pop = popitem = setdefault = _refuse  # type: ignore[assignment]
-    __delattr__ = _refuse  # type: ignore[assignment]
+    __delitem__ = append = clear = extend = insert = pop = popitem = setdefault = _refuse
+    __delattr__ = _refuse
     _fixed = False
 
     def __init__(self, stages: dict[str, Stage]) -> None:
@@ -105,6 +105,11 @@ class Pipeline(Stage):
         if self._constructed and (name == "stages" or name in self.stages):
             raise InvalidArgument(_FIXED)
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name == "stages":
+            raise InvalidArgument(_FIXED)
+        super().__delattr__(name)
 
     def __setitem__(self, name: str, stage: Stage) -> NoReturn:
         raise InvalidArgument(_FIXED)
@@ -200,10 +205,26 @@ class Pipeline(Stage):
         return values
 
     def draw(self, path: str | Path | None = None) -> str:
-        """The graph as text; with a path ending in .svg or .png, also as a picture."""
+        """The graph as text; with a path ending in .svg or .png, also as an image."""
         from .report.drawing import draw
 
         return draw(self, path)
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart, for Markdown files.
+
+        >>> from isptoolkit import stages
+        >>> print(Pipeline(clip=stages.Clip()).to_mermaid().splitlines()[0])
+        flowchart LR
+        """
+        from .report.graph import mermaid
+
+        return mermaid(self)
+
+    def _repr_svg_(self) -> str:
+        from .report.drawing import svg
+
+        return svg(self)
 
     def explain_inverse(self, x: Tensor | None = None, capture: Capture | None = None) -> "Explanation":
         """Which stage loses what: from the contracts, and with data given, which share of the pixels dies where."""

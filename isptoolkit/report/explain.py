@@ -1,4 +1,4 @@
-"""What the inverse of a pipeline cannot bring back, stage by stage."""
+"""What the inverse of a pipeline cannot recover, stage by stage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from ..capture import Capture
+from ..display import html_table
 from ..errors import InvalidArgument
 from ..pipeline import Pipeline
 from ..spaces import resample_mask
 from ..stage import Inverse, Stage
 
-VERDICTS = ("exact", "bound", "no promise", "one-way")
+VERDICTS = ("exact", "exact on its domain", "bound", "no promise", "one-way")
 """What a contract says of the round trip, best first."""
 
 
@@ -25,11 +26,11 @@ class Loss:
         kind: the class of the stage.
         verdict: one of `VERDICTS`.
         sentence: what is lost, in words.
-        leaves: share of all input pixels that leave the domain here first; None without data.
-        alive: share of all input pixels that no stage up to here has lost; None without data.
+        leaves: share of all input pixels that first leave a domain at this stage; None without data.
+        alive: share of all input pixels that no stage so far has lost; None without data.
         on_domain: largest `|inverse(forward(x)) - x|` of this stage alone over the pixels of its domain, in the
-            units of the space that it takes; None without data, without an inverse or with no such pixel.
-        everywhere: the same over all pixels.
+            units of the space that it takes; None without data, without an inverse, or without such a pixel.
+        everywhere: largest `|inverse(forward(x)) - x|` of this stage alone over all pixels.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One row per stage, in order; `str()` of it is a table.
+    """One row per stage, in order; `str()` renders a table, and notebooks show one.
 
     Attributes:
         rows: nested pipelines are flattened.
@@ -54,38 +55,50 @@ class Explanation:
 
     @property
     def lossy(self) -> tuple[str, ...]:
-        """Stages that promise less than an exact inverse, or whose domain the given data leave."""
-        return tuple(row.name for row in self.rows if row.verdict != "exact" or row.leaves)
+        """Stages without an exact inverse, and stages whose domain some pixels leave."""
+        return tuple(row.name for row in self.rows if not row.verdict.startswith("exact") or row.leaves)
 
     @property
     def alive(self) -> float | None:
-        """Share of the input pixels that every stage can bring back; None without data."""
+        """Share of the input pixels that every stage can recover; None without data."""
         return self.rows[-1].alive
 
     def __str__(self) -> str:
+        head, table = self._table()
+        numeric = range(3, len(head) - 1)
+        widths = [max(len(cells[i]) for cells in [head, *table]) for i in range(len(head))]
+
+        def line(cells: list[str]) -> str:
+            padded = enumerate(zip(cells, widths, strict=True))
+            return "  ".join(c.rjust(w) if i in numeric else c.ljust(w) for i, (c, w) in padded).rstrip()
+
+        lines = [line(head), "  ".join("-" * width for width in widths), *(line(cells) for cells in table)]
+        return "\n".join([*lines, self._summary()])
+
+    def _repr_html_(self) -> str:
+        head, table = self._table()
+        colors = {"exact": "#2f7d55", "exact on its domain": "#66801c", "bound": "#a06c08", "one-way": "#b4402f"}
+        return html_table(head, table, note=self._summary(), numeric=range(3, len(head) - 1), colors=colors)
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
         head = ["stage", "class", "inverse", "what is lost"]
         table = [[row.name, row.kind, row.verdict, row.sentence] for row in self.rows]
         if self.alive is not None:
             head[3:3] = ["leaves", "alive", "on-domain", "everywhere"]
-            for line, row in zip(table, self.rows, strict=True):
-                line[3:3] = [_percent(row.leaves), _percent(row.alive), _number(row.on_domain), _number(row.everywhere)]
-        numeric = range(3, len(head) - 1)
-        widths = [max(len(line[i]) for line in [head, *table]) for i in range(len(head))]
+            for cells, row in zip(table, self.rows, strict=True):
+                errors = _number(row.on_domain), _number(row.everywhere)
+                cells[3:3] = [_percent(row.leaves), _percent(row.alive), *errors]
+        return head, table
 
-        def said(line: list[str]) -> str:
-            cells = zip(line, widths, strict=True)
-            return "  ".join(c.rjust(w) if i in numeric else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
-
-        lines = [said(head), "  ".join("-" * width for width in widths), *(said(line) for line in table)]
-        lines.append("lossy: " + (", ".join(self.lossy) or "none"))
-        return "\n".join(lines)
+    def _summary(self) -> str:
+        return "lossy: " + (", ".join(self.lossy) or "none")
 
 
 def explain_inverse(pipeline: Stage, x: Tensor | None = None, capture: Capture | None = None) -> Explanation:
-    """Say which stage loses what: from the contracts, and with data also which share of the pixels is lost where.
+    """Attribute the loss of a round trip to stages: from the contracts and, with data, by measurement.
 
-    A pixel counts at the first stage whose domain it leaves. Errors are those of each stage alone, at the input that
-    it gets in this rendering, so that they do not add up along the way.
+    A pixel counts at the first stage whose domain it leaves. Errors are those of each stage alone, at its input in this
+    rendering, so they do not accumulate along the pipeline.
 
     Args:
         pipeline: any stage.
@@ -93,18 +106,18 @@ def explain_inverse(pipeline: Stage, x: Tensor | None = None, capture: Capture |
         capture: of the same samples.
 
     Raises:
-        InvalidArgument: when only one of `x` and `capture` is given.
+        InvalidArgument: if only one of `x` and `capture` is passed.
 
     >>> from isptoolkit.stages import Clip, Gain
     >>> from isptoolkit import LINEAR
     >>> chain = Pipeline(gain=Gain(2.0, space=LINEAR), clip=Clip(space=LINEAR))
     >>> x = torch.tensor([0.1, 0.2, 0.3, 0.9]).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)
-    >>> told = explain_inverse(chain, x, Capture.of("RGGB"))
-    >>> told.lossy, told.alive
+    >>> explanation = explain_inverse(chain, x, Capture.of("RGGB"))
+    >>> explanation.lossy, explanation.alive
     (('clip',), 0.75)
     """
     if (x is None) != (capture is None):
-        raise InvalidArgument("explain_inverse: data need both x and capture, got only one of them")
+        raise InvalidArgument("explain_inverse: pass both x and capture, got only one of them")
     leaves = list(flatten(pipeline))
     if x is None or capture is None:
         return Explanation(tuple(_promised(name, stage) for name, stage in leaves))
@@ -113,21 +126,21 @@ def explain_inverse(pipeline: Stage, x: Tensor | None = None, capture: Capture |
         alive = torch.ones_like(x[:, :1], dtype=torch.bool)
         for name, stage in leaves:
             inside = stage.in_domain(x, capture)
-            still = alive & resample_mask(inside, stage.takes, pipeline.takes)
+            still_alive = alive & resample_mask(inside, stage.takes, pipeline.takes)
             y = stage.forward(x, capture)
             worst: tuple[float | None, float | None] = (None, None)
             if stage.two_way:
                 error = (stage.inverse(y, capture) - x).abs().amax(1, keepdim=True)
                 worst = _largest(error[inside.expand_as(error)]), _largest(error)
-            said = _promised(name, stage)
-            lost = float((alive & ~still).double().mean())
-            rows.append(Loss(name, said.kind, said.verdict, said.sentence, lost, float(still.double().mean()), *worst))
-            x, alive = y, still
+            promised = _promised(name, stage)
+            shares = float((alive & ~still_alive).double().mean()), float(still_alive.double().mean())
+            rows.append(Loss(name, promised.kind, promised.verdict, promised.sentence, *shares, *worst))
+            x, alive = y, still_alive
     return Explanation(tuple(rows))
 
 
 def flatten(stage: Stage, name: str = "") -> Iterator[tuple[str, Stage]]:
-    """The stages in series, by dotted name; those of a pipeline read backwards come backwards.
+    """The stages in series, by dotted name; those of a reversed pipeline in reverse order.
 
     >>> from isptoolkit.stages import Gain
     >>> inner = Pipeline(a=Gain(2.0), b=Gain(3.0))
@@ -146,34 +159,37 @@ def flatten(stage: Stage, name: str = "") -> Iterator[tuple[str, Stage]]:
 
 
 def class_name(stage: Stage) -> str:
-    """The name of the class; of a stage read backwards, that of the stage and `.inv`."""
+    """The name of a stage's class, with `.inv` for a reversed stage."""
     return f"{class_name(stage.stage)}.inv" if isinstance(stage, Inverse) else type(stage).__name__
 
 
 def verdict(stage: Stage) -> str:
-    """One of `VERDICTS`, from the contract alone."""
-    bound = stage.contract.round_trip
+    """One of `VERDICTS`, from the contract, the domain and the inverse that the stage declares."""
     if not stage.two_way:
         return "one-way"
-    return "no promise" if bound is None else "exact" if bound == 0 else "bound"
+    bound = stage.contract.round_trip
+    if bound is None:
+        return "no promise"
+    return "bound" if bound else "exact on its domain" if stage.has_domain else "exact"
 
 
 def _promised(name: str, stage: Stage) -> Loss:
-    said = verdict(stage)
+    result = verdict(stage)
     contract = stage.contract
-    limited = type(stage).in_domain is not Stage.in_domain and not isinstance(stage, Inverse)
-    match said:
+    match result:
         case "one-way":
-            sentence = "all of it: there is no way back"
+            sentence = "everything: there is no inverse"
         case "no promise" if contract.re_render == 0:
-            sentence = "unknown, but rendering what comes back gives the same again"
+            sentence = "unknown, but the recovered input renders to the same output"
         case "no promise":
-            sentence = "unknown: nothing is promised, measure it"
+            sentence = "unknown: nothing is promised, so measure it"
         case "bound":
-            sentence = f"up to {contract.round_trip:.3g} per value" + (" inside its domain" if limited else "")
+            sentence = f"up to {contract.round_trip:.3g} per value" + (" on its domain" if stage.has_domain else "")
+        case "exact on its domain":
+            sentence = "nothing on its domain, anything outside"
         case _:
-            sentence = "nothing inside its domain, anything outside" if limited else "nothing"
-    return Loss(name, class_name(stage), said, sentence)
+            sentence = "nothing"
+    return Loss(name, class_name(stage), result, sentence)
 
 
 def _largest(error: Tensor) -> float | None:

@@ -1,4 +1,4 @@
-"""Graphs as text and as pictures."""
+"""Graphs as images."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -7,10 +7,24 @@ import matplotlib.image
 import pytest
 from torch import Tensor, nn
 
-from isptoolkit import MOSAIC, SENSOR, SRGB, Capture, ChannelSplit, Contract, Learned, Pair, Parallel, Pipeline, Space
+from isptoolkit import (
+    MOSAIC,
+    SENSOR,
+    SRGB,
+    Capture,
+    ChannelSplit,
+    Contract,
+    Learned,
+    Pair,
+    Parallel,
+    Pipeline,
+    Space,
+    presets,
+)
 from isptoolkit import Stage as Stage
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.report.drawing import draw
+from isptoolkit.report.drawing import draw, svg
+from isptoolkit.report.layout import Arrow, Box, Label, page
 
 
 class Step(Stage):
@@ -43,45 +57,12 @@ def graph() -> Pipeline:
     )
 
 
-def test_text() -> None:
-    lines = draw(graph()).splitlines()
-    assert lines[:9] == [
-        "sensor",
-        "  | levels    Step  exact",
-        "mosaic",
-        "  | render    Pipeline  no promise",
-        "    |   mosaic",
-        "    |     | demosaic  Step  no promise",
-        "    |   srgb",
-        "    |     | tone      Step  exact",
-        "    |   srgb",
-    ]
-    assert "  | quantize  Step  within 0.25" in lines
-    assert "  | learned   Learned  one-way" in lines
-    assert lines.index("    |   luma:") < lines.index("    |   chroma:")
-    assert [line.split()[2] for line in lines if "Step.inv" in line] == ["y", "x"]
-    assert lines[-1] == "srgb"
-
-
 def test_svg_holds_every_name(tmp_path: Path) -> None:
     path = tmp_path / "graph.svg"
     assert graph().draw(path) == graph().draw()
-    ElementTree.parse(path)
-    text = path.read_text()
-    wanted = (
-        "levels",
-        "render",
-        "demosaic",
-        "color",
-        "luma",
-        "chroma",
-        "there",
-        "back",
-        "quantize",
-        "sensor",
-        "srgb[0:1]",
-    )
-    assert [name for name in wanted if f"<!-- {name} -->" not in text] == []
+    texts = {element.text for element in ElementTree.parse(path).iter() if element.tag.endswith("text")}
+    names = {"levels", "render", "demosaic", "color", "luma", "chroma", "there", "back", "quantize"}
+    assert names | {"sensor", "srgb[0:1]", "Step.inv", "within 0.25", "Parallel, exact"} <= texts
     assert [file.name for file in tmp_path.iterdir()] == ["graph.svg"]
 
 
@@ -106,3 +87,58 @@ def test_bad_paths(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="does not exist"):
         draw(graph(), tmp_path / "no" / "graph.svg")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [graph(), Pipeline(a=Pipeline(b=Pipeline(c=presets.classic())))],
+    ids=["one", "nested"],
+)
+def test_everything_lies_on_the_page(stage: Stage) -> None:
+    sheet = page(stage)
+    for shape in sheet.shapes:
+        match shape:
+            case Box(x, y, width, height):
+                corners = [(x, y), (x + width, y + height)]
+            case Arrow(points):
+                corners = [*points, *shape.head]
+            case Label(x, y):
+                corners = [(x, y)]
+        for x, y in corners:
+            assert 0 <= x <= sheet.width and 0 <= y <= sheet.height
+
+
+def test_boxes_at_one_level_do_not_overlap() -> None:
+    boxes = [s for s in page(graph()).shapes if isinstance(s, Box) and s.edge and not s.dashed and s.height > 20]
+    assert len(boxes) == 12
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            apart = a.x + a.width < b.x or b.x + b.width < a.x or a.y + a.height < b.y or b.y + b.height < a.y
+            assert apart
+
+
+def test_labels_fit_their_boxes() -> None:
+    """At the widths of DejaVu Sans, the widest of the fonts that the image asks for."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    shapes = page(presets.classic()).shapes
+    boxes = [s for s in shapes if isinstance(s, Box) and s.edge]
+    for label in (s for s in shapes if isinstance(s, Label) and s.centered and not s.italic):
+        font = FontProperties(family="DejaVu Sans", weight="bold" if label.bold else "normal", size=label.size)
+        width = TextPath((0, 0), label.text, prop=font).get_extents().width
+        box = next(b for b in boxes if b.x < label.x < b.x + b.width and b.y < label.y < b.y + b.height)
+        assert width < box.width - 8, label.text
+
+
+def test_svg_is_repeatable_and_scales_down() -> None:
+    assert svg(graph()) == svg(graph())
+    root = ElementTree.fromstring(svg(graph()))
+    assert "max-width:100%" in root.attrib["style"]
+    assert root.find("{http://www.w3.org/2000/svg}title").text == "Graph of Pipeline"  # type: ignore[union-attr]
+
+
+def test_clipping_is_drawn_as_lossy_outside_its_domain() -> None:
+    texts = [element.text for element in ElementTree.fromstring(svg(presets.classic())).iter()]
+    assert texts.count("exact on its domain") == texts.count("lossy outside") == 3  # highlights, clip, tone
+    assert "exact on its domain, lossy outside" in texts
