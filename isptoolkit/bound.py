@@ -42,7 +42,7 @@ class Bound(nn.Module):
         return self.stage.inverse(y[None], self.capture)[0] if y.ndim == 3 else self.stage.inverse(y, self.capture)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Bound":
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         # Half precision would round digital numbers, so that only the device is taken over.
         self.capture = self.capture.to(fn(self.capture.white).device)
         return self

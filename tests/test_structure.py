@@ -22,7 +22,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "recipes").rglob("*.py"
 LAYERS = (
     {"errors", "atomic", "signatures"},
     {"spaces", "contract"},
-    {"capture", "display"},
+    {"display"},
+    {"capture"},
     {"stage", "geometry", "kernels"},
     {"stages", "learned"},
     {"bound", "parallel", "pipeline"},
