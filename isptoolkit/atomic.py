@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: files appear complete or not at all."""
 
 import os
 import secrets
@@ -10,18 +10,18 @@ from .errors import InvalidArgument
 
 
 def check_target(path: Path, suffixes: Collection[str] = ()) -> None:
-    """Refuse, before any work is done, a path that cannot be written to.
+    """Raise, before any work is done, if a path cannot be written to.
 
     Raises:
-        InvalidArgument: for a name that no file can have, a suffix that is none of `suffixes` (where some are given),
-            a folder that does not exist or is not writable, or a path that is itself a folder.
+        InvalidArgument: for an invalid file name, a suffix outside `suffixes` (if there are any), a folder that does
+            not exist or is not writable, or a path that is itself a folder.
     """
     if "\0" in str(path):
-        raise InvalidArgument(f"cannot write {str(path)!r}: a file name has no null character")
+        raise InvalidArgument(f"cannot write {str(path)!r}: file names cannot hold null characters")
     if suffixes and path.suffix.lower() not in suffixes:
         raise InvalidArgument(f"cannot write {path}: the suffix must be one of {', '.join(suffixes)}")
     if not os.path.isdir(path.parent):
-        raise InvalidArgument(f"cannot write {path}: the folder {path.parent} does not exist, make it first")
+        raise InvalidArgument(f"cannot write {path}: the folder {path.parent} does not exist, create it first")
     if os.path.isdir(path):
         raise InvalidArgument(f"cannot write {path}: it is a folder, name a file")
     if not os.access(path.parent, os.W_OK):
@@ -30,12 +30,12 @@ def check_target(path: Path, suffixes: Collection[str] = ()) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, with the same suffix; move it into place if the block ends well.
+    """Yield a temporary path beside `path`, with its suffix; move it into place if the block succeeds.
 
-    When the block fails, the temporary file is removed and what was at `path` stays as it was.
+    If the block fails, the temporary file is removed and `path` is left untouched.
 
     Raises:
-        InvalidArgument: as `check_target`, or when the file system refuses the write.
+        InvalidArgument: for a path that `check_target` rejects, or if the file system refuses the write.
     """
     check_target(path)
     temporary = path.with_name(f".{path.stem[:16]}.{secrets.token_hex(6)}{path.suffix[:16]}")

@@ -1,4 +1,4 @@
-"""What a stage promises, as data that the tests read."""
+"""A stage's promise, as data that tests, graphs and tables read."""
 
 import math
 from dataclasses import dataclass
@@ -8,18 +8,19 @@ from .errors import InvalidArgument
 
 @dataclass(frozen=True)
 class Contract:
-    """The promise of one stage.
+    """How closely the two directions of a stage undo each other, and what else a caller may rely on.
 
     Args:
-        round_trip: sup |inverse(forward(x)) - x| over the stage's domain: 0.0 exact in real arithmetic, a positive
-            number a bound, None no promise. The left inverse.
-        re_render: sup |forward(inverse(y)) - y| over the image of the domain; a claim of its own. The right inverse.
-        condition: by how much rounding error may grow; tests scale the dtype's epsilon by it.
-        reach: how many pixels away an output pixel looks in `forward`; None when it depends on the whole frame or on
-            its place in it.
-        period: crops at multiples of this many pixels commute with `forward` (with `reach` to spare at the border).
-        neutral: equal channels of the input (of a mosaic: equal sites) stay equal channels.
-        differentiable: autograd gives the true derivative almost everywhere; False for a surrogate gradient.
+        round_trip: sup |inverse(forward(x)) - x| over the stage's domain (the left inverse): 0.0 if exact in real
+            arithmetic, a positive bound, or None for no promise.
+        re_render: sup |forward(inverse(y)) - y| over the image of the domain (the right inverse): 0.0, a positive
+            bound, or None.
+        condition: the factor by which rounding error may grow; tests scale the dtype's epsilon by it.
+        reach: the distance in pixels of the farthest input that affects an output of `forward`; None if that depends
+            on the whole frame or on the position in it.
+        period: crops at multiples of this many pixels commute with `forward`, `reach` pixels away from the border.
+        neutral: equal input channels (in a mosaic: equal sites) stay equal channels.
+        differentiable: autograd computes the true derivative almost everywhere; False for a surrogate gradient.
 
     Raises:
         InvalidArgument: for a negative or non-finite bound.
@@ -47,24 +48,24 @@ differentiable=True)
 
     @property
     def inv(self) -> "Contract":
-        """The same promise read backwards; where rendering forward reads neighbours, the reach is not promised back."""
+        """The contract of the reversed stage: the two bounds change places."""
         return Contract(
             self.re_render, self.round_trip, self.condition, self.reach, self.period, self.neutral, self.differentiable
         )
 
     def __str__(self) -> str:
-        def said(bound: float | None) -> str:
+        def text(bound: float | None) -> str:
             return "no promise" if bound is None else "exact" if bound == 0 else f"within {bound:.3g}"
 
-        return f"round trip {said(self.round_trip)}, re-render {said(self.re_render)}"
+        return f"round trip {text(self.round_trip)}, re-render {text(self.re_render)}"
 
 
 def compose(contracts: list[Contract]) -> Contract:
-    """The contract of stages in series, as far as it follows from theirs alone.
+    """The contract of stages in series, as far as it follows from their contracts alone.
 
-    Exact stages compose to an exact one. A positive bound survives only where no other stage can stretch it: of the
-    round trip on the first stage, of the re-rendering on the last; anywhere else the composition promises nothing,
-    and the error is to be measured. Conditions multiply, reaches add.
+    Exact stages compose to an exact stage. A positive bound survives only where no other stage can amplify it: for the
+    round trip in the first stage, for re-rendering in the last. Anywhere else the composition promises nothing, and
+    the error must be measured. Conditions multiply, and reaches add.
 
     >>> compose([Contract(0.0, 0.0), Contract(0.5, 0.0)]).round_trip is None
     True

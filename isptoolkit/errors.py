@@ -2,15 +2,15 @@
 
 
 class IspError(ValueError):
-    """Base of the toolkit's exceptions: one sentence that says what was wrong, with the value, and what to do."""
+    """Base class of the toolkit's exceptions; messages are one sentence with the invalid value and the remedy."""
 
 
 class SpaceMismatch(IspError):
-    """Two neighbours in a pipeline do not fit: one gives a space that the other does not take."""
+    """Adjacent stages do not fit: one gives a space that the other does not take."""
 
 
 class OneWay(IspError):
-    """The inverse was asked of a stage that has none."""
+    """A stage has no inverse."""
 
 
 class InvalidTensor(IspError):
@@ -18,27 +18,27 @@ class InvalidTensor(IspError):
 
 
 class InvalidSize(IspError):
-    """A height or width that the operation cannot have, such as an odd size for 2x2 packing."""
+    """A height or width that an operation cannot handle, such as an odd size for 2x2 packing."""
 
 
 class InvalidCapture(IspError):
-    """A capture's quantity is malformed or physically impossible, such as a white level below the black level."""
+    """A capture's value is malformed or physically impossible, such as a white level below the black level."""
 
 
 class InvalidArgument(IspError):
-    """A constructor or function argument is outside what it documents."""
+    """An argument of a constructor or function is outside its documented range."""
 
 
 class UnreadableFile(IspError):
-    """A file is missing, truncated, of an unknown format, or its size contradicts the stated geometry."""
+    """A file is missing, truncated or of an unknown format, or its size contradicts the stated geometry."""
 
 
 class NotAMosaic(UnreadableFile):
-    """A RAW file holds no Bayer mosaic: linear DNG, Foveon, X-Trans and the like."""
+    """A RAW file does not hold a Bayer mosaic, such as linear DNG, Foveon or X-Trans."""
 
 
 class MissingMetadata(IspError):
-    """A file does not say what rendering needs (white balance, color matrix, levels), and no value was passed."""
+    """A file lacks a value that rendering needs (white balance, color matrix, levels), and none was passed."""
 
 
 class PipelineFileError(IspError):
@@ -46,12 +46,12 @@ class PipelineFileError(IspError):
 
 
 class KernelError(IspError):
-    """A native kernel was called where it cannot run, or does not compile for the GPU at hand."""
+    """A native kernel was called where it cannot run, or does not compile for this GPU."""
 
 
 class TrainingFailed(IspError):
-    """The loss of a training step is no finite number."""
+    """The loss of a training step is not finite."""
 
 
 class MissingPackage(IspError):
-    """What was asked for needs a package that is not installed."""
+    """A feature needs a package that is not installed."""

@@ -1,4 +1,4 @@
-"""Fusion: a run of stages as one stage that does all their work in a single pass over memory."""
+"""Fusion: several stages as one that does all their work in a single pass over memory."""
 
 from dataclasses import dataclass, replace
 
@@ -15,24 +15,25 @@ from .stages.cfa import mosaic, site_channels
 from .stages.demosaic import DemosaicBilinear, DemosaicMalvar
 
 _TOPS = {torch.float32: 1, torch.uint16: 65535, torch.uint8: 255}
-"""What `render` gives, with the code of 1."""
+"""The dtypes that `render` writes, with the code that stands for 1."""
 _METHODS: dict[type[Stage], int] = {DemosaicBilinear: 1, DemosaicMalvar: 2}
 
 
 class Fused(Stage):
-    """The stages of a pipeline in one pass over memory, by a native kernel; equal to them both ways, to rounding.
+    """The stages of a pipeline in one pass over memory, by a native kernel.
 
-    Every stage is point-wise (it has `forward_steps`); one bilinear or Malvar demosaic may stand among them. Where no
-    kernel runs (float64, no compiler at installation, inside `kernels.reference()`), the stages themselves do.
+    Both directions equal those of the pipeline, to rounding. Every stage must be pointwise (implement `forward_steps`),
+    except for at most one bilinear or Malvar demosaic. Where kernels cannot run (float64, no compiler at installation,
+    inside `kernels.reference()`), the stages themselves run.
 
     Args:
-        stages: the pipeline whose place it takes.
+        stages: the pipeline to fuse.
 
     Attributes:
-        contract: that of the pipeline.
+        contract: the pipeline's contract.
 
     Raises:
-        InvalidArgument: when a stage is neither, or there is a second demosaic, or a space of more than 4 channels.
+        InvalidArgument: for other stages, a second demosaic, or a space of more than 4 channels.
 
     >>> from isptoolkit import stages
     >>> pipeline = Pipeline(gain=stages.Gain(2.0), limits=stages.Clip(space=stages.Gain().space))
@@ -46,10 +47,10 @@ class Fused(Stage):
         self.takes, self.gives, self.contract = stages.takes, stages.gives, stages.contract
         for name, stage in stages.items():
             if not (_pointwise(stage) or type(stage) in _METHODS):
-                raise InvalidArgument(f"Fused: {name} ({type(stage).__name__}) is not point-wise")
+                raise InvalidArgument(f"Fused: {name} ({type(stage).__name__}) is not pointwise")
         places = [i for i, stage in enumerate(stages) if type(stage) in _METHODS]
         if len(places) > 1:
-            raise InvalidArgument(f"Fused: one demosaic at most, got {', '.join(stages.names[i] for i in places)}")
+            raise InvalidArgument(f"Fused: at most one demosaic, got {', '.join(stages.names[i] for i in places)}")
         self._demosaic = places[0] if places else len(stages)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
@@ -61,8 +62,8 @@ class Fused(Stage):
             return _developed(x, plan.numbers, plan.before)
         from .kernels.trip import render
 
-        made: Tensor = render(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, x.dtype)
-        return made
+        output: Tensor = render(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, x.dtype)
+        return output
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         if not usable(y):
@@ -82,24 +83,25 @@ class Fused(Stage):
     def render(
         self, x: Tensor, capture: Capture, *, dtype: torch.dtype = torch.float32, out: Tensor | None = None
     ) -> Tensor:
-        """`forward` from and to samples as files hold them, without gradients.
+        """`forward` between the sample types of files, without gradients.
 
         Args:
-            x: in the space that the stages take; float32, uint16 or uint8 numbers.
+            x: in the space that the stages take, as float32, uint16 or uint8.
             capture: of the same samples.
-            dtype: float32; or uint8 or uint16, where 1 becomes the largest code and values outside [0, 1] are clipped.
-            out: written to instead of new memory; dense, of the shape and dtype of the result.
+            dtype: of the output: float32, or uint8 or uint16, where 1 becomes the largest code and values outside
+                [0, 1] are clipped.
+            out: written to instead of new memory; contiguous, with the shape and dtype of the output.
 
         Raises:
             InvalidArgument: for another dtype, or an `out` that does not fit.
-            InvalidTensor: as `forward`, for another layout, batch or device.
+            InvalidTensor: for another layout, batch size or device.
         """
         from .kernels.native import fresh
         from .kernels.trip import run
 
         top = _TOPS.get(dtype if out is None else out.dtype)
         if top is None:
-            raise InvalidArgument(f"render gives float32, uint16 or uint8, not {dtype if out is None else out.dtype}")
+            raise InvalidArgument(f"render writes float32, uint16 or uint8, got {dtype if out is None else out.dtype}")
         self.takes.check(x if x.is_floating_point() else torch.empty(x.shape, device="meta"))
         capture.check(x)
         plan = self._plan(x, capture)
@@ -109,7 +111,7 @@ class Fused(Stage):
             out = fresh(shape, dtype, x.device)
         if out.shape != shape or not out.is_contiguous() or out.device != x.device:
             raise InvalidArgument(
-                f"render: out must be dense, {list(shape)} and on {x.device}, got {list(out.shape)} on {out.device}"
+                f"render: out must be contiguous {list(shape)} on {x.device}, got {list(out.shape)} on {out.device}"
             )
         if plan is None:
             y = self.stages.forward(x.float(), capture)
@@ -128,7 +130,7 @@ class Fused(Stage):
         return self.stages.two_way
 
     def _plan(self, x: Tensor, capture: Capture) -> "_Plan | None":
-        """The work of `forward` for the kernels; None where they cannot do it."""
+        """The work of `forward` for the kernels; None if they cannot do it."""
         if not usable(x.new_empty(0, dtype=torch.float32) if x.dtype in (torch.uint8, torch.uint16) else x):
             return None
         before, after = (_steps([s.forward_steps(capture) for s in half], x.device) for half in self._parts())
@@ -145,14 +147,14 @@ class Fused(Stage):
         return stages[: self._demosaic], stages[self._demosaic + 1 :]
 
     def _method(self) -> int:
-        """The kernel's number of the demosaic, 0 for none."""
+        """The kernel's number for the demosaic, 0 for none."""
         stages = list(self.stages)
         return _METHODS[type(stages[self._demosaic])] if self._demosaic < len(stages) else 0
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a trip is told: the numbers and the words of its steps, the demosaic between them, the CFA's channels."""
+    """The arguments of a kernel: coefficients and program of the steps before and after a demosaic, and the CFA."""
 
     numbers: Tensor
     before: list[int]
@@ -161,7 +163,7 @@ class _Plan:
     channels: tuple[int, ...]
 
     def without_rounding_to(self, top: int) -> "_Plan":
-        """The same for codes 0 ... `top`, which rounding to these codes first does not change."""
+        """A plan without a last rounding to the codes 0 to `top`, to which the output is rounded anyway."""
         half = self.after if self.method else self.before
         if top == 1 or not half or half[-WORDS] != Kind.QUANTIZE or self.numbers[0, half[1 - WORDS]] != top:
             return self
@@ -169,28 +171,28 @@ class _Plan:
 
 
 def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step]:
-    """Those of all stages, on the device, as few as they can be."""
+    """The steps of all stages on one device, merged where possible."""
     return merge([on_device(step, device) if device.type == "cuda" else step for part in parts for step in part or []])
 
 
 def _batched(x: Tensor, values: Tensor) -> Tensor:
-    """One sample under many captures is many samples."""
+    """One sample for each capture."""
     if len(values) in (1, len(x)):
         return x
     if len(x) == 1:
         return x.expand(len(values), *x.shape[1:])
-    raise InvalidTensor(f"{len(x)} samples with the captures of {len(values)}")
+    raise InvalidTensor(f"the capture describes {len(values)} samples, the tensor holds {len(x)}")
 
 
 def _developed(x: Tensor, values: Tensor, program: list[int]) -> Tensor:
     from .kernels.trip import develop
 
-    made: Tensor = develop(x, values, program)
-    return made
+    output: Tensor = develop(x, values, program)
+    return output
 
 
 def _stepped(x: Tensor, steps: list[Step]) -> Tensor:
-    """Through the steps, if there are any: none is no pass over memory."""
+    """Apply the steps; no steps need no pass over memory."""
     if not steps:
         return x
     values = numbers(steps, x.device)
@@ -204,11 +206,11 @@ def _pointwise(stage: Stage) -> bool:
 
 
 def fuse(pipeline: Pipeline, *, demosaic: bool = False) -> Pipeline:
-    """The same pipeline, every maximal run of point-wise stages replaced by one `Fused` stage.
+    """A pipeline in which one `Fused` stage replaces each longest run of pointwise stages.
 
     Args:
         pipeline: nested pipelines are fused inside.
-        demosaic: let a run reach across one bilinear or Malvar demosaic, so that a whole RAW development is one pass.
+        demosaic: let a run span one bilinear or Malvar demosaic, so that a whole RAW development takes one pass.
 
     >>> from isptoolkit import presets
     >>> fuse(presets.classic()).names
@@ -216,14 +218,14 @@ def fuse(pipeline: Pipeline, *, demosaic: bool = False) -> Pipeline:
     >>> fuse(presets.classic(), demosaic=True).names
     ('levels_to_quantize',)
     """
-    made: dict[str, Stage] = {}
+    stages: dict[str, Stage] = {}
     run: dict[str, Stage] = {}
 
     def close() -> None:
         if run:
             names = list(run)
             name = names[0] if len(names) == 1 else f"{names[0]}_to_{names[-1]}"
-            made[name] = Fused(Pipeline(**run))
+            stages[name] = Fused(Pipeline(**run))
             run.clear()
 
     for name, stage in pipeline.items():
@@ -232,13 +234,13 @@ def fuse(pipeline: Pipeline, *, demosaic: bool = False) -> Pipeline:
             run[name] = stage
         else:
             close()
-            made[name] = _fused_inside(stage, demosaic)
+            stages[name] = _fused_inside(stage, demosaic)
     close()
-    return Pipeline(**made)
+    return Pipeline(**stages)
 
 
 def fuse_each(pipeline: Pipeline) -> Pipeline:
-    """The same pipeline, every point-wise stage run by a kernel of its own: all values between stages are still there.
+    """A pipeline in which its own kernel runs each pointwise stage, so that every intermediate value still exists.
 
     >>> from isptoolkit import presets
     >>> fuse_each(presets.classic()).names == presets.classic().names

@@ -1,4 +1,4 @@
-"""Crops, flips and rotations of a mosaic together with its capture: the CFA phase follows the top-left pixel."""
+"""Crops, flips and rotations of a mosaic and its capture: the CFA phase and black levels follow the pixels."""
 
 import torch
 from torch import Tensor
@@ -8,14 +8,14 @@ from .errors import InvalidArgument, InvalidSize
 
 
 def crop(mosaic: Tensor, capture: Capture, top: int, left: int, height: int, width: int) -> tuple[Tensor, Capture]:
-    """The rectangle of `height` x `width` pixels whose top-left pixel is `(top, left)`.
+    """Crop a mosaic to `height` x `width` pixels from `(top, left)`.
 
     Args:
         mosaic: `[B,1,H,W]`, SENSOR or MOSAIC.
         capture: of the same samples.
 
     Raises:
-        InvalidSize: when the rectangle is empty or not inside the mosaic.
+        InvalidSize: for a rectangle that is empty or leaves the mosaic.
 
     >>> import torch
     >>> crop(torch.zeros(1, 1, 4, 4), Capture.of("RGGB"), 0, 1, 2, 2)[1].cfa
@@ -33,14 +33,14 @@ def crop(mosaic: Tensor, capture: Capture, top: int, left: int, height: int, wid
 def flip(
     mosaic: Tensor, capture: Capture, *, horizontal: bool = False, vertical: bool = False
 ) -> tuple[Tensor, Capture]:
-    """Mirror left to right (`horizontal`), top to bottom (`vertical`), or both.
+    """Mirror a mosaic left to right (`horizontal`), top to bottom (`vertical`), or both.
 
     >>> import torch
     >>> flip(torch.zeros(1, 1, 4, 4), Capture.of("RGGB"), horizontal=True)[1].cfa
     'GRBG'
     """
     rows, columns = mosaic.shape[-2:]
-    axes = [axis for axis, wanted in ((-2, vertical), (-1, horizontal)) if wanted]
+    axes = [axis for axis, mirrored in ((-2, vertical), (-1, horizontal)) if mirrored]
     row = [rows - 1 - i if vertical else i for i in range(2)]
     column = [columns - 1 - i if horizontal else i for i in range(2)]
     sites = _sites(*((r, c) for r in row for c in column))
@@ -48,7 +48,7 @@ def flip(
 
 
 def rotate(mosaic: Tensor, capture: Capture, quarter_turns: int) -> tuple[Tensor, Capture]:
-    """Rotate counter-clockwise by quarter turns, as `torch.rot90` does.
+    """Rotate a mosaic counterclockwise by quarter turns, like `torch.rot90`.
 
     >>> import torch
     >>> rotate(torch.zeros(1, 1, 4, 4), Capture.of("GRBG"), 1)[1].cfa
@@ -56,17 +56,17 @@ def rotate(mosaic: Tensor, capture: Capture, quarter_turns: int) -> tuple[Tensor
     """
     for _ in range(quarter_turns % 4):
         columns = mosaic.shape[-1]
-        # Row i, column j of the turned mosaic was row j, column W - 1 - i.
+        # Row i, column j of the rotated mosaic was row j, column W - 1 - i.
         capture = _rephased(capture, _sites(*((j, columns - 1 - i) for i in range(2) for j in range(2))))
         mosaic = mosaic.rot90(1, (-2, -1))
     return mosaic, capture
 
 
 def align(mosaic: Tensor, capture: Capture, cfa: str = "RGGB") -> tuple[Tensor, Capture]:
-    """Crop at most the first row and the first column so that the phase becomes `cfa`.
+    """Crop at most the first row and the first column of a mosaic, so that its phase becomes `cfa`.
 
     Raises:
-        InvalidArgument: for a phase that is none of the four.
+        InvalidArgument: for an unknown phase.
 
     >>> import torch
     >>> align(torch.zeros(1, 1, 4, 4), Capture.of("BGGR"))[0].shape
@@ -82,11 +82,11 @@ def align(mosaic: Tensor, capture: Capture, cfa: str = "RGGB") -> tuple[Tensor, 
     raise InvalidArgument(f"no crop turns {capture.cfa} into {cfa}")
 
 
-def upright(picture: Tensor, orientation: int) -> Tensor:
+def upright(image: Tensor, orientation: int) -> Tensor:
     """Undo an EXIF orientation: mirror first, then quarter turns.
 
     Args:
-        picture: `[...,H,W]`, not a mosaic.
+        image: `[...,H,W]`, not a mosaic.
         orientation: 1 to 8.
 
     Source: Exif 2.32, tag 274.
@@ -98,7 +98,7 @@ def upright(picture: Tensor, orientation: int) -> Tensor:
     mirrored, turns = {1: (0, 0), 2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}[
         orientation
     ]
-    return torch.rot90(picture.flip(-1) if mirrored else picture, turns, (-2, -1))
+    return torch.rot90(image.flip(-1) if mirrored else image, turns, (-2, -1))
 
 
 def _sites(*positions: tuple[int, int]) -> list[int]:
@@ -106,5 +106,5 @@ def _sites(*positions: tuple[int, int]) -> list[int]:
 
 
 def _rephased(capture: Capture, sites: list[int]) -> Capture:
-    """The capture whose four sites are the given sites of the old one."""
+    """A capture whose four sites are `sites` of the old one."""
     return capture.replace(cfa="".join(capture.cfa[site] for site in sites), black=capture.black[:, sites])

@@ -1,4 +1,4 @@
-"""How far two pictures, or two RAW, are apart: one number for each sample, in float64."""
+"""Metrics between two images or two RAWs: one number per sample, in float64."""
 
 import functools
 import math
@@ -15,12 +15,12 @@ from .errors import InvalidArgument, InvalidTensor, MissingPackage, UnreadableFi
 from .spaces import XYZ_FROM_SRGB
 
 
-def psnr(made: Tensor, wanted: Tensor, peak: float = 1.0) -> Tensor:
-    """`10 log10(peak^2 / mean of (made - wanted)^2)` in dB, infinite for equal samples.
+def psnr(output: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
+    """Peak signal-to-noise ratio, `10 log10(peak^2 / mean((output - target)^2))` in dB; infinite for equal samples.
 
     Args:
-        made: `[B,C,H,W]`.
-        wanted: the same shape.
+        output: `[B,C,H,W]`.
+        target: `[B,C,H,W]`.
         peak: the largest value.
 
     Returns:
@@ -29,27 +29,27 @@ def psnr(made: Tensor, wanted: Tensor, peak: float = 1.0) -> Tensor:
     >>> psnr(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1))
     tensor([20.0000], dtype=torch.float64)
     """
-    made, wanted = _pair(made, wanted)
-    return 10 * torch.log10(peak**2 / (made - wanted).square().mean((1, 2, 3)))
+    output, target = _pair(output, target)
+    return 10 * torch.log10(peak**2 / (output - target).square().mean((1, 2, 3)))
 
 
-def ssim(made: Tensor, wanted: Tensor, peak: float = 1.0, taps: int = 13) -> Tensor:
-    """Structural similarity of each channel, Gaussian weights of sigma 1.5, mean over channels and pixels.
+def ssim(output: Tensor, target: Tensor, peak: float = 1.0, taps: int = 13) -> Tensor:
+    """Structural similarity per channel, with Gaussian weights of sigma 1.5, averaged over channels and pixels.
 
-    Borders are mirrored with the last sample repeated, and five pixels at each are left out, as in the starter program
-    of the AIM 2022 challenge, whose weights have 13 taps; newer scikit-image has 11.
+    Borders are mirrored with the edge pixel repeated, and the outer five pixels are left out, as in the starter code of
+    the AIM 2022 challenge, whose Gaussian has 13 taps; newer versions of scikit-image use 11.
 
     Args:
-        made: `[B,C,H,W]`, more than 10 pixels high and wide.
-        wanted: the same shape.
+        output: `[B,C,H,W]`, more than 10 pixels high and wide.
+        target: `[B,C,H,W]`.
         peak: the range of values.
-        taps: of the weights, odd.
+        taps: of the Gaussian, odd.
 
     Returns:
         `[B]`, at most 1.
 
     Raises:
-        InvalidTensor: for smaller pictures.
+        InvalidTensor: for smaller images.
 
     Source: Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 2004, K = (0.01, 0.03), population covariance.
 
@@ -57,97 +57,97 @@ def ssim(made: Tensor, wanted: Tensor, peak: float = 1.0, taps: int = 13) -> Ten
     >>> ssim(x, x)
     tensor([1.], dtype=torch.float64)
     """
-    made, wanted = _pair(made, wanted)
-    if min(made.shape[2:]) < 11:
-        raise InvalidTensor(f"ssim takes more than 10 pixels in height and width, got {list(made.shape[2:])}")
-    x, y = (_blurred(z, taps) for z in (made, wanted))
-    xx, yy, xy = (_blurred(z, taps) for z in (made * made, wanted * wanted, made * wanted))
+    output, target = _pair(output, target)
+    if min(output.shape[2:]) < 11:
+        raise InvalidTensor(f"ssim takes more than 10 pixels in height and width, got {list(output.shape[2:])}")
+    x, y = (_blurred(z, taps) for z in (output, target))
+    xx, yy, xy = (_blurred(z, taps) for z in (output * output, target * target, output * target))
     first, second = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    alike = (2 * x * y + first) * (2 * (xy - x * y) + second)
-    alike = alike / ((x * x + y * y + first) * (xx - x * x + yy - y * y + second))
-    return alike[..., 5:-5, 5:-5].mean((1, 2, 3))
+    similarity = (2 * x * y + first) * (2 * (xy - x * y) + second)
+    similarity = similarity / ((x * x + y * y + first) * (xx - x * x + yy - y * y + second))
+    return similarity[..., 5:-5, 5:-5].mean((1, 2, 3))
 
 
-def ms_ssim(made: Tensor, wanted: Tensor, peak: float = 1.0) -> Tensor:
-    """Multi-scale structural similarity, five dyadic scales, torchmetrics'.
+def ms_ssim(output: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
+    """Multi-scale structural similarity over five dyadic scales, computed by torchmetrics.
 
     Args:
-        made: `[B,C,H,W]`, more than 160 pixels high and wide.
-        wanted: the same shape.
+        output: `[B,C,H,W]`, more than 160 pixels high and wide.
+        target: `[B,C,H,W]`.
         peak: the range of values.
 
     Returns:
         `[B]`.
 
     Raises:
-        InvalidTensor: for smaller pictures.
-        MissingPackage: where torchmetrics is not installed.
+        InvalidTensor: for smaller images.
+        MissingPackage: if torchmetrics is not installed.
 
     Source: Wang, Simoncelli and Bovik, Asilomar 2003.
     """
     try:
-        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measured
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
     except ImportError:
         raise MissingPackage('MS-SSIM needs torchmetrics: pip install "isptoolkit[metrics]"') from None
-    made, wanted = _pair(made, wanted)
-    if min(made.shape[2:]) < 161:
-        raise InvalidTensor(f"ms_ssim takes more than 160 pixels in height and width, got {list(made.shape[2:])}")
-    found: Any = measured(made, wanted, data_range=peak, reduction="none")
-    return torch.as_tensor(found).reshape(-1)
+    output, target = _pair(output, target)
+    if min(output.shape[2:]) < 161:
+        raise InvalidTensor(f"ms_ssim takes more than 160 pixels in height and width, got {list(output.shape[2:])}")
+    similarity: Any = multiscale_structural_similarity_index_measure(output, target, data_range=peak, reduction="none")
+    return torch.as_tensor(similarity).reshape(-1)
 
 
-def delta_e2000(made: Tensor, wanted: Tensor) -> Tensor:
-    """The mean CIE DE2000 difference of sRGB pictures, D65, both clipped to 0 ... 1.
+def delta_e2000(output: Tensor, target: Tensor) -> Tensor:
+    """Mean CIEDE2000 color difference between sRGB images under D65, both clipped to [0, 1].
 
     Args:
-        made: `[B,3,H,W]` sRGB.
-        wanted: the same shape.
+        output: `[B,3,H,W]` sRGB.
+        target: `[B,3,H,W]` sRGB.
 
     Returns:
-        `[B]`; about 1 is just visible.
+        `[B]`; a difference of about 1 is just visible.
 
     Source: CIE 142-2001, with the constants of Sharma, Wu and Dalal, Color Research and Application 2005.
 
-    >>> white, grey = torch.ones(1, 3, 1, 1), torch.full((1, 3, 1, 1), 0.5)
-    >>> round(float(delta_e2000(white, grey)), 3)
+    >>> white, gray = torch.ones(1, 3, 1, 1), torch.full((1, 3, 1, 1), 0.5)
+    >>> round(float(delta_e2000(white, gray)), 3)
     33.415
     """
-    made, wanted = _pair(made, wanted)
-    return _difference(_lab(made), _lab(wanted)).mean((1, 2))
+    output, target = _pair(output, target)
+    return _difference(_lab(output), _lab(target)).mean((1, 2))
 
 
-def highlight_hue_error(made: Tensor, wanted: Tensor, least: float = 80.0) -> Tensor:
-    """The mean angle between the hues of bright pixels, in degrees: where clipped channels turn skies magenta.
+def highlight_hue_error(output: Tensor, target: Tensor, least: float = 80.0) -> Tensor:
+    """Mean hue error of highlights in degrees, which exposes skies that clipped channels turn magenta.
 
-    Pixels are those of `wanted` with lightness L* from `least` on, weighed by the geometric mean of both chromas, since
-    a grey has no hue.
+    The mean is over pixels of `target` with lightness L* of at least `least`, weighted by the geometric mean of both
+    chromas, since gray has no hue.
 
     Args:
-        made: `[B,3,H,W]` sRGB.
-        wanted: the same shape.
-        least: lightness.
+        output: `[B,3,H,W]` sRGB.
+        target: `[B,3,H,W]` sRGB.
+        least: lightness L* of the darkest highlight.
 
     Returns:
-        `[B]`, 0 to 180; NaN where no pixel is bright.
+        `[B]`, 0 to 180; NaN for an image without highlights.
 
-    Source: a definition.
+    Source: defined here.
     """
-    made, wanted = _pair(made, wanted)
-    first, second = _lab(made), _lab(wanted)
+    output, target = _pair(output, target)
+    first, second = _lab(output), _lab(target)
     chroma = (first[:, 1:].norm(dim=1) * second[:, 1:].norm(dim=1)).sqrt() * (second[:, 0] >= least)
     angle = torch.atan2(first[:, 2], first[:, 1]) - torch.atan2(second[:, 2], second[:, 1])
     angle = torch.rad2deg((torch.remainder(angle + math.pi, 2 * math.pi) - math.pi).abs())
-    found: Tensor = (angle * chroma).sum((1, 2)) / chroma.sum((1, 2))
-    return found
+    error: Tensor = (angle * chroma).sum((1, 2)) / chroma.sum((1, 2))
+    return error
 
 
-def digital_numbers(made: Tensor, wanted: Tensor, capture: Capture) -> Tensor:
-    """The mean absolute error of RAW, black 0 and white 1, in the digital numbers of the capture.
+def digital_numbers(output: Tensor, target: Tensor, capture: Capture) -> Tensor:
+    """Mean absolute error of RAW in digital numbers, from tensors with black at 0 and white at 1.
 
     Args:
-        made: `[B,C,H,W]`.
-        wanted: the same shape.
-        capture: of the same samples.
+        output: `[B,C,H,W]`.
+        target: `[B,C,H,W]`.
+        capture: of the same samples; its levels scale the error.
 
     Returns:
         `[B]`.
@@ -155,38 +155,38 @@ def digital_numbers(made: Tensor, wanted: Tensor, capture: Capture) -> Tensor:
     >>> digital_numbers(torch.zeros(1, 4, 2, 2), torch.ones(1, 4, 2, 2), Capture.of("RGGB", black=64, white=1023))
     tensor([959.], dtype=torch.float64)
     """
-    made, wanted = _pair(made, wanted)
+    output, target = _pair(output, target)
     span = capture.white.double().reshape(-1) - capture.black.double().mean(1)
-    found: Tensor = (made - wanted).abs().mean((1, 2, 3)) * span
-    return found
+    error: Tensor = (output - target).abs().mean((1, 2, 3)) * span
+    return error
 
 
-def lpips(made: Tensor, wanted: Tensor, weights: Path, backbone: Path) -> Tensor:
-    """Learned perceptual distance of sRGB pictures (AlexNet), by the package lpips.
+def lpips(output: Tensor, target: Tensor, weights: Path, backbone: Path) -> Tensor:
+    """Learned perceptual distance between sRGB images (AlexNet), computed by the package lpips.
 
     Args:
-        made: `[B,3,H,W]` sRGB, 0 to 1.
-        wanted: the same shape.
-        weights: its linear layers, such as `lpips/weights/v0.1/alex.pth`.
+        output: `[B,3,H,W]` sRGB, 0 to 1.
+        target: `[B,3,H,W]` sRGB, 0 to 1.
+        weights: the linear layers of LPIPS, such as `lpips/weights/v0.1/alex.pth`.
         backbone: torchvision's AlexNet, such as `alexnet-owt-7be5be79.pth`.
 
     Returns:
         `[B]`.
 
     Raises:
-        MissingPackage: where lpips, or the torchvision it needs, cannot be imported.
-        InvalidArgument: for files that are not there, or of another network.
-        UnreadableFile: for files that are broken.
+        MissingPackage: if lpips, or the torchvision that it needs, cannot be imported.
+        InvalidArgument: for missing files, or weights of another network.
+        UnreadableFile: for damaged files.
 
     Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018.
     """
     for path in (weights, backbone):
         if not Path(path).is_file():
-            raise InvalidArgument(f"LPIPS needs its weights, {path} is no file")
-    made, wanted = _pair(made, wanted)
+            raise InvalidArgument(f"LPIPS needs its weights: {path} is not a file")
+    output, target = _pair(output, target)
     with torch.no_grad():
-        found: Tensor = _lpips(Path(weights), Path(backbone))(made.float(), wanted.float(), normalize=True)
-    return found.reshape(-1).double()
+        distance: Tensor = _lpips(Path(weights), Path(backbone))(output.float(), target.float(), normalize=True)
+    return distance.reshape(-1).double()
 
 
 @functools.lru_cache(1)
@@ -203,36 +203,43 @@ def _lpips(weights: Path, backbone: Path) -> Any:
     with torch.no_grad():
         for own, value in zip(net.net.parameters(), convolutions, strict=True):
             if value is None or value.shape != own.shape:
-                raise InvalidArgument(f"{backbone} holds no weights of torchvision's AlexNet")
+                raise InvalidArgument(f"{backbone} does not hold the weights of torchvision's AlexNet")
             own.copy_(value)
         layers = _tensors(weights)
-        # The package holds each linear layer under two names, lin0 and lins.0; the file has the first.
+        # The package registers each linear layer as lin0 and as lins.0; the file has only the first.
         linear = {k: v for k, v in net.state_dict().items() if k.startswith("lin") and not k.startswith("lins.")}
         if layers.keys() != linear.keys():
-            told = min(layers.keys() ^ linear.keys())
-            raise InvalidArgument(f"{weights} holds no linear layers of LPIPS with AlexNet: {told} is not in both")
+            name = min(layers.keys() ^ linear.keys())
+            missing = "unexpected" if name in layers else "missing"
+            raise InvalidArgument(
+                f"{weights} does not hold the linear layers of LPIPS with AlexNet: {name} is {missing}"
+            )
         for name, own in linear.items():
             if layers[name].shape != own.shape:
-                raise InvalidArgument(f"{weights}: {name} is {list(layers[name].shape)}, not {list(own.shape)}")
+                raise InvalidArgument(
+                    f"{weights}: {name} must have shape {list(own.shape)}, got {list(layers[name].shape)}"
+                )
             own.copy_(layers[name])
     return net
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    """Of a published file; nothing but tensors is read of it."""
+    """The tensors of a published file by name; nothing else is unpickled."""
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise UnreadableFile(f"{path} holds no weights ({type(error).__name__}): download it again") from None
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise UnreadableFile(f"{path} holds no weights by name: download it again")
-    return found
+        raise UnreadableFile(f"{path} does not hold weights ({type(error).__name__}): download it again") from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UnreadableFile(f"{path} does not hold weights by name: download it again")
+    return state
 
 
-def _pair(made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    if made.shape != wanted.shape or made.ndim != 4:
-        raise InvalidTensor(f"metrics take two [B,C,H,W] of one shape, got {list(made.shape)} and {list(wanted.shape)}")
-    return made.detach().double(), wanted.detach().double()
+def _pair(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    if output.shape != target.shape or output.ndim != 4:
+        raise InvalidTensor(
+            f"metrics take two [B,C,H,W] tensors of one shape, got {list(output.shape)} and {list(target.shape)}"
+        )
+    return output.detach().double(), target.detach().double()
 
 
 def _blurred(x: Tensor, taps: int) -> Tensor:
@@ -246,7 +253,7 @@ def _blurred(x: Tensor, taps: int) -> Tensor:
 
 
 def _lab(x: Tensor) -> Tensor:
-    """CIE L*a*b* of sRGB: IEC 61966-2-1 and CIE 15."""
+    """SRGB to CIE L*a*b*, by IEC 61966-2-1 and CIE 15."""
     x = x.clamp(0, 1)
     linear = torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
     matrix = XYZ_FROM_SRGB.to(x)
@@ -256,12 +263,12 @@ def _lab(x: Tensor) -> Tensor:
 
 
 def _difference(first: Tensor, second: Tensor) -> Tensor:
-    """CIE DE2000 of `[B,3,H,W]`, in the notation of Sharma et al."""
+    """CIEDE2000 between L*a*b* images `[B,3,H,W]`, in the notation of Sharma et al."""
     middle = (first[:, 1:].norm(dim=1) + second[:, 1:].norm(dim=1)) / 2
-    grey = 1.5 - 0.5 * torch.sqrt(middle**7 / (middle**7 + 25.0**7))
+    gray = 1.5 - 0.5 * torch.sqrt(middle**7 / (middle**7 + 25.0**7))
     (l1, a1, b1), (l2, a2, b2) = (z.unbind(1) for z in (first, second))
-    c1, c2 = torch.hypot(a1 * grey, b1), torch.hypot(a2 * grey, b2)
-    h1, h2 = (torch.remainder(torch.atan2(b, a * grey), 2 * math.pi) for a, b in ((a1, b1), (a2, b2)))
+    c1, c2 = torch.hypot(a1 * gray, b1), torch.hypot(a2 * gray, b2)
+    h1, h2 = (torch.remainder(torch.atan2(b, a * gray), 2 * math.pi) for a, b in ((a1, b1), (a2, b2)))
     colored = c1 * c2 != 0
     turn = torch.remainder(h2 - h1 + math.pi, 2 * math.pi) - math.pi
     turn = torch.where(h2 - h1 == math.pi, math.pi, turn) * colored

@@ -1,4 +1,4 @@
-"""Stages side by side: branches between an invertible split and its join."""
+"""Parallel branches between an invertible split and its join."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ from .stage import Stage
 
 
 class Split(nn.Module, ABC):
-    """An exact two-way step from one tensor to several, such as luma and chroma, or the bands of a wavelet.
+    """An exactly invertible step from one tensor to several, such as luma and chroma, or the bands of a wavelet.
 
     Attributes:
         takes: the space that is split.
@@ -28,19 +28,22 @@ class Split(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, capture: Capture) -> tuple[Tensor, ...]:
-        """Take apart."""
+        """Split a tensor into its parts."""
 
     @abstractmethod
     def inverse(self, parts: Sequence[Tensor], capture: Capture) -> Tensor:
-        """Put together again; exact."""
+        """Join the parts; exact."""
 
 
 class ChannelSplit(Split):
-    """Consecutive groups of channels as parts: `sizes=(1, 2)` makes luma | chroma of YCbCr.
+    """Split into consecutive groups of channels: `sizes=(1, 2)` splits YCbCr into luma and chroma.
 
     Args:
         takes: the space that is split.
-        sizes: channels of each part; they add up to those of `takes`.
+        sizes: channels of each part, adding up to those of `takes`.
+
+    Raises:
+        InvalidArgument: for sizes that do not add up, or are not positive.
 
     >>> from isptoolkit import SRGB
     >>> [space.name for space in ChannelSplit(SRGB, (1, 2)).gives]
@@ -70,16 +73,16 @@ class Parallel(Stage):
     """Branches between an invertible split and its join; itself a stage.
 
     Args:
-        split: takes the input apart.
-        join: the split whose inverse puts the results together; by default `split` itself.
+        split: divides the input into parts.
+        join: the split whose inverse joins the results; by default `split`.
         branches: one stage per part, by name, in the order of the parts.
 
     Attributes:
-        contract: the worst of the branches (parts do not influence one another).
+        contract: the worst of the branches, since parts do not influence one another.
 
     Raises:
-        SpaceMismatch: when a branch does not fit its part of the split or of the join.
-        InvalidArgument: when there are not as many branches as parts.
+        SpaceMismatch: for a branch that does not fit its part of the split or of the join.
+        InvalidArgument: if the number of branches is not that of the parts.
 
     >>> from isptoolkit import Capture, Space, stages
     >>> ycbcr = Space("ycbcr", 3)
@@ -107,13 +110,13 @@ class Parallel(Stage):
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         parts = self.split(x, capture)
-        made = [stage.forward(part, capture) for stage, part in zip(self.stages(), parts, strict=True)]
-        return (self.join or self.split).inverse(made, capture)
+        outputs = [stage.forward(part, capture) for stage, part in zip(self.stages(), parts, strict=True)]
+        return (self.join or self.split).inverse(outputs, capture)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         parts = (self.join or self.split)(y, capture)
-        made = [stage.inverse(part, capture) for stage, part in zip(self.stages(), parts, strict=True)]
-        return self.split.inverse(made, capture)
+        recovered = [stage.inverse(part, capture) for stage, part in zip(self.stages(), parts, strict=True)]
+        return self.split.inverse(recovered, capture)
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         mask = torch.ones_like(x[:, :1], dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Stages in series: a pipeline is itself a stage."""
+"""Pipelines: stages in series, themselves a stage."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -57,19 +57,19 @@ _FIXED = "the stages of a pipeline cannot be changed in place: pipeline.swap(nam
 class Pipeline(Stage):
     """Named stages in series, checked once, at construction.
 
-    `forward` runs them in order, `inverse` runs their inverses in reverse order. Pipelines nest. A pipeline is never
-    changed in place: `swap` makes a new one that shares the other stages.
+    `forward` runs them in order, and `inverse` runs their inverses in reverse order. Pipelines nest. A pipeline is
+    never changed in place: `swap` returns a new one that shares the other stages.
 
     Args:
         stages: the stages by name, in order; names are Python identifiers.
 
     Attributes:
-        contract: what follows from the contracts of the stages alone (see `isptoolkit.contract.compose`); where that is
-            nothing, measure with `explain_inverse(x, capture)`.
+        contract: what follows from the stages' contracts alone, by `isptoolkit.contract.compose`; if that is nothing,
+            measure with `explain_inverse(x, capture)`.
 
     Raises:
-        SpaceMismatch: when a stage does not take what the one before gives; names both and both spaces.
-        InvalidArgument: for no stages at all, or something that is not a stage.
+        SpaceMismatch: for adjacent stages whose spaces differ; names both stages and both spaces.
+        InvalidArgument: for a pipeline without stages, or a value that is not a stage.
 
     >>> from isptoolkit import Capture, stages
     >>> import torch
@@ -134,7 +134,7 @@ class Pipeline(Stage):
         return y
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
-        """Where every stage's promise holds on the way forward, on the pixel grid of `x`."""
+        """Where every stage's promise holds in `forward`, on the pixel grid of `x`."""
         mask = torch.ones_like(x[:, :1], dtype=torch.bool)
         for stage in self:
             mask = mask & resample_mask(stage.in_domain(x, capture), stage.takes, self.takes)
@@ -169,13 +169,13 @@ class Pipeline(Stage):
         return tuple(self.stages)
 
     def swap(self, name: str, stage: Stage, *, through: str | None = None) -> "Pipeline":
-        """A new pipeline in which `stage` stands, as `name`, for what was there (or for all from `name` to `through`).
+        """A new pipeline in which `stage` replaces the stage `name`, or all stages from `name` to `through`.
 
-        The other stages are shared, not copied.
+        The new stage is called `name`; the other stages are shared, not copied.
 
         Raises:
-            InvalidArgument: when there is no such stage, or `through` comes before `name`.
-            SpaceMismatch: when the newcomer does not fit its neighbours.
+            InvalidArgument: for an unknown name, or if `through` comes before `name`.
+            SpaceMismatch: if the new stage does not fit its neighbors.
         """
         first, last = self._position(name), self._position(through or name)
         if last < first:
@@ -184,21 +184,21 @@ class Pipeline(Stage):
         return Pipeline(**dict([*pairs[:first], (name, stage), *pairs[last + 1 :]]))
 
     def span(self, first: str, last: str) -> "Pipeline":
-        """The stages from `first` to `last`, both included, as a pipeline that shares them."""
+        """The stages from `first` through `last`, as a pipeline that shares them."""
         start, stop = self._position(first), self._position(last)
         if stop < start:
             raise InvalidArgument(f"span: {last} comes before {first} in {', '.join(self.names)}")
         return Pipeline(**dict(self.items()[start : stop + 1]))
 
     def trace(self, x: Tensor, capture: Capture) -> dict[str, Tensor]:
-        """The value after every stage of `forward`, by name."""
+        """The output of every stage of `forward`, by name."""
         values = {}
         for name, stage in self.items():
             x = values[name] = stage.forward(x, capture)
         return values
 
     def trace_inverse(self, y: Tensor, capture: Capture) -> dict[str, Tensor]:
-        """The recovered input of every stage on the way back, by name, last stage first."""
+        """The recovered input of every stage of `inverse`, by name, last stage first."""
         values = {}
         for name, stage in reversed(self.items()):
             y = values[name] = stage.inverse(y, capture)
@@ -227,20 +227,24 @@ class Pipeline(Stage):
         return svg(self)
 
     def explain_inverse(self, x: Tensor | None = None, capture: Capture | None = None) -> "Explanation":
-        """Which stage loses what: from the contracts, and with data given, which share of the pixels dies where."""
+        """Attribute the loss of a round trip to stages: from the contracts and, with data, by measurement."""
         from .report.explain import explain_inverse
 
         return explain_inverse(self, x, capture)
 
     def save(self, path: str | Path) -> None:
-        """Write structure and constructor values as TOML, weights and tables as safetensors beside it."""
+        """Write structure and constructor values as TOML, and weights and tables as safetensors beside it."""
         from .serialization.file import save
 
         save(self, path)
 
     @staticmethod
     def load(path: str | Path, *, classes: Iterable[Any] = ()) -> "Pipeline":
-        """Read what `save` wrote; only public stages and the given classes (or factories) can be built.
+        """Read what `save` wrote; only public stages and the given classes (or factories) are constructed.
+
+        Args:
+            path: of the TOML file.
+            classes: your own stages and networks that the file names.
 
         Raises:
             PipelineFileError: for a malformed or unknown description, or weights that do not fit.
@@ -248,7 +252,7 @@ class Pipeline(Stage):
         from .serialization.file import load
         from .serialization.public import public_classes
 
-        known = public_classes() | {made.__name__: made for made in classes}
+        known = public_classes() | {factory.__name__: factory for factory in classes}
         loaded = load(path, known)
         return loaded if isinstance(loaded, Pipeline) else Pipeline(stage=loaded)
 

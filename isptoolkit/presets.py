@@ -18,14 +18,14 @@ from .stages import (
 
 
 def classic(*, bits: int = 8) -> Pipeline:
-    """The textbook camera: levels, white balance, Malvar demosaic, color matrix, clip, sRGB curve, S-curve, quantise.
+    """The textbook camera: levels, white balance, Malvar demosaic, color matrix, clip, sRGB curve, S-curve, quantize.
 
-    Balanced samples above the white level are clipped before demosaicing as well, or blown highlights turn magenta;
-    noise below black passes.
-    The S-curve is half of UPI's smoothstep: its slope is 0.5 at both ends, so that float32 can invert it everywhere.
+    White-balanced samples above the white level are clipped before demosaicing as well, since blown highlights would
+    turn magenta; noise below black passes through. The S-curve is half of UPI's smoothstep: its slope is 0.5 at both
+    ends, so that float32 can invert it everywhere.
 
     Args:
-        bits: depth of the quantised output.
+        bits: bit depth of the output.
 
     >>> classic().names
     ('levels', 'balance', 'highlights', 'demosaic', 'matrix', 'clip', 'curve', 'tone', 'quantize')
@@ -44,14 +44,14 @@ def classic(*, bits: int = 8) -> Pipeline:
 
 
 def libraw(*, bits: int = 16) -> Pipeline:
-    """LibRaw's plain rendering: what `rawpy.postprocess` gives with every automatism off.
+    """LibRaw's plain rendering: the output of `rawpy.postprocess` with every automatic adjustment off.
 
-    That is `demosaic_algorithm=LINEAR, use_camera_wb=True, no_auto_bright=True, output_color=sRGB, gamma=(2.4, 12.92),
-    adjust_maximum_thr=0, user_flip=0`. LibRaw balances and clips on the mosaic, before it demosaics; its gamma pair
-    (2.4, 12.92) is the sRGB curve. The agreement is measured by `benchmarks/libraw_parity.py`.
+    The settings are `demosaic_algorithm=LINEAR, use_camera_wb=True, no_auto_bright=True, output_color=sRGB,
+    gamma=(2.4, 12.92), adjust_maximum_thr=0, user_flip=0`. LibRaw balances and clips the mosaic before it demosaics;
+    its gamma pair (2.4, 12.92) is the sRGB curve. `benchmarks/libraw_parity.py` measures the agreement.
 
     Args:
-        bits: depth of the quantised output.
+        bits: bit depth of the output.
 
     >>> libraw().takes.name, libraw().gives.name
     ('sensor', 'srgb')
@@ -69,7 +69,7 @@ def libraw(*, bits: int = 16) -> Pipeline:
 
 
 def classic_undone_by(network: Stage) -> Pipeline:
-    """`classic()` forward and a network backward, as one two-way stage: what `roundtrip` and `show` compare.
+    """`classic()` with a network as its inverse, one two-way stage for `roundtrip` and `show`.
 
     Args:
         network: from SRGB to PACKED.

@@ -1,4 +1,4 @@
-"""Captures drawn at random, for making RAW of photographs: cameras, illuminants, brightness and noise."""
+"""Random captures for unprocessing photographs to RAW: cameras, illuminants, brightness and noise."""
 
 from dataclasses import dataclass
 
@@ -15,23 +15,23 @@ XYZ_TO_CAMERA = (
     ((0.8380, -0.2630, -0.0639), (-0.2887, 1.0725, 0.2496), (-0.0627, 0.1427, 0.5438)),
     ((0.6596, -0.2079, -0.0562), (-0.4782, 1.3016, 0.1933), (-0.0970, 0.1581, 0.5181)),
 )
-"""XYZ to camera RGB of the four cameras of the Darmstadt Noise Dataset, as the code of UPI has them."""
+"""XYZ to camera RGB for the four cameras of the Darmstadt Noise Dataset, from UPI's code."""
 CAMERAS = ("Huawei Nexus 6P", "Sony ILCE-7R", "Olympus E-M10", "Sony DSC-RX100")
-"""The cameras of `XYZ_TO_CAMERA`, in their order."""
+"""The cameras of `XYZ_TO_CAMERA`, in order."""
 
 
 @dataclass(frozen=True)
 class NoiseLine:
-    """Read noise as a line over shot noise in logarithms: `log read = slope log shot + intercept + N(0, deviation)`.
+    """Read noise as a line over log shot noise: `log read = slope log shot + intercept + N(0, deviation)`.
 
     Args:
-        low: smallest shot variance; `log shot` is uniform up to that of `high`.
-        high: largest.
+        low: smallest shot variance; `log shot` is uniform between `low` and `high`.
+        high: largest shot variance.
         slope: of the line.
-        intercept: of the line, in the logarithm's base.
-        deviation: about the line, in the same.
-        base: of all logarithms: e, or 10. UPI's line is natural; read with base 10, as some programs do, it gives 4.77
-            times the read variance.
+        intercept: of the line, in the base of the logarithms.
+        deviation: standard deviation about the line, in the base of the logarithms.
+        base: of all logarithms: e or 10. UPI's line is in natural logarithms; reading it in base 10, as some programs
+            do, multiplies the read variance by 4.77.
 
     Source: Brooks et al., CVPR 2019, section 3.1, fitted to the Darmstadt Noise Dataset.
     """
@@ -44,7 +44,7 @@ class NoiseLine:
     base: float = torch.e
 
     def read_of(self, shot: Tensor, offset: Tensor | float = 0.0) -> Tensor:
-        """The read variance that goes with a shot variance, `offset` deviations off the line.
+        """The read variance for a shot variance, `offset` standard deviations off the line.
 
         >>> round(float(NoiseLine().read_of(torch.tensor(1e-3))) * 1e7, 2)
         9.58
@@ -53,20 +53,20 @@ class NoiseLine:
         return torch.exp(self.slope * shot.log() + (self.intercept + self.deviation * offset) * scale)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """`[count,2]` float64 shot and read variances."""
+        """Random shot and read variances, `[count,2]` float64."""
         low, high = torch.tensor([self.low, self.high], dtype=torch.float64).log()
         shot = torch.exp(low + (high - low) * torch.rand(count, generator=generator, dtype=torch.float64))
         return torch.stack((shot, self.read_of(shot, _normal(count, generator))), 1)
 
 
 UPI = NoiseLine()
-"""Natural logarithms, as the authors' code has them."""
+"""Natural logarithms, as in the authors' code."""
 SIDD = NoiseLine(low=0.00068674, high=0.02194856, slope=1.85, intercept=0.30, deviation=0.20, base=10.0)
 """Smartphones: Zamir et al., "CycleISP", CVPR 2020, fitted to the Smartphone Image Denoising Dataset."""
 
 
 def matrix_of(weights: Tensor) -> Tensor:
-    """SRGB to camera RGB of a mixture of the four cameras, `[B,4]` weights to `[B,3,3]`; every row sums to 1.
+    """Linear sRGB to camera RGB for a mixture of the four cameras, `[B,4]` weights to `[B,3,3]`; rows sum to 1.
 
     >>> matrix_of(torch.ones(1, 4))[0, 0]
     tensor([0.6460, 0.2714, 0.0826], dtype=torch.float64)
@@ -78,29 +78,29 @@ def matrix_of(weights: Tensor) -> Tensor:
 
 
 def matrix_of_camera(name: str) -> Tensor:
-    """The same of one of `CAMERAS`, `[1,3,3]`.
+    """Linear sRGB to camera RGB for one of `CAMERAS`, `[1,3,3]`; rows sum to 1.
 
     Raises:
-        InvalidArgument: for another name.
+        InvalidArgument: for an unknown camera.
     """
     if name not in CAMERAS:
-        raise InvalidArgument(f"no camera {name!r}: choose one of {', '.join(CAMERAS)}")
+        raise InvalidArgument(f"unknown camera {name!r}: choose one of {', '.join(CAMERAS)}")
     return matrix_of(torch.eye(len(CAMERAS))[[CAMERAS.index(name)]])
 
 
 def random_captures(
     count: int, generator: torch.Generator, *, cfa: str = "RGGB", line: NoiseLine | None = UPI
 ) -> Capture:
-    """Captures as UPI draws them, of black 0 and white 1.
+    """Random captures with UPI's distributions, black 0 and white 1.
 
-    Four cameras mixed by weights uniform on (1e-8, 1e8); red gain uniform on 1.9 to 2.4, blue on 1.5 to 1.9, both
-    times the brightness `1 / N(0.8, 0.1)`, which is the gain of green; noise along the line.
+    Weights uniform on (1e-8, 1e8) mix the four cameras. The red gain is uniform on 1.9 to 2.4 and the blue gain on 1.5
+    to 1.9; the brightness `1 / N(0.8, 0.1)` multiplies all three gains. Noise follows the line.
 
     Args:
-        count: of the batch.
-        generator: on the CPU; its state moves on.
+        count: batch size.
+        generator: on the CPU; its state advances.
         cfa: phase of the mosaics.
-        line: of the noise; None leaves it unknown.
+        line: of the noise; None leaves the noise unknown.
 
     Raises:
         InvalidArgument: for a count below 1.
@@ -111,7 +111,7 @@ def random_captures(
     torch.Size([2, 3])
     """
     if count < 1:
-        raise InvalidArgument(f"random_captures: count is at least 1, got {count}")
+        raise InvalidArgument(f"random_captures: count must be at least 1, got {count}")
     matrix = matrix_of(_uniform((count, 4), 1e-8, 1e8, generator))
     brightness = 1 / (0.8 + 0.1 * _normal(count, generator)).clamp(min=0.3)
     red, blue = (_uniform((count,), *bounds, generator) for bounds in ((1.9, 2.4), (1.5, 1.9)))

@@ -1,4 +1,4 @@
-"""What flows on the edges of a pipeline: named spaces of image tensors."""
+"""Spaces: the kinds of image tensors that flow between stages."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from .errors import InvalidArgument, InvalidTensor
 
 @dataclass(frozen=True)
 class Space:
-    """A kind of image tensor, `[B, channels, H / downscale, W / downscale]` of floating point.
+    """A kind of floating-point image tensor, `[B, channels, H / downscale, W / downscale]`.
 
-    Spaces are plain values and compare by value; the set is open: `Space("xyz", 3)` makes a new one.
+    Spaces compare by value, and the set is open: `Space("xyz", 3)` defines another.
 
     Args:
-        name: what messages and pictures call it.
-        channels: planes per sample.
-        downscale: how many sensor pixels one pixel of this space spans in each direction.
+        name: used in messages and graphs.
+        channels: per pixel.
+        downscale: sensor pixels that one pixel of this space spans in each direction.
 
     Raises:
         InvalidArgument: for an empty name or for counts below one.
@@ -35,7 +35,7 @@ class Space:
             raise InvalidArgument(f"a space needs a name and counts of at least 1, got {self!r}")
 
     def check(self, x: Tensor) -> None:
-        """Raise `InvalidTensor` unless `x` has this space's layout (values are not looked at).
+        """Raise `InvalidTensor` unless `x` has this space's layout; its values do not matter.
 
         >>> import torch
         >>> SRGB.check(torch.zeros(1, 4, 2, 2))
@@ -90,5 +90,5 @@ XYZ_FROM_SRGB = torch.tensor(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     dtype=torch.float64,
 )
-"""Linear sRGB to XYZ: primaries of IEC 61966-2-1 and D65 = (0.95047, 1, 1.08883), to seven digits, as tabulated by
-Lindbloom; UPI's code has the same digits."""
+"""Linear sRGB to XYZ: primaries of IEC 61966-2-1 and D65 = (0.95047, 1, 1.08883), to seven digits as tabulated by
+Lindbloom; the digits equal those in UPI's code."""

@@ -1,4 +1,4 @@
-"""Full frames through stages that need much memory: tile by tile, with equal values."""
+"""Tiling: full frames through memory-hungry stages, tile by tile, with equal values."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,17 @@ from .stage import Stage
 
 
 class Tiled(Stage):
-    """The same stage, tile by tile: each is computed with as many pixels around it as the stage looks far.
+    """A stage applied tile by tile, each with a margin of the stage's reach.
 
-    The result is that of the whole frame, to rounding, in the memory of a tile. For stages whose spaces have the size
-    of the picture, in both directions.
+    The output equals that for the whole frame, to rounding, but needs the memory of a tile. Both spaces of the stage
+    must have the size of the image.
 
     Args:
-        stage: of finite `contract.reach`, which has to hold for its inverse as well.
-        tile: height and width of what a tile contributes.
+        stage: with a finite `contract.reach` that holds for its inverse as well.
+        tile: height and width of a tile without its margin.
 
     Raises:
-        InvalidArgument: for a stage without reach, of a mosaic, or a tile of less than 8 pixels.
+        InvalidArgument: for a stage without a finite reach, a stage of a mosaic, or a tile below 8 pixels.
 
     >>> import torch
     >>> from isptoolkit.stages import SRGBCurve
@@ -36,7 +36,9 @@ class Tiled(Stage):
         if stage.contract.reach is None:
             raise InvalidArgument(f"Tiled: {type(stage).__name__} may depend on the whole frame")
         if {stage.takes, stage.gives} & {SENSOR, MOSAIC, PACKED} or tile < 8:
-            raise InvalidArgument(f"Tiled takes stages between pictures and tiles from 8 pixels, got {tile}")
+            raise InvalidArgument(
+                f"Tiled takes stages between full-size images and tiles of at least 8 pixels, got {tile}"
+            )
         self.stage, self.tile = stage, tile
         self.takes, self.gives, self.contract = stage.takes, stage.gives, stage.contract
 
@@ -57,18 +59,18 @@ class Tiled(Stage):
     def two_way(self) -> bool:
         return self.stage.two_way
 
-    def _each(self, verb: Callable[[Tensor, Capture], Tensor], x: Tensor, capture: Capture, channels: int) -> Tensor:
+    def _each(self, apply: Callable[[Tensor, Capture], Tensor], x: Tensor, capture: Capture, channels: int) -> Tensor:
         height, width = x.shape[2:]
         margin = self.contract.reach or 0
         if height <= self.tile and width <= self.tile:
-            return verb(x, capture)
-        made = x.new_empty(x.shape[0], channels, height, width)
+            return apply(x, capture)
+        output = x.new_empty(x.shape[0], channels, height, width)
         for top in range(0, height, self.tile):
             for left in range(0, width, self.tile):
                 down, across = min(top + self.tile, height), min(left + self.tile, width)
                 above, before = max(top - margin, 0), max(left - margin, 0)
-                part = verb(x[..., above : down + margin, before : across + margin], capture)
-                made[..., top:down, left:across] = part[
+                part = apply(x[..., above : down + margin, before : across + margin], capture)
+                output[..., top:down, left:across] = part[
                     ..., top - above : down - above, left - before : across - before
                 ]
-        return made
+        return output

@@ -1,4 +1,4 @@
-"""Captures: checked at construction, batched, moved and joined."""
+"""Captures: checked at construction, batched, moved, joined and compared."""
 
 import copy
 import pickle
@@ -35,7 +35,7 @@ def test_one_black_level_serves_all_four_sites():
     assert Capture.of("RGGB", black=64, white=255).black.tolist() == [[64.0] * 4]
 
 
-def test_collate_then_index_gives_the_capture_back(capture):
+def test_indexing_undoes_collate(capture):
     other = Capture.of("GRBG", black=3, white=255, noise=(1e-4, 1e-7))
     batch = Capture.collate([capture, other])
     assert len(batch) == 2
@@ -58,7 +58,7 @@ def test_to_casts_every_tensor(capture):
     assert cast.black.dtype == cast.noise.dtype == cast.srgb_to_camera.dtype == torch.float32
 
 
-def test_a_batch_that_does_not_fit_is_named(capture):
+def test_a_batch_size_mismatch_is_named(capture):
     with pytest.raises(InvalidTensor, match="describes 2 samples, the tensor holds 3"):
         Capture.collate([capture, capture]).check(torch.zeros(3, 1, 2, 2))
 
@@ -72,8 +72,8 @@ def test_copies_and_pickles(capture):
 LEVELS = st.sampled_from((0.0, -0.0, 1.0, 64.0))
 
 
-def made_of(fields):
-    """A capture in tensors of its own."""
+def capture_of(fields):
+    """A capture in new tensors."""
     black, white, gain, noise, camera, dtype, copies = fields
     single = Capture.of("RGGB", black=black, white=white, gains=(gain, 1, 2), noise=noise, camera=camera)
     return Capture.collate([single] * copies).to(dtype)
@@ -93,13 +93,13 @@ FIELDS = st.tuples(
 @settings(max_examples=300, deadline=None, database=None)
 @given(FIELDS, FIELDS)
 def test_captures_are_equal_exactly_if_their_values_are(first, second):
-    a, b = made_of(first), made_of(second)
+    a, b = capture_of(first), capture_of(second)
     assert (a == b) is (first == second)  # tuples of numbers compare by value, 0.0 and -0.0 alike
     assert (a != b) is (first != second)
     if a == b:
         assert hash(a) == hash(b) and len({a, b}) == 1
-    again = made_of(first)
-    assert a == again and hash(a) == hash(again)
+    copy_of_a = capture_of(first)
+    assert a == copy_of_a and hash(a) == hash(copy_of_a)
 
 
 def test_what_makes_captures_differ(capture):

@@ -1,4 +1,4 @@
-"""Crops, flips and rotations: the letters of the CFA and the black levels follow every pixel."""
+"""Crops, flips and rotations: CFA letters and black levels follow every pixel."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ BLACK = (1.0, 2.0, 3.0, 4.0)
 
 
 def scene(cfa, height, width):
-    """A mosaic whose every pixel is its own number, with the letter and the black level of every pixel."""
+    """A mosaic of distinct pixel values, with the CFA letter and black level of every pixel."""
     numbers = np.arange(height * width, dtype=float).reshape(height, width)
     rows, columns = np.indices((height, width)) % 2
     site = 2 * rows + columns
@@ -20,8 +20,8 @@ def scene(cfa, height, width):
     return numbers, np.array(list(cfa))[site], np.array(BLACK)[site], capture
 
 
-def agrees(result, numbers, letters, black):
-    """Whether the result holds these numbers, and its capture says these letters and levels of its pixels."""
+def check(result, numbers, letters, black):
+    """Check the pixel values of a result, and the letters and levels that its capture assigns to them."""
     mosaic, capture = result
     np.testing.assert_array_equal(mosaic[0, 0].numpy(), numbers)
     rows, columns = np.indices(numbers.shape) % 2
@@ -41,7 +41,7 @@ def test_every_crop(cfa, size):
         for left in range(size[1] - 1):
             window = np.s_[top : top + 2, left : left + 2]
             result = crop(tensor(numbers), capture, top, left, 2, 2)
-            agrees(result, numbers[window], letters[window], black[window])
+            check(result, numbers[window], letters[window], black[window])
 
 
 @pytest.mark.parametrize("cfa", BAYER)
@@ -50,35 +50,35 @@ def test_flips_and_rotations(cfa, size):
     numbers, letters, black, capture = scene(cfa, *size)
     for horizontal in (False, True):
         for vertical in (False, True):
-            axes = [axis for axis, wanted in ((0, vertical), (1, horizontal)) if wanted]
+            axes = [axis for axis, mirrored in ((0, vertical), (1, horizontal)) if mirrored]
             result = flip(tensor(numbers), capture, horizontal=horizontal, vertical=vertical)
-            agrees(result, *(np.flip(values, axes) for values in (numbers, letters, black)))
+            check(result, *(np.flip(values, axes) for values in (numbers, letters, black)))
     for turns in range(-1, 6):
         result = rotate(tensor(numbers), capture, turns)
-        agrees(result, *(np.rot90(values, turns) for values in (numbers, letters, black)))
+        check(result, *(np.rot90(values, turns) for values in (numbers, letters, black)))
 
 
 @pytest.mark.parametrize("cfa", BAYER)
-@pytest.mark.parametrize("wanted", BAYER)
-def test_align_drops_one_row_and_one_column_at_most(cfa, wanted):
+@pytest.mark.parametrize("target", BAYER)
+def test_align_drops_at_most_one_row_and_one_column(cfa, target):
     numbers, letters, black, capture = scene(cfa, 6, 5)
-    mosaic, aligned = align(tensor(numbers), capture, wanted)
-    assert aligned.cfa == wanted
+    mosaic, aligned = align(tensor(numbers), capture, target)
+    assert aligned.cfa == target
     top, left = 6 - mosaic.shape[2], 5 - mosaic.shape[3]
     assert max(top, left) <= 1
-    agrees((mosaic, aligned), numbers[top:, left:], letters[top:, left:], black[top:, left:])
+    check((mosaic, aligned), numbers[top:, left:], letters[top:, left:], black[top:, left:])
 
 
-def test_the_rest_of_the_capture_is_kept(capture):
-    _, turned = rotate(torch.zeros(1, 1, 4, 5), capture, 1)
-    assert torch.equal(turned.gains, capture.gains)
-    assert torch.equal(turned.white, capture.white)
+def test_other_fields_are_kept(capture):
+    _, rotated = rotate(torch.zeros(1, 1, 4, 5), capture, 1)
+    assert torch.equal(rotated.gains, capture.gains)
+    assert torch.equal(rotated.white, capture.white)
 
 
 def test_errors():
-    plane, capture = torch.zeros(1, 1, 4, 4), Capture.of("RGGB")
+    mosaic, capture = torch.zeros(1, 1, 4, 4), Capture.of("RGGB")
     for window in ((0, 0, 5, 4), (-1, 0, 2, 2), (0, 3, 2, 2), (0, 0, 0, 2)):
         with pytest.raises(InvalidSize, match="4 x 4"):
-            crop(plane, capture, *window)
+            crop(mosaic, capture, *window)
     with pytest.raises(InvalidArgument, match="RGBG"):
-        align(plane, capture, "RGBG")
+        align(mosaic, capture, "RGBG")

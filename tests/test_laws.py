@@ -1,4 +1,4 @@
-"""One table: every public stage, once or more, against every law that its contract claims."""
+"""Every public stage, in one or more configurations, against every law that its contract implies."""
 
 import pytest
 import torch
@@ -13,13 +13,13 @@ _MATRIX = ((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76))
 
 CASES: dict[str, Stage] = {
     "levels": stages.Levels(),
-    "levels of its own": stages.Levels(black=(1, 2, 3, 4), white=250.0),
+    "own levels": stages.Levels(black=(1, 2, 3, 4), white=250.0),
     "linearize": stages.Linearize([0.0, 1.0, 3.0, 7.0, 20.0, 60.0]),
     "radial shading": stages.LensShadingRadial([0.5, 0.2, -0.1]),
     "mesh shading": stages.LensShadingMesh(1 + torch.rand(4, 3, 5, dtype=torch.float64)),
-    "mesh shading of channels": stages.LensShadingMesh(1 + torch.rand(3, 4, 3, dtype=torch.float64), space=CAMERA),
+    "channel mesh shading": stages.LensShadingMesh(1 + torch.rand(3, 4, 3, dtype=torch.float64), space=CAMERA),
     "balance": stages.WhiteBalance(),
-    "balance of camera RGB": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),
+    "camera balance": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),
     "highlight balance": stages.HighlightWhiteBalance(brightness=1.25),
     "mosaic": stages.Mosaic(),
     "pack": stages.Pack(),
@@ -28,7 +28,7 @@ CASES: dict[str, Stage] = {
     "menon": stages.DemosaicMenon(),
     "menon unrefined": stages.DemosaicMenon(refine=False),
     "matrix": stages.ColorMatrix(),
-    "matrix of its own": stages.ColorMatrix(srgb_to_camera=_MATRIX),
+    "own matrix": stages.ColorMatrix(srgb_to_camera=_MATRIX),
     "exposure": stages.Exposure(stops=1.5),
     "gain": stages.Gain(gain=0.7, space=MOSAIC),
     "saturation": stages.Saturation(amount=1.3),
@@ -58,9 +58,9 @@ CASES: dict[str, Stage] = {
     ),
     "pair": Pair(stages.SRGBCurve(), stages.SRGBCurve().inv),
     "pipeline": presets.classic().span("levels", "tone"),
-    "pipeline with loss": presets.classic(),
-    "pipeline in a pipeline": Pipeline(raw=presets.libraw().span("levels", "demosaic"), matrix=stages.ColorMatrix()),
-    "read backwards": stages.SRGBCurve().inv,
+    "lossy pipeline": presets.classic(),
+    "nested pipeline": Pipeline(raw=presets.libraw().span("levels", "demosaic"), matrix=stages.ColorMatrix()),
+    "reversed": stages.SRGBCurve().inv,
 }
 
 

@@ -1,4 +1,4 @@
-"""Metrics against independent implementations: scipy, colour-science, a pyramid written out, and by hand."""
+"""Metrics against independent implementations: scipy, colour-science, an explicit pyramid, and hand calculations."""
 
 import shutil
 import sys
@@ -21,16 +21,16 @@ X = torch.rand(3, 3, 48, 40, dtype=torch.float64)
 Y = (X + 0.1 * torch.randn_like(X)).clamp(0, 1)
 
 
-def test_psnr_is_that_of_each_sample():
-    for found, x, y in zip(metrics.psnr(X, Y, 2.0), X.numpy(), Y.numpy(), strict=True):
-        assert float(found) == pytest.approx(10 * np.log10(4 / np.mean((x - y) ** 2)))
+def test_psnr_of_each_sample():
+    for value, x, y in zip(metrics.psnr(X, Y, 2.0), X.numpy(), Y.numpy(), strict=True):
+        assert float(value) == pytest.approx(10 * np.log10(4 / np.mean((x - y) ** 2)))
     assert metrics.psnr(X, X).isinf().all()
 
 
-def test_ssim_is_that_of_the_challenge():
-    """By scipy's Gaussian filter, which has 13 taps at sigma 1.5, per channel, five pixels cropped."""
+def test_ssim_equals_the_challenge_code():
+    """Per channel, with scipy's Gaussian filter (13 taps at sigma 1.5) and five pixels cropped."""
 
-    def alike(x, y):
+    def similarity(x, y):
         mean = [ndimage.gaussian_filter(z, 1.5) for z in (x, y)]
         second = [ndimage.gaussian_filter(z, 1.5) for z in (x * x, y * y, x * y)]
         variances = [second[i] - mean[i] ** 2 for i in range(2)]
@@ -38,8 +38,8 @@ def test_ssim_is_that_of_the_challenge():
         top = (2 * mean[0] * mean[1] + 1e-4) * (2 * both + 9e-4)
         return (top / ((mean[0] ** 2 + mean[1] ** 2 + 1e-4) * (sum(variances) + 9e-4)))[5:-5, 5:-5].mean()
 
-    for found, x, y in zip(metrics.ssim(X, Y), X.numpy(), Y.numpy(), strict=True):
-        assert float(found) == pytest.approx(np.mean([alike(*pair) for pair in zip(x, y, strict=True)]), abs=1e-10)
+    for value, x, y in zip(metrics.ssim(X, Y), X.numpy(), Y.numpy(), strict=True):
+        assert float(value) == pytest.approx(np.mean([similarity(*pair) for pair in zip(x, y, strict=True)]), abs=1e-10)
     assert float((metrics.ssim(X, Y, taps=11) - metrics.ssim(X, Y)).abs().max()) < 1e-3
 
 
@@ -61,16 +61,16 @@ def test_ms_ssim_is_a_pyramid_of_ssim():
     def mean(z):
         return ndimage.correlate(z, window)[5:-5, 5:-5]
 
-    a, b, found = x[0, 0].numpy(), y[0, 0].numpy(), 1.0
+    a, b, product = x[0, 0].numpy(), y[0, 0].numpy(), 1.0
     for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
         variances = mean(a * a) - mean(a) ** 2 + mean(b * b) - mean(b) ** 2
         structure = (2 * (mean(a * b) - mean(a) * mean(b)) + 9e-4) / (variances + 9e-4)
         light = (2 * mean(a) * mean(b) + 1e-4) / (mean(a) ** 2 + mean(b) ** 2 + 1e-4)
-        found *= np.mean(light * structure if scale == 4 else structure) ** weight
+        product *= np.mean(light * structure if scale == 4 else structure) ** weight
         if scale == 4:
             break
         a, b = (z.reshape(z.shape[0] // 2, 2, z.shape[1] // 2, 2).mean((1, 3)) for z in (a, b))
-    assert float(metrics.ms_ssim(x, y)) == pytest.approx(found, abs=2e-3)
+    assert float(metrics.ms_ssim(x, y)) == pytest.approx(product, abs=2e-3)
 
 
 def lab(x):
@@ -78,12 +78,12 @@ def lab(x):
 
 
 @pytest.mark.parametrize(
-    "pair", [(X, Y), (X, X.flip(1)), (X, X.mean(1, keepdim=True).expand_as(X))], ids=["noisy", "swapped", "grey"]
+    "pair", [(X, Y), (X, X.flip(1)), (X, X.mean(1, keepdim=True).expand_as(X))], ids=["noisy", "swapped", "gray"]
 )
-def test_delta_e2000_is_colour_sciences(pair):
-    """To the rounding of its white, which gives a grey a hue."""
-    for found, x, y in zip(metrics.delta_e2000(*pair), *pair, strict=True):
-        assert float(found) == pytest.approx(float(colour.delta_E(lab(x), lab(y), method="CIE 2000").mean()), abs=2e-2)
+def test_delta_e2000_equals_colour_science(pair):
+    """Up to the rounding of its white point, which gives gray a hue."""
+    for value, x, y in zip(metrics.delta_e2000(*pair), *pair, strict=True):
+        assert float(value) == pytest.approx(float(colour.delta_E(lab(x), lab(y), method="CIE 2000").mean()), abs=2e-2)
 
 
 SHARMA = [
@@ -99,48 +99,48 @@ SHARMA = [
 ]
 
 
-@pytest.mark.parametrize(("first", "second", "wanted"), SHARMA)
-def test_delta_e2000_of_the_published_pairs(first, second, wanted):
+@pytest.mark.parametrize(("first", "second", "expected"), SHARMA)
+def test_delta_e2000_of_the_published_pairs(first, second, expected):
     x, y = (torch.tensor(z, dtype=torch.float64).view(1, 3, 1, 1) for z in (first, second))
     for pair in ((x, y), (y, x)):
-        assert float(metrics._difference(*pair)) == pytest.approx(wanted, abs=1e-4)
+        assert float(metrics._difference(*pair)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_hue_of_highlights():
-    """Bright pixels only, weighed by chroma; dark ones may be anything."""
-    wanted = torch.tensor([1.0, 0.9, 0.7]).view(1, 3, 1, 1).repeat(1, 1, 1, 3)
-    made = wanted.clone()
-    assert float(metrics.highlight_hue_error(made, wanted)) == 0
-    made[0, :, 0, 1] = torch.tensor([1.0, 0.7, 0.9])
-    both = (lab(z[0].double())[0, 1] for z in (made, wanted))
+    """Only bright pixels count, weighted by chroma."""
+    target = torch.tensor([1.0, 0.9, 0.7]).view(1, 3, 1, 1).repeat(1, 1, 1, 3)
+    output = target.clone()
+    assert float(metrics.highlight_hue_error(output, target)) == 0
+    output[0, :, 0, 1] = torch.tensor([1.0, 0.7, 0.9])
+    both = (lab(z[0].double())[0, 1] for z in (output, target))
     angles = [np.degrees(np.arctan2(z[2], z[1])) for z in both]
-    off = abs((angles[0] - angles[1] + 180) % 360 - 180)
-    found = float(metrics.highlight_hue_error(made[..., 1:2], wanted[..., 1:2]))
-    assert found == pytest.approx(off, abs=0.05)
-    assert found / 3 * 0.6 < float(metrics.highlight_hue_error(made, wanted)) < found / 3 * 1.6
-    assert metrics.highlight_hue_error(0.2 * made, 0.2 * wanted).isnan().all()
+    expected = abs((angles[0] - angles[1] + 180) % 360 - 180)
+    error = float(metrics.highlight_hue_error(output[..., 1:2], target[..., 1:2]))
+    assert error == pytest.approx(expected, abs=0.05)
+    assert error / 3 * 0.6 < float(metrics.highlight_hue_error(output, target)) < error / 3 * 1.6
+    assert metrics.highlight_hue_error(0.2 * output, 0.2 * target).isnan().all()
 
 
-def test_the_weights_and_the_bound_of_hues():
-    """Two pixels of L* 79 and 81, the second off in hue, and one of more chroma, which is not: means by hand."""
+def test_hue_error_weights_and_threshold():
+    """Pixels of L* 79, 81 and 85 with known hue errors and chromas; weighted means by hand."""
     levels = np.array([[79.0, 5, 5], [81.0, 20, 20], [85.0, 4, 0.5]])
     turned = np.array([[79.0, -5, -5], [81.0, -2, 2], [85.0, 16, 2]])
-    wanted, made = (
+    target, output = (
         torch.from_numpy(colour.XYZ_to_sRGB(colour.Lab_to_XYZ(z)).T.copy()).view(1, 3, 1, 3) for z in (levels, turned)
     )
     chroma = [np.sqrt(np.hypot(*a[1:]) * np.hypot(*b[1:])) for a, b in zip(levels, turned, strict=True)]
-    found = [float(metrics.highlight_hue_error(made, wanted, *least)) for least in ((), (78.0,))]
-    assert found[0] == pytest.approx(90 * chroma[1] / (chroma[1] + chroma[2]), rel=5e-3)
-    assert found[1] == pytest.approx((180 * chroma[0] + 90 * chroma[1]) / sum(chroma), rel=5e-3)
+    values = [float(metrics.highlight_hue_error(output, target, *least)) for least in ((), (78.0,))]
+    assert values[0] == pytest.approx(90 * chroma[1] / (chroma[1] + chroma[2]), rel=5e-3)
+    assert values[1] == pytest.approx((180 * chroma[0] + 90 * chroma[1]) / sum(chroma), rel=5e-3)
 
 
-def test_digital_numbers_are_of_each_capture():
+def test_digital_numbers_scale_by_each_capture():
     captures = Capture.collate([Capture.of("RGGB", black=64, white=1023), Capture.of("RGGB", black=0, white=255)])
-    found = metrics.digital_numbers(torch.zeros(2, 4, 3, 3), torch.full((2, 4, 3, 3), 0.5), captures)
-    assert found.tolist() == [479.5, 127.5]
+    error = metrics.digital_numbers(torch.zeros(2, 4, 3, 3), torch.full((2, 4, 3, 3), 0.5), captures)
+    assert error.tolist() == [479.5, 127.5]
     uneven = Capture.of("RGGB", black=(10, 20, 30, 60), white=130)
-    found = metrics.digital_numbers(torch.zeros(1, 4, 3, 3), torch.full((1, 4, 3, 3), 0.5), uneven)
-    assert found.tolist() == [50.0]  # of the mean black, 30
+    error = metrics.digital_numbers(torch.zeros(1, 4, 3, 3), torch.full((1, 4, 3, 3), 0.5), uneven)
+    assert error.tolist() == [50.0]  # of the mean black, 30
 
 
 _LAYERS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1))
@@ -160,12 +160,12 @@ def alexnet(**_):
 
 @pytest.fixture
 def lpips_files(monkeypatch, tmp_path):
-    """The package itself and its weights; only what it takes of torchvision, an architecture, stands in."""
+    """The real package and weights; a stand-in replaces only the architecture that it imports from torchvision."""
     torchvision, models = types.ModuleType("torchvision"), types.ModuleType("torchvision.models")
     torchvision.models, models.alexnet = models, alexnet
     transforms = types.ModuleType("torchvision.transforms")
-    standing = {"torchvision": torchvision, "torchvision.models": models, "torchvision.transforms": transforms}
-    for name, module in standing.items():
+    stand_ins = {"torchvision": torchvision, "torchvision.models": models, "torchvision.transforms": transforms}
+    for name, module in stand_ins.items():
         monkeypatch.setitem(sys.modules, name, module)
     for name in [name for name in sys.modules if name.split(".")[0] == "lpips"]:
         monkeypatch.delitem(sys.modules, name)
@@ -178,53 +178,56 @@ def lpips_files(monkeypatch, tmp_path):
         del sys.modules[name]
 
 
-def test_lpips_is_its_definition(lpips_files):
-    """Features of five layers, each of length 1, weighed squares of their differences, by functions of torch alone."""
+def test_lpips_equals_its_definition(lpips_files):
+    """Weighted squared differences of five layers' unit-length features, in plain torch."""
     layers = torch.load(lpips_files / "alex.pth", "cpu", weights_only=True)
-    kept = torch.load(lpips_files / "alexnet-owt-7be5be79.pth", weights_only=True)
-    weights = [kept[name] for name in kept if name.endswith("weight")]
-    biases = [kept[name] for name in kept if name.endswith("bias")]
+    state = torch.load(lpips_files / "alexnet-owt-7be5be79.pth", weights_only=True)
+    weights = [state[name] for name in state if name.endswith("weight")]
+    biases = [state[name] for name in state if name.endswith("bias")]
     shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
-    pictures = [(2 * x.float() - 1 - shift) / scale for x in (X, Y)]
-    wanted = torch.zeros(len(X))
+    images = [(2 * x.float() - 1 - shift) / scale for x in (X, Y)]
+    expected = torch.zeros(len(X))
     for number, (_, _, _, stride, padding) in enumerate(_LAYERS):
-        pictures = [torch.relu(F.conv2d(x, weights[number], biases[number], stride, padding)) for x in pictures]
-        units = [x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10) for x in pictures]
-        apart = (units[0] - units[1]).square()
-        wanted += (layers[f"lin{number}.model.1.weight"] * apart).sum(1).mean((1, 2))
-        pictures = [F.max_pool2d(x, 3, 2) if number in _POOLED[:2] else x for x in pictures]
+        images = [torch.relu(F.conv2d(x, weights[number], biases[number], stride, padding)) for x in images]
+        units = [x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10) for x in images]
+        squares = (units[0] - units[1]).square()
+        expected += (layers[f"lin{number}.model.1.weight"] * squares).sum(1).mean((1, 2))
+        images = [F.max_pool2d(x, 3, 2) if number in _POOLED[:2] else x for x in images]
     files = (lpips_files / "alex.pth", lpips_files / "alexnet-owt-7be5be79.pth")
-    torch.testing.assert_close(metrics.lpips(X, Y, *files), wanted.double(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(metrics.lpips(X, Y, *files), expected.double(), rtol=1e-4, atol=1e-6)
     assert metrics.lpips(X, X, *files).abs().max() == 0
     torch.save({"lin0.model.1.weight": torch.zeros(1, 64, 1, 1)}, files[0])
-    other = lpips_files / "again.pth"
+    other = lpips_files / "other.pth"
     files[0].rename(other)
     with pytest.raises(
-        errors.InvalidArgument, match="holds no linear layers of LPIPS with AlexNet: lin1.model.1.weight"
+        errors.InvalidArgument,
+        match="does not hold the linear layers of LPIPS with AlexNet: lin1.model.1.weight is missing",
     ):
         metrics.lpips(X, Y, other, files[1])
     torch.save({**layers, "lin2.model.1.weight": torch.zeros(1, 1, 1, 1)}, lpips_files / "shapes.pth")
-    with pytest.raises(errors.InvalidArgument, match="lin2.model.1.weight is .1, 1, 1, 1., not .1, 384, 1, 1."):
+    with pytest.raises(
+        errors.InvalidArgument, match="lin2.model.1.weight must have shape .1, 384, 1, 1., got .1, 1, 1, 1."
+    ):
         metrics.lpips(X, Y, lpips_files / "shapes.pth", files[1])
-    with pytest.raises(errors.InvalidArgument, match="again.pth holds no weights of torchvision's AlexNet"):
+    with pytest.raises(errors.InvalidArgument, match="other.pth does not hold the weights of torchvision's AlexNet"):
         metrics.lpips(X, Y, other, other)
     for content in (b"", b"PK", other.read_bytes()[:100]):
         (lpips_files / "broken.pth").write_bytes(content)
-        with pytest.raises(errors.UnreadableFile, match="broken.pth holds no weights .*download it again"):
+        with pytest.raises(errors.UnreadableFile, match="broken.pth does not hold weights .*download it again"):
             metrics.lpips(X, Y, other, lpips_files / "broken.pth")
 
 
 def test_lpips_in_a_benchmark(lpips_files):
-    metric, why = perceptual(lpips_files)
-    assert why == ""
+    metric, reason = perceptual(lpips_files)
+    assert reason == ""
     assert metric(X[:1], X[:1]) == 0 and metric(X[:1], Y[:1]) > 0
     (lpips_files / "alex.pth").unlink()
-    assert perceptual(lpips_files)[1].startswith("LPIPS left out: LPIPS needs its weights, ")
+    assert perceptual(lpips_files)[1].startswith("LPIPS left out: LPIPS needs its weights: ")
 
 
-def test_lpips_says_what_it_lacks(tmp_path):
-    """Without files, and without torchvision, which has no build for some versions of torch."""
-    with pytest.raises(errors.InvalidArgument, match="LPIPS needs its weights, .* is no file"):
+def test_lpips_names_what_is_missing(tmp_path):
+    """Without files, and without torchvision, which is not built for every version of torch."""
+    with pytest.raises(errors.InvalidArgument, match="LPIPS needs its weights: .* is not a file"):
         metrics.lpips(X, Y, tmp_path / "alex.pth", tmp_path / "alexnet.pth")
     for name in ("alex.pth", "alexnet.pth"):
         (tmp_path / name).write_bytes(b"")
@@ -238,7 +241,7 @@ def test_lpips_says_what_it_lacks(tmp_path):
 
 
 def test_bad_input():
-    with pytest.raises(errors.InvalidTensor, match="two .B,C,H,W. of one shape"):
+    with pytest.raises(errors.InvalidTensor, match="two .B,C,H,W. tensors of one shape"):
         metrics.psnr(X, X[:, :1])
     with pytest.raises(errors.InvalidTensor, match="more than 10 pixels"):
         metrics.ssim(X[..., :10], X[..., :10])

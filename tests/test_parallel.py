@@ -1,4 +1,4 @@
-"""Branches between a split and its join."""
+"""Parallel branches between a split and its join."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def luma_and_chroma() -> Parallel:
     return Parallel(split, luma=stages.Smoothstep(space=luma), chroma=stages.Gain(0.5, space=chroma))
 
 
-def test_each_branch_sees_its_part_only(capture):
+def test_each_branch_sees_only_its_part(capture):
     x = torch.rand(2, 3, 5, 4, dtype=torch.float64)
     y = luma_and_chroma()(x, capture)
     assert torch.allclose(y[:, :1], 3 * x[:, :1] ** 2 - 2 * x[:, :1] ** 3)
@@ -29,7 +29,7 @@ def test_nests_in_a_pipeline_and_inverts(capture):
     assert pipeline.gives == SRGB
 
 
-def test_the_domain_is_that_of_all_branches(capture):
+def test_the_domain_is_the_intersection_of_the_branches(capture):
     x = torch.full((1, 3, 1, 2), 0.5)
     x[0, 0, 0, 1] = 1.5
     assert luma_and_chroma().in_domain(x, capture).flatten().tolist() == [True, False]
@@ -43,7 +43,7 @@ def test_the_contract_is_that_of_the_worst_branch():
     assert not stage.contract.differentiable
 
 
-def test_misfits_are_named():
+def test_branches_that_do_not_fit_are_named():
     split = ChannelSplit(YCBCR, (1, 2))
     with pytest.raises(SpaceMismatch, match="branch luma must lead from"):
         Parallel(split, luma=stages.Gain(1.0, space=Space("other", 1)), chroma=stages.Gain(1.0, space=split.gives[1]))

@@ -1,4 +1,4 @@
-"""Pipelines: checked at construction, closed under nesting, usable as any torch module."""
+"""Pipelines: checked at construction, closed under nesting, usable like any torch module."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ def sensor() -> torch.Tensor:
     return 250 + 60 * torch.rand(2, 1, 12, 10, dtype=torch.float64)
 
 
-def test_neighbours_that_do_not_fit_are_both_named():
+def test_neighbors_that_do_not_fit_are_both_named():
     with pytest.raises(SpaceMismatch, match="balance gives mosaic, but curve takes linear"):
         Pipeline(levels=stages.Levels(), balance=stages.WhiteBalance(), curve=stages.SRGBCurve())
 
@@ -37,13 +37,13 @@ def test_empty_and_foreign_parts_are_refused():
         Pipeline(keys=stages.Levels())
 
 
-def test_there_and_back(pipeline, sensor, capture):
+def test_round_trip(pipeline, sensor, capture):
     assert pipeline.in_domain(sensor, capture).all()
-    back = pipeline.inverse(pipeline(sensor, capture), capture)
-    assert (back - sensor).abs().max() < 1e-9
+    recovered = pipeline.inverse(pipeline(sensor, capture), capture)
+    assert (recovered - sensor).abs().max() < 1e-9
 
 
-def test_read_backwards_twice_is_the_same_object(pipeline):
+def test_reversing_twice_returns_the_same_object(pipeline):
     assert pipeline.inv.inv is pipeline
 
 
@@ -56,7 +56,7 @@ def test_nesting_changes_nothing(pipeline, sensor, capture):
     assert nested.contract == pipeline.contract
 
 
-def test_contracts_compose_only_as_far_as_they_follow(pipeline):
+def test_contracts_promise_only_what_follows(pipeline):
     assert pipeline.contract.round_trip == 0.0
     assert presets.classic().contract.round_trip is None
     assert presets.classic().contract.re_render == 0.0
@@ -64,7 +64,7 @@ def test_contracts_compose_only_as_far_as_they_follow(pipeline):
     assert lossy_first.contract.round_trip == pytest.approx(0.5 / 255)
 
 
-def test_swap_makes_a_new_pipeline_that_shares_the_rest(pipeline, sensor, capture):
+def test_swap_returns_a_new_pipeline_that_shares_the_rest(pipeline, sensor, capture):
     swapped = pipeline.swap("demosaic", stages.DemosaicBilinear())
     assert swapped["levels"] is pipeline["levels"]
     assert isinstance(pipeline["demosaic"], stages.DemosaicMalvar)
@@ -73,7 +73,7 @@ def test_swap_makes_a_new_pipeline_that_shares_the_rest(pipeline, sensor, captur
     assert shorter.names == pipeline.names[:-1]
 
 
-def test_swap_and_span_say_what_exists(pipeline):
+def test_swap_and_span_name_the_stages_that_exist(pipeline):
     with pytest.raises(InvalidArgument, match="no stage 'gamma' in this pipeline: it has levels, balance"):
         pipeline.swap("gamma", stages.SRGBCurve())
     with pytest.raises(InvalidArgument, match="comes before"):
@@ -93,7 +93,7 @@ def test_trace_forward_and_back(pipeline, sensor, capture):
     assert torch.allclose(back["levels"], sensor)
 
 
-def test_a_learned_block_takes_the_place_of_a_span(pipeline, sensor, capture):
+def test_a_learned_block_replaces_a_span(pipeline, sensor, capture):
     net = nn.Conv2d(3, 3, 3, padding=1).double()
     learned = pipeline.swap("matrix", Learned(net, takes=CAMERA, gives=SRGB), through="tone")
     assert learned(sensor, capture).shape == (2, 3, 12, 10)
@@ -102,14 +102,14 @@ def test_a_learned_block_takes_the_place_of_a_span(pipeline, sensor, capture):
         learned.inverse(torch.zeros(2, 3, 12, 10, dtype=torch.float64), capture)
 
 
-def test_a_network_that_gives_another_layout_is_caught(capture):
+def test_a_network_with_another_output_layout_is_caught(capture):
     stage = Learned(nn.PixelUnshuffle(2), takes=MOSAIC, gives=MOSAIC)
     with pytest.raises(InvalidTensor, match="mosaic is .* got 4 channels"):
         stage(torch.zeros(1, 1, 4, 4), capture)
     assert Learned(nn.PixelUnshuffle(2), takes=MOSAIC, gives=PACKED)(torch.zeros(1, 1, 4, 4), capture).shape[1] == 4
 
 
-def test_a_pair_goes_both_ways(capture):
+def test_a_pair_works_in_both_directions(capture):
     there = Learned(nn.Conv2d(3, 3, 1), takes=SRGB, gives=LINEAR)
     back = Learned(nn.Conv2d(3, 3, 1), takes=LINEAR, gives=SRGB)
     pair = Pair(there, back)
@@ -132,22 +132,22 @@ def test_gradients_reach_every_parameter(sensor, capture):
         tone=stages.Smoothstep(amount=amount),
     )
     assert len(list(fitted.parameters())) == 3
-    picture = fitted(sensor, capture)
-    (picture.square().mean() + fitted.inverse(picture.detach(), capture).mean()).backward()
+    image = fitted(sensor, capture)
+    (image.square().mean() + fitted.inverse(image.detach(), capture).mean()).backward()
     for parameter in (gains, matrix, amount):
         assert parameter.grad.isfinite().all()
         assert (parameter.grad != 0).any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_compiles_as_one_graph_both_ways(pipeline, sensor, capture, dtype, compiler):
+def test_compiles_as_one_graph_in_both_directions(pipeline, sensor, capture, dtype, compiler):
     x = sensor.to(dtype)
     forward = torch.compile(pipeline, fullgraph=True, backend="aot_eager")
     inverse = torch.compile(pipeline.inv, fullgraph=True, backend="aot_eager")
-    picture = forward(x, capture)
-    assert picture.dtype == dtype
-    assert torch.allclose(picture, pipeline(x, capture))
-    assert torch.allclose(inverse(picture, capture), pipeline.inverse(picture, capture))
+    image = forward(x, capture)
+    assert image.dtype == dtype
+    assert torch.allclose(image, pipeline(x, capture))
+    assert torch.allclose(inverse(image, capture), pipeline.inverse(image, capture))
 
 
 def test_inductor_agrees(pipeline, sensor, capture, compiler):
@@ -163,17 +163,17 @@ def test_exports(pipeline, sensor, capture):
 
 def test_copies_pickles_and_state_dicts(sensor, capture):
     gains = nn.Parameter(torch.tensor([1.5, 1.0, 2.0], dtype=torch.float64))
-    made = Pipeline(levels=stages.Levels(), balance=stages.WhiteBalance(gains=gains))
-    for twin in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
-        assert torch.equal(twin(sensor, capture), made(sensor, capture))
+    pipeline = Pipeline(levels=stages.Levels(), balance=stages.WhiteBalance(gains=gains))
+    for twin in (copy.deepcopy(pipeline), pickle.loads(pickle.dumps(pipeline))):
+        assert torch.equal(twin(sensor, capture), pipeline(sensor, capture))
     other = Pipeline(
         levels=stages.Levels(), balance=stages.WhiteBalance(gains=nn.Parameter(torch.ones(3, dtype=torch.float64)))
     )
-    other.load_state_dict(made.state_dict(), strict=True)
-    assert torch.equal(other(sensor, capture), made(sensor, capture))
+    other.load_state_dict(pipeline.state_dict(), strict=True)
+    assert torch.equal(other(sensor, capture), pipeline(sensor, capture))
 
 
-def test_wrong_input_says_what_is_wanted(pipeline, sensor, capture):
+def test_wrong_input_names_what_is_expected(pipeline, sensor, capture):
     with pytest.raises(InvalidTensor, match=r"sensor is \[B, 1, H, W\], got 3 channels"):
         pipeline(sensor.expand(-1, 3, -1, -1), capture)
     with pytest.raises(InvalidTensor, match="floating point, got torch.int32"):
@@ -198,7 +198,7 @@ def test_concrete_stages_are_final():
         type("Mine", (stages.Levels,), {})
 
 
-def test_a_stage_without_inverse_says_so(capture):
+def test_a_stage_without_inverse_raises(capture):
     class Blur(Stage):
         takes = gives = SRGB
         contract = Contract(None, None)

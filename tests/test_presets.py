@@ -1,4 +1,4 @@
-"""The presets against LibRaw itself."""
+"""Presets against LibRaw."""
 
 import rawpy
 import torch
@@ -8,11 +8,11 @@ from isptoolkit.metrics import psnr
 from isptoolkit.report.round_trip import measure
 
 
-def test_libraw_preset_is_libraws_plain_rendering(data):
+def test_libraw_preset_matches_libraws_plain_rendering(data):
     path = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
     sensor, capture = read_raw(path)
     with rawpy.imread(str(path)) as raw:
-        theirs = raw.postprocess(
+        image = raw.postprocess(
             demosaic_algorithm=rawpy.DemosaicAlgorithm.LINEAR,
             use_camera_wb=True,
             no_auto_bright=True,
@@ -21,9 +21,9 @@ def test_libraw_preset_is_libraws_plain_rendering(data):
             user_flip=0,
             output_bps=16,
         )
-    ours = presets.libraw()(sensor, capture)
-    expected = torch.from_numpy(theirs / 65535.0).permute(2, 0, 1)[None]
-    assert psnr(ours[..., 8:-8, 8:-8], expected[..., 8:-8, 8:-8]) > 70
+    output = presets.libraw()(sensor, capture)
+    expected = torch.from_numpy(image / 65535.0).permute(2, 0, 1)[None]
+    assert psnr(output[..., 8:-8, 8:-8], expected[..., 8:-8, 8:-8]) > 70
 
 
 def test_classic_survives_its_round_trip_on_a_real_file(data):

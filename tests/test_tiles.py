@@ -1,4 +1,4 @@
-"""Tiles against whole frames."""
+"""Tiled stages against whole frames."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ CAPTURE = Capture.of("RGGB")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (40, 40), (90, 131), (64, 200)])
-def test_a_flow_in_tiles_equals_the_whole_frame_both_ways(size):
+def test_a_tiled_flow_equals_the_whole_frame_in_both_directions(size):
     torch.manual_seed(0)
     stage = invisp.InvISP(blocks=2, growth=4, start="published")
     tiled, x = Tiled(stage, tile=40), torch.rand(2, 3, *size)
@@ -21,7 +21,7 @@ def test_a_flow_in_tiles_equals_the_whole_frame_both_ways(size):
         assert float((tiled.inverse(y, CAPTURE) - stage.inverse(y, CAPTURE)).abs().max()) < 1e-5
 
 
-def test_the_stated_reach_of_a_flow_is_needed_and_enough():
+def test_the_reach_of_a_flow_is_tight():
     torch.manual_seed(1)
     stage = invisp.InvISP(blocks=2, growth=4, start="published").double()
     capture = CAPTURE.to(torch.float64)
@@ -29,15 +29,15 @@ def test_the_stated_reach_of_a_flow_is_needed_and_enough():
     other = x.clone()
     other[..., 50] += 0.5
     with torch.no_grad():
-        for verb in (stage.forward, stage.inverse):
-            changed = (verb(x, capture) != verb(other, capture)).any(1)[0].any(0).nonzero().flatten()
+        for apply in (stage.forward, stage.inverse):
+            changed = (apply(x, capture) != apply(other, capture)).any(1)[0].any(0).nonzero().flatten()
             assert int((changed - 50).abs().max()) == stage.contract.reach
 
 
-def test_what_cannot_be_tiled():
+def test_stages_that_cannot_be_tiled():
     with pytest.raises(errors.InvalidArgument, match="Jpeg may depend on the whole frame"):
         Tiled(stages.Jpeg())
-    with pytest.raises(errors.InvalidArgument, match="between pictures"):
+    with pytest.raises(errors.InvalidArgument, match="between full-size images"):
         Tiled(stages.DemosaicMalvar())
     with pytest.raises(errors.InvalidArgument, match="got 4"):
         Tiled(stages.SRGBCurve(), tile=4)

@@ -32,7 +32,7 @@ capture = Capture.of(
 )
 photograph = read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))[..., 40:296, 120:376]
 sensor = camera.inverse(photograph, capture)
-picture = camera(sensor, capture)
+image = camera(sensor, capture)
 print(camera.draw())
 
 # %%
@@ -54,7 +54,7 @@ optimizer = torch.optim.Adam([gains], lr=0.05)
 path = []
 for _ in range(160):
     optimizer.zero_grad()
-    loss = (fitted(sensor, capture) - picture).square().mean()
+    loss = (fitted(sensor, capture) - image).square().mean()
     loss.backward()
     path.append(gains.detach().clone())
     optimizer.step()
@@ -64,14 +64,14 @@ print("fitted", [round(gain, 3) for gain in gains.tolist()])
 # %%
 
 
-def show(axes, image, title):
-    axes.imshow(image[0].detach().clamp(0, 1).permute(1, 2, 0))
+def show(axes, rendered, title):
+    axes.imshow(rendered[0].detach().clamp(0, 1).permute(1, 2, 0))
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
 
 
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained")
-show(axes[0], picture, "the camera")
+show(axes[0], image, "the camera")
 show(axes[1], softer(sensor, capture), "curve: power of 1/1.8")
 show(axes[2], start, "gains discarded")
 show(axes[3], fitted(sensor, capture), "gains fitted")

@@ -43,10 +43,10 @@ for row, (name, subject) in zip(axes, {"zone plate": zone_plate, "photograph": p
     row[0].imshow(subject[0].permute(1, 2, 0), interpolation="nearest")
     row[0].set_title(f"{name}", fontsize=10)
     for axis, (method, stage) in zip(row[1:], methods.items(), strict=True):
-        picture = stage(mosaic, capture)
-        assert torch.equal(stage.inverse(picture, capture), mosaic)
-        axis.imshow(picture[0].clamp(0, 1).permute(1, 2, 0), interpolation="nearest")
-        axis.set_title(f"{method}: {float(psnr(picture[inner], subject[inner])):.1f} dB", fontsize=10)
+        image = stage(mosaic, capture)
+        assert torch.equal(stage.inverse(image, capture), mosaic)
+        axis.imshow(image[0].clamp(0, 1).permute(1, 2, 0), interpolation="nearest")
+        axis.set_title(f"{method}: {float(psnr(image[inner], subject[inner])):.1f} dB", fontsize=10)
 for axis in axes.flat:
     axis.set_axis_off()
 

@@ -1,4 +1,4 @@
-"""Pipelines as files: TOML for the structure, safetensors for the values."""
+"""Pipeline files: TOML for the structure, safetensors for the weights."""
 
 from .file import load as load
 from .file import save as save

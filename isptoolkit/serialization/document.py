@@ -1,4 +1,4 @@
-"""Stages as plain documents: constructor values by name, and the tensors that are too long to read."""
+"""Stages as plain documents: constructor values by name, and tensors too long to read."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,25 +16,25 @@ from ..stage import Stage
 from .signatures import arguments, fits, hints_of
 
 MAX_DEPTH = 32
-"""How deep stages and lists may nest."""
+"""Deepest nesting of stages and lists."""
 INLINE = 16
-"""Tensors of up to this many elements are written as numbers."""
+"""Tensors with up to this many elements are written as numbers."""
 
 SPACES = {s.name: s for s in vars(spaces).values() if isinstance(s, Space)}
 _DTYPES = {"float64": torch.float64, "float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
 _BOUNDS = ("round_trip", "re_render", "reach")
-# What constructors raise for arguments that they cannot use.
+# What constructors raise for arguments that they reject.
 _REFUSALS = (ValueError, TypeError, RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError)
 
 
 def dump(stage: Stage) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The stage as a document of constructor values and a dictionary of tensors; `build` is the way back.
+    """Describe a stage by a document of constructor values and a dictionary of tensors; `build` is the inverse.
 
-    Tensors of more than 16 elements, every `nn.Parameter`, the `state_dict` of networks, and weights that a stage made
-    itself go to the tensors, under their dotted places. A stage used twice is written twice.
+    The tensors hold, by dotted place, tensors of more than 16 elements, every `nn.Parameter`, the `state_dict` of
+    networks, and weights that a stage creates itself. A stage used twice is written twice.
 
     Raises:
-        PipelineFileError: for a constructor argument that is not kept under its name or cannot be written.
+        PipelineFileError: for a constructor argument that is not stored under its name, or cannot be written.
 
     >>> from isptoolkit.stages import Gain
     >>> dump(Gain(2.0))
@@ -51,7 +51,7 @@ def _dump_stage(stage: nn.Module, place: str, tensors: dict[str, Tensor], depth:
     for name, parameter in arguments(type(stage), place).items():
         here = join(place, name)
         if name == "type" or not hasattr(stage, name):
-            raise PipelineFileError(f"{here}: {kind} must keep its argument as attribute {name!r} to be saved")
+            raise PipelineFileError(f"{here}: {kind} must store its argument as attribute {name!r} to be saved")
         value = getattr(stage, name)
         if parameter.kind is parameter.VAR_KEYWORD:
             document[name] = {
@@ -65,7 +65,7 @@ def _dump_stage(stage: nn.Module, place: str, tensors: dict[str, Tensor], depth:
 
 
 def encode(value: Any, place: str, tensors: dict[str, Tensor], depth: int = 0, hint: Any = Any) -> Any:
-    """One constructor value as a document holds it; `hint` says whether numbers may stand for a small tensor."""
+    """Encode one constructor value; `hint` decides whether plain numbers may represent a small tensor."""
     _check_depth(place, depth)
     match value:
         case None:
@@ -99,19 +99,19 @@ def encode(value: Any, place: str, tensors: dict[str, Tensor], depth: int = 0, h
             for name, entry in value.state_dict().items():
                 tensors[join(place, name)] = _plain(entry, join(place, name))
             return {"module": type(value).__name__} | ({} if value.training else {"training": False})
-    raise PipelineFileError(f"{place}: a {type(value).__name__} cannot be written to a file, got {value!r:.80}")
+    raise PipelineFileError(f"{place}: a {type(value).__name__} cannot be saved, got {value!r:.80}")
 
 
 def build(document: Mapping[str, Any], tensors: Mapping[str, Tensor], known: Mapping[str, Callable[..., Any]]) -> Stage:
-    """The stage that a document describes. Nothing is imported: only what is in `known` is ever called.
+    """Construct the stage that a document describes; nothing is imported, and only classes in `known` are called.
 
     Args:
-        document: as `dump` gives it.
-        tensors: as `dump` gives them.
-        known: by class name, the stages, splits and networks that may be made; networks are called without arguments.
+        document: of constructor values, from `dump`.
+        tensors: by dotted place, from `dump`.
+        known: by class name, the stages, splits and networks that may be constructed; networks take no arguments.
 
     Raises:
-        PipelineFileError: names the dotted place that is malformed, unknown, missing or left over.
+        PipelineFileError: for a value that is malformed, unknown, missing or unused; names its dotted place.
     """
     builder = _Builder(tensors, known)
     stage = builder.decode(document, "", 0)
@@ -119,7 +119,7 @@ def build(document: Mapping[str, Any], tensors: Mapping[str, Tensor], known: Map
         raise PipelineFileError(f"type: a pipeline file describes a stage, got {type(stage).__name__}")
     unused = sorted(set(tensors) - builder.used)
     if unused:
-        raise PipelineFileError(f"{unused[0]}: a tensor that no stage asks for ({len(unused)} in all): save again")
+        raise PipelineFileError(f"{unused[0]}: a tensor that no stage uses ({len(unused)} in all): save again")
     return stage
 
 
@@ -146,7 +146,9 @@ class _Builder:
             case {"parameter": str(key), **rest} if rest in ({}, {"frozen": True}):
                 weights = self.tensor(key, place)
                 if not weights.is_floating_point():
-                    raise PipelineFileError(f"{place}: a parameter is floating point, got {weights.dtype}: save again")
+                    raise PipelineFileError(
+                        f"{place}: a parameter must be floating point, got {weights.dtype}: save again"
+                    )
                 return nn.Parameter(weights, requires_grad=not rest)
             case {"values": values, "dtype": str(dtype), **rest} if not rest and dtype in _DTYPES:
                 return self.call(torch.tensor, place, values, dtype=_DTYPES[dtype])
@@ -158,56 +160,56 @@ class _Builder:
                 return self.record(Space, value, place)
             case {"condition": int() | float(), **rest} if set(rest) < set(Contract.__dataclass_fields__):
                 return self.record(Contract, dict.fromkeys(_BOUNDS) | value, place)
-        raise PipelineFileError(f"{place or 'type'}: not a value that a pipeline file can hold, got {value!r:.80}")
+        raise PipelineFileError(f"{place or 'type'}: not a valid value in a pipeline file, got {value!r:.80}")
 
     def stage(self, kind: str, document: Mapping[str, Any], place: str, depth: int) -> nn.Module:
         make = self.maker(kind, place)
         if isinstance(make, type) and not issubclass(make, Stage | Split):
-            raise PipelineFileError(f"{place or 'type'}: {kind} is no stage, got type = {kind!r}")
+            raise PipelineFileError(f"{place or 'type'}: {kind} is not a stage, got type = {kind!r}")
         takes, hints = arguments(make, place), hints_of(make)
         fixed = {name for name, argument in takes.items() if argument.kind is not argument.VAR_KEYWORD}
-        given: dict[str, Any] = {}
+        kwargs: dict[str, Any] = {}
         for name, value in document.items():
             here = join(place, name)
             if name == "type":
                 continue
             if name not in takes:
-                raise PipelineFileError(f"{here}: {kind} has no such argument, it takes {listed(takes)}")
+                raise PipelineFileError(f"{here}: {kind} has no such argument, only {listed(takes)}")
             several = name not in fixed
             if several and not isinstance(value, dict):
                 raise PipelineFileError(f"{here}: must be a table of named stages, got {value!r:.80}")
             for key, part in value.items() if several else [(name, value)]:
                 inner = join(here, _identifier(key, here)) if several else here
                 if several and (key == "self" or key in fixed):
-                    raise PipelineFileError(f"{inner}: this name is taken, choose another one")
-                given[key] = self.decode(part, inner, depth + 1)
-                if not fits(given[key], hints.get(name, Any)):
-                    wanted = re.sub(r"\b\w+\.", "", getattr(hints[name], "__name__", None) or str(hints[name]))
-                    raise PipelineFileError(f"{inner}: must be {wanted}, got {part!r:.80}")
+                    raise PipelineFileError(f"{inner}: this name is reserved, choose another")
+                kwargs[key] = self.decode(part, inner, depth + 1)
+                if not fits(kwargs[key], hints.get(name, Any)):
+                    expected = re.sub(r"\b\w+\.", "", getattr(hints[name], "__name__", None) or str(hints[name]))
+                    raise PipelineFileError(f"{inner}: must be {expected}, got {part!r:.80}")
         for name, argument in takes.items():
             optional = argument.default is not argument.empty or argument.kind is argument.VAR_KEYWORD
             if name not in document and not optional:
                 raise PipelineFileError(f"{join(place, name)}: missing, {kind} needs it")
-        made = self.call(make, place, **given)
-        if not isinstance(made, Stage | Split):
-            raise PipelineFileError(f"{place or 'type'}: {kind} is no stage but {type(made).__name__}")
-        self.restore(made, _own_state(made, document), place)
-        return made
+        stage = self.call(make, place, **kwargs)
+        if not isinstance(stage, Stage | Split):
+            raise PipelineFileError(f"{place or 'type'}: {kind} must be a stage, got {type(stage).__name__}")
+        self.restore(stage, _own_state(stage, document), place)
+        return stage
 
     def module(self, kind: str, place: str, *, training: bool) -> nn.Module:
-        made = self.call(self.maker(kind, place), place)
-        if not isinstance(made, nn.Module):
-            raise PipelineFileError(f"{place}: {kind}() must give an nn.Module, gave {type(made).__name__}")
-        self.restore(made, made.state_dict(keep_vars=True), place)
-        return made.train(training)
+        module = self.call(self.maker(kind, place), place)
+        if not isinstance(module, nn.Module):
+            raise PipelineFileError(f"{place}: {kind}() must return an nn.Module, got {type(module).__name__}")
+        self.restore(module, module.state_dict(keep_vars=True), place)
+        return module.train(training)
 
     def restore(self, module: nn.Module, state: Mapping[str, Any], place: str) -> None:
         for name, own in state.items():
             here = join(place, name)
             saved = self.tensor(here, here)
             if not isinstance(own, Tensor) or saved.shape != own.shape:
-                wanted = tuple(own.shape) if isinstance(own, Tensor) else type(own).__name__
-                raise PipelineFileError(f"{here}: {type(module).__name__} needs {wanted}, got {tuple(saved.shape)}")
+                expected = tuple(own.shape) if isinstance(own, Tensor) else type(own).__name__
+                raise PipelineFileError(f"{here}: {type(module).__name__} needs {expected}, got {tuple(saved.shape)}")
             if saved.dtype != own.dtype and not (saved.is_floating_point() and own.is_floating_point()):
                 raise PipelineFileError(f"{here}: {type(module).__name__} needs {own.dtype}, got {saved.dtype}")
             own.data = saved.to(own.device)
@@ -219,7 +221,7 @@ class _Builder:
 
     def tensor(self, key: str, place: str) -> Tensor:
         if key not in self.tensors:
-            raise PipelineFileError(f"{place}: there is no tensor {key!r:.80} in the weights: save again")
+            raise PipelineFileError(f"{place}: no tensor {key!r:.80} in the weights: save again")
         self.used.add(key)
         return self.tensors[key].clone()
 
@@ -227,15 +229,16 @@ class _Builder:
         hints = hints_of(make)
         for name, value in fields.items():
             if not fits(value, hints[name]):
-                raise PipelineFileError(f"{place}.{name}: {make.__name__} cannot have this value, got {value!r:.80}")
+                raise PipelineFileError(f"{place}.{name}: invalid value for {make.__name__}, got {value!r:.80}")
         return self.call(make, place, **fields)
 
     def call(self, make: Callable[..., Any], place: str, /, *args: Any, **kwargs: Any) -> Any:
         try:
             return make(*args, **kwargs)
         except _REFUSALS as error:
-            why = str(error).partition("\n")[0] or type(error).__name__
-            raise PipelineFileError(f"{place or 'type'}: {getattr(make, '__name__', make)} refused: {why}") from error
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            name = getattr(make, "__name__", make)
+            raise PipelineFileError(f"{place or 'type'}: {name} rejected its arguments: {reason}") from error
 
 
 def _own_state(stage: nn.Module, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,7 +255,7 @@ def _plain(value: Any, place: str) -> Tensor:
 
 def _check_depth(place: str, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise PipelineFileError(f"{place:.80}: stages and lists may nest {MAX_DEPTH} deep, this is deeper: flatten it")
+        raise PipelineFileError(f"{place:.80}: stages and lists nest deeper than {MAX_DEPTH} levels: flatten them")
 
 
 def _identifier(name: str, place: str) -> str:
@@ -262,10 +265,10 @@ def _identifier(name: str, place: str) -> str:
 
 
 def join(place: str, name: str) -> str:
-    """A dotted place one step further in."""
+    """A dotted place, one level deeper."""
     return f"{place}.{name}" if place else name
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as a message gives them."""
+    """Names separated by commas, for messages."""
     return ", ".join(names) or "nothing"

@@ -1,4 +1,4 @@
-"""Pipelines on disk: one readable TOML, and safetensors beside it for weights and tables."""
+"""Pipelines on disk: a readable TOML file, and safetensors beside it for weights and tables."""
 
 import hashlib
 import json
@@ -19,32 +19,32 @@ from .document import dump as dump
 from .settings import with_values as with_values
 
 FORMAT = 1
-"""The version of the file format that is written and read."""
+"""Version of the file format."""
 MAX_TEXT = 2**20
-"""Bytes that the TOML may have."""
+"""Largest size of the TOML file in bytes."""
 MAX_LINE = 1000
-"""Characters that a line of it may have: tomllib needs quadratic time for a key of many dots."""
+"""Longest line in characters: tomllib takes quadratic time for a key with many dots."""
 MAX_WEIGHTS = 4 * 2**30
-"""Bytes that the weights may have."""
+"""Largest size of the weights in bytes."""
 
 _HEADER = "isptoolkit"
 _WIDTH = 100
 
 
 def save(stage: Stage, path: str | Path) -> None:
-    """Write structure and constructor values to `path`, and tensors, if there are any, to `path` with `.safetensors`.
+    """Write structure and constructor values to `path`, and tensors, if any, beside it with suffix `.safetensors`.
 
-    Each file appears whole or not at all. The TOML holds size and SHA-256 of the weights, so that files of different
-    pipelines are never read together.
+    Writes are atomic. The TOML file holds the size and SHA-256 of the weights, so that files of different pipelines are
+    never mixed.
 
     Raises:
-        PipelineFileError: for a stage that cannot be written (names the place), or a path that cannot be written to.
+        PipelineFileError: for a stage that cannot be saved (names its place), or a path that cannot be written to.
     """
     path = Path(path)
     weights = _beside(path)
     document, tensors = dump(stage)
     if _HEADER in document:
-        raise PipelineFileError(f"{_HEADER}: no argument of the outermost stage can have this name, rename it")
+        raise PipelineFileError(f"{_HEADER}: the outermost stage cannot have an argument of this name, rename it")
     header: dict[str, Any] = {"format": FORMAT}
     blob = safetensors.torch.save(tensors) if tensors else b""
     if tensors:
@@ -56,8 +56,8 @@ def save(stage: Stage, path: str | Path) -> None:
         raise PipelineFileError(f"{path}: a text value is not valid Unicode ({error.reason}), change it") from None
     if len(encoded) > MAX_TEXT or len(blob) > MAX_WEIGHTS or max(map(len, text.splitlines())) > MAX_LINE:
         raise PipelineFileError(
-            f"{path}: {len(encoded)} bytes of TOML and {len(blob)} of weights are more than can be read again "
-            f"({MAX_TEXT}, lines of {MAX_LINE}, and {MAX_WEIGHTS}): pass long tables as tensors"
+            f"{path}: {len(encoded)} bytes of TOML and {len(blob)} bytes of weights exceed the limits of {MAX_TEXT} "
+            f"(lines of {MAX_LINE} characters) and {MAX_WEIGHTS}: pass long tables as tensors"
         )
     try:
         if blob:
@@ -70,14 +70,15 @@ def save(stage: Stage, path: str | Path) -> None:
 
 
 def load(path: str | Path, known: Mapping[str, Callable[..., Any]]) -> Stage:
-    """Read what `save` wrote; the file is not trusted: nothing outside `known` is called, nothing is imported.
+    """Read what `save` wrote. The file is not trusted: only classes in `known` are constructed, nothing is imported.
 
     Args:
-        path: of the TOML; the weights lie beside it under the same stem.
-        known: by class name, the stages, splits and networks that may be made; networks are called without arguments.
+        path: of the TOML file; the weights lie beside it under the same stem.
+        known: by class name, the stages, splits and networks that may be constructed; networks take no arguments.
 
     Raises:
-        PipelineFileError: for missing, damaged, oversized or swapped files, and for all that `build` raises.
+        PipelineFileError: for missing, damaged, oversized or mismatched files, and for every document that `build`
+            rejects.
     """
     path = Path(path)
     document = _read_text(path)
@@ -85,9 +86,9 @@ def load(path: str | Path, known: Mapping[str, Callable[..., Any]]) -> Stage:
     match header:
         case {"format": int(version), **rest}:
             if version != FORMAT:
-                raise PipelineFileError(f"{path}: format {version} is unknown, this version reads format {FORMAT}")
+                raise PipelineFileError(f"{path}: unknown format {version}, this version reads format {FORMAT}")
         case _:
-            raise PipelineFileError(f"{path}: no [{_HEADER}] table with a format, so this is no pipeline file")
+            raise PipelineFileError(f"{path}: no [{_HEADER}] table with a format, so this is not a pipeline file")
     match rest:
         case {"weights_sha256": str(digest), "weights_bytes": int(size), **more} if not more:
             tensors = _read_weights(_beside(path), digest, size)
@@ -110,29 +111,35 @@ def _read_text(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise PipelineFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if len(raw) > MAX_TEXT:
-        raise PipelineFileError(f"{path}: longer than {MAX_TEXT} bytes, so this is no pipeline file")
+        raise PipelineFileError(f"{path}: longer than {MAX_TEXT} bytes, so this is not a pipeline file")
     if max(map(len, raw.split(b"\n"))) > 4 * MAX_LINE:
         raise PipelineFileError(f"{path}: a line is longer than {4 * MAX_LINE} bytes, break it")
     try:
         return tomllib.loads(raw.decode())
     except (ValueError, RecursionError) as error:
-        why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
-        raise PipelineFileError(f"{path}: not valid TOML: {why}") from error
+        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise PipelineFileError(f"{path}: not valid TOML: {reason}") from error
 
 
 def _read_weights(path: Path, digest: str, size: int) -> dict[str, Tensor]:
     if not 0 < size <= MAX_WEIGHTS:
-        raise PipelineFileError(f"{path}: weights of {size} bytes are stated, 1 to {MAX_WEIGHTS} can be read")
+        raise PipelineFileError(
+            f"{path}: the TOML file states {size} bytes of weights, the limits are 1 and {MAX_WEIGHTS}"
+        )
     try:
-        found = path.stat().st_size
-        if found != size:
-            raise PipelineFileError(f"{path}: has {found} bytes where {size} are stated: copy both files together")
+        actual = path.stat().st_size
+        if actual != size:
+            raise PipelineFileError(
+                f"{path}: has {actual} bytes, the TOML file states {size}: copy both files together"
+            )
         with path.open("rb") as file:
             blob = file.read(size)
     except OSError as error:
         raise PipelineFileError(f"{path}: cannot be read ({error.strerror}): copy both files together") from error
     if hashlib.sha256(blob).hexdigest() != digest:
-        raise PipelineFileError(f"{path}: its SHA-256 is not the stated one: copy both files together, or save again")
+        raise PipelineFileError(
+            f"{path}: its SHA-256 differs from the stated one: copy both files together, or save again"
+        )
     try:
         return safetensors.torch.load(blob)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
@@ -141,12 +148,12 @@ def _read_weights(path: Path, digest: str, size: int) -> dict[str, Tensor]:
 
 def _beside(path: Path) -> Path:
     if not path.name or path.suffix == ".safetensors":
-        raise PipelineFileError(f"{path}: name a TOML file; the weights lie beside it with .safetensors")
+        raise PipelineFileError(f"{path}: name a TOML file; the weights go beside it with suffix .safetensors")
     return path.with_suffix(".safetensors")
 
 
 def _toml(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
-    """Lines of TOML in which every stage is a table, and every other table stands in its line."""
+    """Lines of TOML in which every stage is a table, and every other table is inline."""
     inner = {key: value for key, value in table.items() if _is_section(key, value)}
     if name and (len(table) > len(inner) or not table):
         yield f"[{name}]"

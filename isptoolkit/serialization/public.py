@@ -1,4 +1,4 @@
-"""The classes that a pipeline file may name without the caller's help."""
+"""The classes that every pipeline file may name."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from ..stage import Inverse, Learned, Pair, Stage
 
 
 def public_classes() -> dict[str, Any]:
-    """Every public stage and split by class name."""
+    """Every public stage and split, by class name."""
     exported: list[type] = [
         value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)
     ]
     parts: list[type] = [ChannelSplit, Parallel, Pipeline, Fused, Inverse, Learned, Pair]
-    return {made.__name__: made for made in exported + parts}
+    return {kind.__name__: kind for kind in exported + parts}

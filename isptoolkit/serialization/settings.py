@@ -1,4 +1,4 @@
-"""A stage once more, with some of its constructor values changed."""
+"""Copies of a stage with some constructor values changed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,15 +12,15 @@ from .signatures import arguments
 
 
 def with_values(stage: Stage, settings: Mapping[str, Any], known: Mapping[str, Callable[..., Any]]) -> Stage:
-    """A new stage with some constructor values changed; nothing is shared with the old one.
+    """A copy of a stage with some constructor values changed; it shares no tensors with the original.
 
     Args:
-        stage: usually a pipeline; stages are named as in `pipeline`, nested ones with dots.
-        settings: `{"curve.space": "linear", "levels.white": 1023}`.
-        known: as for `build`.
+        stage: usually a pipeline.
+        settings: by dotted name, such as `{"curve.space": "linear", "levels.white": 1023}`.
+        known: by class name, the stages, splits and networks that may be constructed.
 
     Raises:
-        PipelineFileError: for a name that does not exist (says which do) or a value that the stage refuses.
+        PipelineFileError: for an unknown name (lists the known ones), or a value that the stage rejects.
     """
     document, tensors = dump(stage)
     for dotted, value in settings.items():
@@ -29,16 +29,16 @@ def with_values(stage: Stage, settings: Mapping[str, Any], known: Mapping[str, C
         for step in parents:
             inside = _inside(node)
             if step not in inside:
-                raise PipelineFileError(f"{dotted}: no stage {step!r} here, there is {listed(inside)}")
+                raise PipelineFileError(f"{dotted}: no stage {step!r} here, only {listed(inside)}")
             place, node = join(place, inside[step][0]), inside[step][1]
         kind = node["type"]
         if kind not in known:
-            raise PipelineFileError(f"{dotted}: unknown class {kind!r}, pass it as well")
+            raise PipelineFileError(f"{dotted}: unknown class {kind!r}, pass it in known")
         takes = arguments(known[kind], place)
         settable = [name for name, a in takes.items() if a.kind is not a.VAR_KEYWORD]
         if last not in settable:
-            there = [*settable, *(f"{name}.*" for name in _inside(node))]
-            raise PipelineFileError(f"{dotted}: no value {last!r} here, there is {listed(there)}")
+            choices = [*settable, *(f"{name}.*" for name in _inside(node))]
+            raise PipelineFileError(f"{dotted}: no value {last!r} here, only {listed(choices)}")
         here, old = join(place, last), node.get(last)
         tensors = {key: t for key, t in tensors.items() if key != here and not key.startswith(here + ".")}
         space = old in SPACES if isinstance(old, str) else isinstance(old, dict) and "channels" in old
@@ -48,10 +48,11 @@ def with_values(stage: Stage, settings: Mapping[str, Any], known: Mapping[str, C
 
 
 def _inside(node: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    """The stages directly inside a document, by name: their keys in it, and their own documents."""
+    stages: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, value in node.items():
         if isinstance(value, dict) and "type" in value:
-            found[name] = (name, value)
+            stages[name] = (name, value)
         elif isinstance(value, dict):
-            found |= {k: (f"{name}.{k}", v) for k, v in value.items() if isinstance(v, dict) and "type" in v}
-    return found
+            stages |= {k: (f"{name}.{k}", v) for k, v in value.items() if isinstance(v, dict) and "type" in v}
+    return stages

@@ -1,4 +1,4 @@
-"""What constructors take, by name and type."""
+"""The names and types of constructor arguments."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -11,28 +11,28 @@ from ..errors import PipelineFileError
 
 
 def arguments(make: Callable[..., Any], place: str) -> Mapping[str, inspect.Parameter]:
-    """The named arguments of a class or factory; raises `PipelineFileError` where there are nameless ones."""
-    if getattr(make, "__init__", None) is nn.Module.__init__:  # takes anything and uses nothing
+    """The named arguments of a class or factory; raises `PipelineFileError` for positional-only or starred ones."""
+    if getattr(make, "__init__", None) is nn.Module.__init__:  # accepts any argument and uses none
         return {}
     try:
-        found = inspect.signature(make).parameters
+        parameters = inspect.signature(make).parameters
     except (TypeError, ValueError) as error:
-        raise PipelineFileError(f"{place or 'type'}: {make!r:.80} does not say which arguments it takes") from error
-    if any(a.kind in (a.VAR_POSITIONAL, a.POSITIONAL_ONLY) for a in found.values()):
+        raise PipelineFileError(f"{place or 'type'}: {make!r:.80} does not declare its arguments") from error
+    if any(a.kind in (a.VAR_POSITIONAL, a.POSITIONAL_ONLY) for a in parameters.values()):
         raise PipelineFileError(f"{place or 'type'}: {make!r:.80} takes arguments without names: name them to save it")
-    return found
+    return parameters
 
 
 def hints_of(make: Any) -> dict[str, Any]:
-    """The annotations of the arguments, or none at all where they cannot be evaluated."""
+    """The annotations of the arguments, or none if they cannot be evaluated."""
     try:
         return dict(get_type_hints(make.__init__ if isinstance(make, type) else make))  # type: ignore[misc]
-    except (NameError, TypeError, AttributeError):  # annotations that exist for type checkers only
+    except (NameError, TypeError, AttributeError):  # names that exist only for type checkers
         return {}
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of the annotated type; what cannot be told fits. Numbers stand for floats, never for bools.
+    """Whether a value has the annotated type, as far as can be checked; integers pass as floats, bools never do.
 
     >>> from collections.abc import Sequence
     >>> fits(3, float | None), fits(True, float), fits("abc", Sequence[float])
@@ -47,7 +47,7 @@ def fits(value: Any, hint: Any) -> bool:
         return value is None
     if origin is Any:
         return True
-    if origin is list:  # lists of a file are read as tuples
+    if origin is list:  # files read lists as tuples
         return isinstance(value, list | tuple)
     if origin in (int, float):
         return isinstance(value, int | origin) and not isinstance(value, bool)

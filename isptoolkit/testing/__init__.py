@@ -1,4 +1,4 @@
-"""The law checker, for your own stages as for ours: tests every promise of a contract."""
+"""The law checker: tests every promise of a contract, for built-in stages and for yours."""
 
 from .checking import Report as Report
 from .checking import assert_lawful as assert_lawful

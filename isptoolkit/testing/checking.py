@@ -1,4 +1,4 @@
-"""Laws that a stage's contract claims, checked on any stage, with Hypothesis strategies for hard inputs."""
+"""Checking a stage against its contract, on one input or on a search for a counterexample."""
 
 import importlib.util
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from .strategies import SIZES, captures, described, example, inputs, typical_cap
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found on one input; `str()` is a table of it."""
+    """The result of `check` on one input; `str()` renders a table, and notebooks show one."""
 
     stage: str
     findings: tuple[Finding, ...]
@@ -28,12 +28,12 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every law held."""
+        """Whether every law holds."""
         return all(finding.held for finding in self.findings)
 
     @property
     def broken(self) -> tuple[Finding, ...]:
-        """The laws that did not hold."""
+        """The laws that do not hold."""
         return tuple(finding for finding in self.findings if not finding.held)
 
     def _repr_html_(self) -> str:
@@ -61,20 +61,28 @@ class Report:
 
 
 def check(stage: Stage, x: Tensor, capture: Capture) -> Report:
-    """Hold a stage to its contract on one input.
+    """Check a stage against its contract on one input.
+
+    The laws, all in `isptoolkit.testing.laws`:
+
+    - Spaces, shapes and dtype are as declared.
+    - Both round trips stay within the contract's bounds plus rounding, which is scaled by `condition` and by how far
+      the result moves when its input is rounded.
+    - Both directions leave input, capture and state unchanged and repeat themselves bit for bit.
+    - A batch gives the results of its samples, and memory layout does not matter.
+    - Autograd computes the true derivative of both directions, by input and parameters (in float64).
+    - Nothing beyond `reach` matters, and crops commute (`period`), so that the CFA phase is followed.
+    - A flat field stays flat up to the border, and white stays white if the contract is `neutral`.
+    - Native kernels equal the stage.
+    - The stage runs: any exception but `InvalidSize` breaks this law.
 
     Args:
         stage: any stage.
-        x: `[B,C,H,W]` in the space that it takes; the exact laws look at in-domain pixels only.
+        x: `[B,C,H,W]` in the space that it takes; the round trip is checked on pixels in its domain.
         capture: of the same samples.
 
-    The laws are those of `isptoolkit.testing.laws`: spaces and dtype; round trip and re-rendering within the contract's
-    bounds plus rounding, where rounding is scaled by `condition` and by how far the inverse moves when its input is
-    rounded at each pixel; both verbs leave input, capture and state alone and repeat themselves; a batch is its
-    samples; memory layout does not matter; autograd gives the true derivative of both verbs, by input and parameters
-    (float64); nothing further away than `reach` matters; crops commute (`period`), so that the CFA phase is followed; a
-    flat field stays flat up to the border; white stays white where `neutral` is promised. A stage that fails with
-    anything but an `InvalidSize` breaks the law "runs".
+    Raises:
+        InvalidSize: for a size that the stage cannot handle.
 
     >>> import torch
     >>> from isptoolkit import stages
@@ -82,18 +90,18 @@ def check(stage: Stage, x: Tensor, capture: Capture) -> Report:
     True
     """
     try:
-        found = findings(stage, x, capture)
+        results = findings(stage, x, capture)
     except InvalidSize:
         raise
     except Exception as error:
-        found = (Finding("runs", False, 1.0, 0.0, f"{type(error).__name__}: {error}".splitlines()[0]),)
-    return Report(type(stage).__name__, found)
+        results = (Finding("runs", False, 1.0, 0.0, f"{type(error).__name__}: {error}".splitlines()[0]),)
+    return Report(type(stage).__name__, results)
 
 
 def assert_lawful(stage: Stage, x: Tensor | None = None, capture: Capture | None = None) -> None:
-    """Raise `AssertionError` with the report unless the stage keeps its contract.
+    """Raise `AssertionError` with the report unless the stage honors its contract.
 
-    Without `x` the inputs of `falsify` are tried, few of the small ones.
+    Without `x`, tries the inputs of `falsify`, but only a few of the small ones.
     """
     broken = falsify(lambda: stage, examples=4) if x is None else check(stage, x, capture or typical_capture("RGGB"))
     if broken is not None and not broken.ok:
@@ -101,16 +109,23 @@ def assert_lawful(stage: Stage, x: Tensor | None = None, capture: Capture | None
 
 
 def falsify(make_stage: Callable[[], Stage], *, examples: int = 50, seed: int = 0) -> Report | None:
-    """Search for an input on which the stage breaks a law, and shrink it; None when none was found.
+    """Search for the smallest input on which a stage breaks a law.
 
-    Small hard inputs come first (those of `strategies.inputs`), then larger ones of every CFA phase, which are not
-    shrunk. A stage whose domain is empty on all of them is broken too: it promises nothing. The search is deterministic
-    in `seed`.
+    Small hard inputs come first (from `strategies.inputs`), then larger ones of every CFA phase, which are not shrunk.
+    A stage whose domain is empty on all of them breaks the law "domain", since it promises nothing.
+
+    Args:
+        make_stage: constructs the stage.
+        examples: number of small inputs.
+        seed: of the larger inputs; the search is deterministic.
+
+    Returns:
+        The report on the counterexample; None if there is none.
     """
     stage = make_stage()
-    found = _search(stage, examples)
-    if found is not None:
-        return found
+    counterexample = _search(stage, examples)
+    if counterexample is not None:
+        return counterexample
     trips = []
     for phase, size in SIZES:
         x, capture = example(stage.takes, size, phase, seed), typical_capture(phase)
@@ -119,7 +134,7 @@ def falsify(make_stage: Callable[[], Stage], *, examples: int = 50, seed: int = 
             return replace(report, example=described(x, capture))
         trips += [finding for finding in report.findings if finding.law.startswith("round trip")]
     if trips and all(finding.detail == NO_PIXEL for finding in trips):
-        empty = Finding("domain", False, 0.0, 0.0, "in_domain holds on no pixel of any example")
+        empty = Finding("domain", False, 0.0, 0.0, "in_domain is False for every pixel of every example")
         return Report(type(stage).__name__, (empty,))
     return None
 
@@ -147,10 +162,10 @@ def _search(stage: Stage, examples: int) -> Report | None:
 
 
 def load_stage(spec: str) -> Stage:
-    """The stage named by `FILE.py:CLASS`: an instance made without arguments, or one that the file holds by that name.
+    """Load a stage from `FILE.py:NAME`: a stage in that file, or a class to construct without arguments.
 
     Raises:
-        InvalidArgument: when file or name do not exist, or it is no stage, or needs arguments.
+        InvalidArgument: for a missing file or name, a value that is not a stage, or a class that needs arguments.
     """
     name, _, attribute = spec.rpartition(":")
     if not name or not attribute:
@@ -166,12 +181,14 @@ def load_stage(spec: str) -> Stage:
         module_spec.loader.exec_module(module)
     except Exception as error:
         raise InvalidArgument(f"{file} cannot be run: {type(error).__name__}: {error}") from error
-    found = getattr(module, attribute, None)
-    if isinstance(found, type) and issubclass(found, Stage):
+    stage = getattr(module, attribute, None)
+    if isinstance(stage, type) and issubclass(stage, Stage):
         try:
-            found = found()
+            stage = stage()
         except TypeError as error:
-            raise InvalidArgument(f"{spec} cannot be made without arguments ({error}): name an instance") from None
-    if not isinstance(found, Stage):
-        raise InvalidArgument(f"{file} holds no stage called {attribute}")
-    return found
+            raise InvalidArgument(
+                f"{spec} cannot be constructed without arguments ({error}): name an instance"
+            ) from None
+    if not isinstance(stage, Stage):
+        raise InvalidArgument(f"{file} does not define a stage called {attribute}")
+    return stage

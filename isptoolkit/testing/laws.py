@@ -1,4 +1,4 @@
-"""The laws that a contract claims, each a function of one stage and one input."""
+"""The laws behind a contract, each a function of one stage and one input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ..stage import Inverse, Stage
 from ..stages.cfa import site_channels, site_plane
 
 ULPS = 16.0
-"""Roundings that a stage of condition 1 may take; every tolerance is this many epsilons, scaled by `condition`."""
+"""Rounding errors allowed at condition 1: every tolerance is this many epsilons, scaled by `condition`."""
 
 NO_PIXEL = "no pixel in the domain"
 
@@ -26,7 +26,7 @@ _MOSAICS = (SENSOR, MOSAIC)
 
 @dataclass(frozen=True)
 class Finding:
-    """One law on one input: the worst that was `measured`, and what was `allowed`."""
+    """One law on one input: the worst error `measured`, and the error `allowed` there."""
 
     law: str
     held: bool
@@ -37,30 +37,31 @@ class Finding:
 
 def findings(stage: Stage, x: Tensor, capture: Capture) -> tuple[Finding, ...]:
     """Every law that applies to the stage, on one input."""
-    found: list[Finding] = []
+    results: list[Finding] = []
     with torch.no_grad():
         for dtype in (torch.float32, torch.float64):
-            found += trips(stage, x.to(dtype), capture)
-        found += steps(stage, x.to(torch.float32), capture)
+            results += trips(stage, x.to(dtype), capture)
+        results += steps(stage, x.to(torch.float32), capture)
         exact = x.to(torch.float64)
-        found += [purity(stage, exact, capture), layout(stage, exact, capture), *batch(stage, exact, capture)]
+        results += [purity(stage, exact, capture), layout(stage, exact, capture), *batch(stage, exact, capture)]
         if stage.contract.reach is not None:
-            found += [*locality(stage, exact, capture), *crops(stage, exact, capture), *flat(stage, exact, capture)]
+            results += [*locality(stage, exact, capture), *crops(stage, exact, capture), *flat(stage, exact, capture)]
         if stage.contract.neutral:
-            found.append(white(stage, exact, capture))
-    return tuple(found + gradients(stage, exact, capture))
+            results.append(white(stage, exact, capture))
+    return tuple(results + gradients(stage, exact, capture))
 
 
 def trips(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """Spaces and dtype are as said; both round trips keep the contract's bounds, plus rounding."""
+    """Spaces and dtype are as declared; both round trips stay within the contract's bounds, plus rounding."""
     name = str(x.dtype).removeprefix("torch.")
     y = stage(x, capture)
     scale = stage.takes.downscale / stage.gives.downscale
-    wanted = (x.shape[0], stage.gives.channels, round(x.shape[2] * scale), round(x.shape[3] * scale))
-    fits = tuple(y.shape) == wanted and y.dtype == x.dtype and y.device == x.device
-    found = [Finding(f"spaces {name}", fits, float(not fits), 0.0, f"{tuple(y.shape)} {y.dtype}, wanted {wanted}")]
+    expected = (x.shape[0], stage.gives.channels, round(x.shape[2] * scale), round(x.shape[3] * scale))
+    fits = tuple(y.shape) == expected and y.dtype == x.dtype and y.device == x.device
+    detail = "" if fits else f"expected {expected} {x.dtype}, got {tuple(y.shape)} {y.dtype}"
+    results = [Finding(f"spaces {name}", fits, float(not fits), 0.0, detail)]
     if not fits or not stage.two_way:
-        return found
+        return results
     contract = stage.contract
     rounding = ULPS * contract.condition * torch.finfo(x.dtype).eps
     inside = stage.in_domain(x, capture)
@@ -69,37 +70,37 @@ def trips(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
         spread = _spread(stage.inverse, y, capture)
         allowed = contract.round_trip + rounding * max(1.0, float(x.abs().max())) + spread
         mask = inside.expand_as(x)
-        found.append(_worst(f"round trip {name}", error[mask], allowed.expand_as(x)[mask]))
+        results.append(_worst(f"round trip {name}", error[mask], allowed.expand_as(x)[mask]))
     if contract.re_render is not None and bool(inside.all()):
-        back = stage.inverse(y, capture)
-        error = (stage(back, capture) - y).abs()
-        allowed = contract.re_render + rounding * max(1.0, float(y.abs().max())) + _spread(stage, back, capture)
-        found.append(_worst(f"re-render {name}", error, allowed.expand_as(y)))
-    return found
+        recovered = stage.inverse(y, capture)
+        error = (stage(recovered, capture) - y).abs()
+        allowed = contract.re_render + rounding * max(1.0, float(y.abs().max())) + _spread(stage, recovered, capture)
+        results.append(_worst(f"re-render {name}", error, allowed.expand_as(y)))
+    return results
 
 
 def steps(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """What a stage says that native kernels may do in its place is what it does, where they run at all."""
+    """Native kernels that replace the stage equal it, where they can run."""
     if type(stage).forward_steps is Stage.forward_steps or isinstance(stage, Inverse) or not usable(x):
         return []
     kernel = Fused(Pipeline(only=stage))
     y = stage(x, capture)
-    found = [_equal_to_kernel("kernels do as forward does", kernel(x, capture), y, stage)]
+    results = [_kernel_equals("kernels equal forward", kernel(x, capture), y, stage)]
     if stage.two_way:
-        inverse = kernel.inverse(y, capture), stage.inverse(y, capture)
-        found.append(_equal_to_kernel("kernels do as inverse does", *inverse, stage))
-    return found
+        outputs = kernel.inverse(y, capture), stage.inverse(y, capture)
+        results.append(_kernel_equals("kernels equal inverse", *outputs, stage))
+    return results
 
 
-def _equal_to_kernel(law: str, made: Tensor, plain: Tensor, stage: Stage) -> Finding:
-    rounding = ULPS * stage.contract.condition * torch.finfo(plain.dtype).eps
-    return _worst(law, (made - plain).abs(), (2e-6 + rounding) * plain.abs().clamp_min(1.0))
+def _kernel_equals(law: str, output: Tensor, expected: Tensor, stage: Stage) -> Finding:
+    rounding = ULPS * stage.contract.condition * torch.finfo(expected.dtype).eps
+    return _worst(law, (output - expected).abs(), (2e-6 + rounding) * expected.abs().clamp_min(1.0))
 
 
-def _spread(verb: Callable[[Tensor, Capture], Tensor], y: Tensor, capture: Capture) -> Tensor:
-    """How far the result moves when values are rounded up, or down, by a few epsilons: the condition at the pixel."""
+def _spread(apply: Callable[[Tensor, Capture], Tensor], y: Tensor, capture: Capture) -> Tensor:
+    """How far the output moves when the input is rounded up or down by a few epsilons: the condition at each pixel."""
     step = ULPS / 4 * torch.finfo(y.dtype).eps * y.abs().clamp_min(1.0)
-    moved = (verb(y + step, capture) - verb(y - step, capture)).abs()
+    moved = (apply(y + step, capture) - apply(y - step, capture)).abs()
     return torch.nan_to_num(moved, nan=0.0, posinf=0.0)
 
 
@@ -120,17 +121,17 @@ def _same(law: str, a: Tensor, b: Tensor, stage: Stage, detail: str = "") -> Fin
 
 
 def purity(stage: Stage, x: Tensor, capture: Capture) -> Finding:
-    """Both verbs leave input, capture and state alone and repeat themselves bit for bit."""
+    """Both directions leave input, capture and state unchanged and repeat themselves bit for bit."""
     first = stage(x.clone(), capture)
     recovered = stage.inverse(first.clone(), capture) if stage.two_way else first
     watched = [x, first, *stage.state_dict().values(), capture.black, capture.white, capture.gains]
     watched += [capture.srgb_to_camera, *([] if capture.noise is None else [capture.noise])]
     before = [tensor.clone() for tensor in watched]
-    again = stage(x, capture)
-    recovered_again = stage.inverse(first, capture) if stage.two_way else again
+    second = stage(x, capture)
+    recovered_second = stage.inverse(first, capture) if stage.two_way else second
     touched = sum(not _identical(a, b) for a, b in zip(before, watched, strict=True))
-    changed = not (_identical(before[1], again) and _identical(recovered, recovered_again))
-    detail = "input, capture or state was changed" if touched else "a second call gave something else"
+    changed = not (_identical(before[1], second) and _identical(recovered, recovered_second))
+    detail = "input, capture or state was changed" if touched else "a second call returned other values"
     return Finding("purity", not (touched or changed), float(touched + changed), 0.0, detail * (touched or changed))
 
 
@@ -139,29 +140,29 @@ def _identical(a: Tensor, b: Tensor) -> bool:
 
 
 def batch(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """A batch is its samples, each with its own capture, both ways."""
+    """A batch gives the results of its samples, each with its own capture, in both directions."""
     one, other = x[:1], x[:1].flip(-1) * 0.75
     first = capture[0]
     second = first.replace(gains=first.gains * first.gains.new_tensor([1.25, 1.0, 0.8]), black=first.black * 0.5)
     both, apart = Capture.collate([first, second]), (stage(one, first), stage(other, second))
-    found = [_same("batch = loop", stage(torch.cat((one, other)), both), torch.cat(apart), stage)]
+    results = [_same("batch = loop", stage(torch.cat((one, other)), both), torch.cat(apart), stage)]
     if stage.two_way:
-        back = torch.cat((stage.inverse(apart[0], first), stage.inverse(apart[1], second)))
-        found.append(_same("batch = loop, inverse", stage.inverse(torch.cat(apart), both), back, stage))
-    return found
+        recovered = torch.cat((stage.inverse(apart[0], first), stage.inverse(apart[1], second)))
+        results.append(_same("batch = loop, inverse", stage.inverse(torch.cat(apart), both), recovered, stage))
+    return results
 
 
 def layout(stage: Stage, x: Tensor, capture: Capture) -> Finding:
     """Values do not depend on the strides of the input."""
     strided = x.transpose(2, 3).contiguous().transpose(2, 3)
-    spread = torch.zeros(*x.shape[:-1], 2 * x.shape[-1], dtype=x.dtype)[..., ::2].copy_(x)
-    straight = stage(x, capture)
-    found = [_same("memory layout", stage(variant, capture), straight, stage) for variant in (strided, spread)]
-    return min(found, key=lambda finding: finding.held)
+    sparse = torch.zeros(*x.shape[:-1], 2 * x.shape[-1], dtype=x.dtype)[..., ::2].copy_(x)
+    expected = stage(x, capture)
+    results = [_same("memory layout", stage(variant, capture), expected, stage) for variant in (strided, sparse)]
+    return min(results, key=lambda result: result.held)
 
 
-class _Backwards(nn.Module):
-    """`inverse` as a module's forward, with the stage's parameters."""
+class _InverseModule(nn.Module):
+    """A stage's inverse as the forward of a module, for `functional_call`."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
@@ -172,13 +173,13 @@ class _Backwards(nn.Module):
 
 
 def gradients(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """Autograd gives the true derivative, of both verbs, by the input and by every floating-point parameter."""
+    """Autograd computes the true derivative of both directions, by the input and every floating-point parameter."""
     if not stage.contract.differentiable:
         return []
     step = max(1, stage.gives.downscale // stage.takes.downscale)
     height, width = (max(step, min(6, n) // (2 * step) * 2 * step) for n in x.shape[2:])
     noise = torch.rand(1, x.shape[1], height, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    # Low contrast, and gray under the capture's illuminant: no clip on the way is met and every curve is smooth.
+    # Low contrast, and gray under the capture's illuminant: nothing clips, and every curve is smooth.
     first = capture[0]
     red, green, blue = (1 / first.gains[0].double()).tolist()
     gray = _uniform(stage, noise, first, (red, green, blue)) if stage.takes in (*_MOSAICS, PACKED) else 1.0
@@ -186,50 +187,50 @@ def gradients(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
     if stage.takes == SENSOR:
         black = site_plane(first.black.double(), height, width)
         patch = black + 0.25 * (gray - black) * (1 + 0.3 * noise)
-    found = [_gradient("forward", stage, patch, first)]
+    results = [_gradient("forward", stage, patch, first)]
     if stage.two_way:
         with torch.no_grad():
             rendered = stage(patch, first)
-        found.append(_gradient("inverse", _Backwards(stage), rendered, first))
-    return found
+        results.append(_gradient("inverse", _InverseModule(stage), rendered, first))
+    return results
 
 
-def _gradient(verb: str, module: nn.Module, at: Tensor, capture: Capture) -> Finding:
-    held = {
+def _gradient(direction: str, module: nn.Module, at: Tensor, capture: Capture) -> Finding:
+    parameters = {
         name: p.detach().double().requires_grad_() for name, p in module.named_parameters() if p.is_floating_point()
     }
 
     def call(tensor: Tensor, *values: Tensor) -> Tensor:
-        made: Tensor = functional_call(module, dict(zip(held, values, strict=True)), (tensor, capture))
-        return made
+        output: Tensor = functional_call(module, dict(zip(parameters, values, strict=True)), (tensor, capture))
+        return output
 
-    law = f"gradient of {verb}"
+    law = f"gradient of {direction}"
     try:
-        torch.autograd.gradcheck(call, (at.clone().requires_grad_(), *held.values()), fast_mode=True)
+        torch.autograd.gradcheck(call, (at.clone().requires_grad_(), *parameters.values()), fast_mode=True)
     except (RuntimeError, ValueError) as error:
         return Finding(law, False, 1.0, 0.0, str(error).strip().splitlines()[0])
     return Finding(law, True, 0.0, 0.0)
 
 
 def locality(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """A changed pixel moves nothing further away than `reach`."""
+    """A changed pixel changes no output farther away than `reach`."""
     reach, scale = stage.contract.reach or 0, stage.takes.downscale / stage.gives.downscale
     x, first = x[:1], capture[0]
-    straight, found = stage(x, first), []
+    expected, results = stage(x, first), []
     for row, column in dict.fromkeys(((0, 0), (x.shape[2] // 2, x.shape[3] // 2))):
         changed = x.clone()
         changed[..., row, column] = changed[..., row, column] * 0.5 + 0.125
         rows, columns = (
             slice(max(0, int((n - reach) * scale)), int((n + reach + 1) * scale + 0.999)) for n in (row, column)
         )
-        moved = stage(changed, first)
-        moved[..., rows, columns] = straight[..., rows, columns]
-        found.append(_same("reach", moved, straight, stage, f"pixel at row {row}, column {column}, reach {reach}"))
-    return found
+        output = stage(changed, first)
+        output[..., rows, columns] = expected[..., rows, columns]
+        results.append(_same("reach", output, expected, stage, f"pixel at row {row}, column {column}, reach {reach}"))
+    return results
 
 
 def crops(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """Crops at multiples of `period` commute with `forward`; so every CFA phase is followed."""
+    """Crops at multiples of `period` commute with `forward`, so every CFA phase is followed."""
     reach, period = stage.contract.reach or 0, stage.contract.period
     grid = max(1, stage.gives.downscale // stage.takes.downscale)
     if period % grid:
@@ -238,7 +239,7 @@ def crops(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
     reach = -(-reach // grid) * grid
     height, width = (n // grid * grid for n in x.shape[-2:])
     x, first, site = x[:1, :, :height, :width], capture[0], stage.takes.downscale
-    whole, found = stage(x, first), []
+    whole, results = stage(x, first), []
     for top, left in ((0, period), (period, 0), (period, period)):
         rows, columns = height - top - 2 * reach, width - left - 2 * reach
         if rows < 1 or columns < 1 or min(height - top, width - left) < 2:
@@ -252,12 +253,12 @@ def crops(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
             return image[..., low:high, round(right * scale) : round((right + columns) * scale)]
 
         inner, same = window(part, reach, reach), window(whole, top + reach, left + reach)
-        found.append(_same("crops commute", inner, same, stage, f"crop at row {top}, column {left}, reach {reach}"))
-    return found
+        results.append(_same("crops commute", inner, same, stage, f"crop at row {top}, column {left}, reach {reach}"))
+    return results
 
 
 def flat(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
-    """One color all over stays one color all over, up to the border."""
+    """A uniform color stays uniform, up to the border."""
     first = capture[0]
     y = stage(_uniform(stage, x, first, (0.4, 0.3, 0.2)), first)
     step = 2 if stage.gives in _MOSAICS else 1
@@ -272,14 +273,14 @@ def flat(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
 
 
 def white(stage: Stage, x: Tensor, capture: Capture) -> Finding:
-    """Equal channels stay equal channels."""
+    """Equal channels stay equal."""
     first = capture[0]
     y = stage(_uniform(stage, x, first, (0.35, 0.35, 0.35)), first)
     return _same("white stays white", y, y.mean(1, keepdim=True).expand_as(y), stage)
 
 
 def _uniform(stage: Stage, x: Tensor, capture: Capture, color: tuple[float, float, float]) -> Tensor:
-    """One color all over, in the space that the stage takes."""
+    """A uniform color in the space that the stage takes."""
     if stage.takes not in (*_MOSAICS, PACKED):
         values = (color * 2)[: stage.takes.channels] if stage.takes.channels <= 6 else (0.5,) * stage.takes.channels
         return torch.tensor(values, dtype=x.dtype).view(1, -1, 1, 1).expand(1, -1, *x.shape[-2:]).clone()

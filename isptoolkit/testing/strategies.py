@@ -11,12 +11,12 @@ _HARD = st.sampled_from((0.0, 1.0, 0.5, 1e-40, -0.25, 1.5, 2**-12, 1 - 2**-20))
 
 
 def sizes(smallest: int = 1, largest: int = 9) -> st.SearchStrategy[tuple[int, int]]:
-    """Heights and widths, odd ones and single pixels among them."""
+    """Heights and widths, including odd ones and single pixels."""
     return st.tuples(st.integers(smallest, largest), st.integers(smallest, largest))
 
 
 def captures() -> st.SearchStrategy[Capture]:
-    """Single captures of all phases, with uneven black levels, strong gains and a real color matrix."""
+    """Single captures of every CFA phase, with uneven black levels, strong gains and a real color matrix."""
     level = st.floats(0, 600)
     return st.builds(
         lambda cfa, black, red, blue: typical_capture(cfa).replace(
@@ -31,7 +31,7 @@ def captures() -> st.SearchStrategy[Capture]:
 
 
 def inputs(space: Space) -> st.SearchStrategy[Tensor]:
-    """`[1,C,H,W]` float64 tensors of any space: exact 0 and 1, denormals, values out of range, odd sizes."""
+    """Float64 tensors `[1,C,H,W]` of any space: exact 0 and 1, denormals, out-of-range values, odd sizes."""
 
     @st.composite
     def tensors(draw: st.DrawFn) -> Tensor:
@@ -48,12 +48,12 @@ def inputs(space: Space) -> st.SearchStrategy[Tensor]:
 
 
 def mosaics() -> st.SearchStrategy[Tensor]:
-    """MOSAIC tensors."""
+    """MOSAIC tensors, `[1,1,H,W]` float64 with hard values."""
     return inputs(MOSAIC)
 
 
 def images() -> st.SearchStrategy[Tensor]:
-    """Three-channel tensors, `[1,3,H,W]`."""
+    """Three-channel tensors, `[1,3,H,W]` float64 with hard values and odd sizes."""
     return inputs(Space("image", 3))
 
 
@@ -73,7 +73,7 @@ def typical_capture(cfa: str) -> Capture:
 
 
 def example(space: Space, size: tuple[int, int], phase: str, seed: int = 0) -> Tensor:
-    """Two random samples of a space; exact 0 and 1 and values out of range among them, except in digital numbers."""
+    """Two random samples of a space, with exact 0 and 1 and out-of-range values, except in digital numbers."""
     generator = torch.Generator().manual_seed(seed + BAYER.index(phase))
     height, width = (n // space.downscale for n in size)
     x = torch.rand(2, space.channels, height, width, generator=generator, dtype=torch.float64)
@@ -85,7 +85,7 @@ def example(space: Space, size: tuple[int, int], phase: str, seed: int = 0) -> T
 
 
 def described(x: Tensor, capture: Capture) -> str:
-    """An input in one line."""
+    """A description of an input in one line."""
     values = ", ".join(f"{value:.6g}" for value in x.flatten()[:12].tolist())
     more = ", ..." if x.numel() > 12 else ""
     return f"x {tuple(x.shape)} = [{values}{more}], cfa {capture.cfa}, gains {capture.gains[0].tolist()}"

@@ -1,4 +1,4 @@
-"""Pipeline files: exact round trips, and no file can do more than fail with one sentence."""
+"""Pipeline files: exact round trips, and one-sentence errors for every hostile file."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from isptoolkit.stage import Inverse
 
 
 class Scale(Stage):
-    """A number times the input."""
+    """Multiplies by a number."""
 
     contract = Contract(round_trip=0.0, re_render=0.0)
 
@@ -36,7 +36,7 @@ class Scale(Stage):
 
 
 class Table(Stage):
-    """Unannotated arguments, a long table, and weights of its own."""
+    """Has unannotated arguments, a long table, and its own weights."""
 
     takes = gives = MOSAIC
     contract = Contract(round_trip=None, re_render=None)
@@ -66,14 +66,14 @@ class Same(Stage):
 
 
 class Net(nn.Sequential):
-    """A network with a buffer that evaluation uses."""
+    """A network whose evaluation reads a buffer."""
 
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1))
 
 
 KNOWN = {
-    made.__name__: made for made in (Same, Scale, Table, Net, Pipeline, Parallel, ChannelSplit, Pair, Learned, Inverse)
+    kind.__name__: kind for kind in (Same, Scale, Table, Net, Pipeline, Parallel, ChannelSplit, Pair, Learned, Inverse)
 }
 PAIR = Space("pair", 2)
 LEFT, RIGHT = ChannelSplit(PAIR, (1, 1)).gives
@@ -96,41 +96,43 @@ def everything() -> Pipeline:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_round_trip_is_exact(tmp_path: Path, dtype: torch.dtype) -> None:
-    made = everything().to(dtype)
-    save(made, tmp_path / "isp.toml")
-    again = load(tmp_path / "isp.toml", KNOWN)
+    pipeline = everything().to(dtype)
+    save(pipeline, tmp_path / "isp.toml")
+    loaded = load(tmp_path / "isp.toml", KNOWN)
     x = torch.rand(2, 1, 6, 8, dtype=dtype)
-    assert torch.equal(again(x, CAPTURE), made(x, CAPTURE))
-    assert again.state_dict().keys() == made.state_dict().keys()
-    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), made.state_dict().values(), strict=True))
-    assert [n for n, p in again.named_parameters() if p.requires_grad] == [
-        n for n, p in made.named_parameters() if p.requires_grad
+    assert torch.equal(loaded(x, CAPTURE), pipeline(x, CAPTURE))
+    assert loaded.state_dict().keys() == pipeline.state_dict().keys()
+    assert all(
+        torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), pipeline.state_dict().values(), strict=True)
+    )
+    assert [n for n, p in loaded.named_parameters() if p.requires_grad] == [
+        n for n, p in pipeline.named_parameters() if p.requires_grad
     ]
-    assert again["none"].note is None
-    assert (again["table"].mode, again["table"].sizes) == ("srgb", (1, 2, 3))
-    assert again["pair"].contract == made["pair"].contract
-    assert not again["nested"].stages["net"].net.training
-    assert dump(again)[0] == dump(made)[0]
+    assert loaded["none"].note is None
+    assert (loaded["table"].mode, loaded["table"].sizes) == ("srgb", (1, 2, 3))
+    assert loaded["pair"].contract == pipeline["pair"].contract
+    assert not loaded["nested"].stages["net"].net.training
+    assert dump(loaded)[0] == dump(pipeline)[0]
 
 
-def test_fresh_values_survive_in_double(tmp_path: Path) -> None:
+def test_values_keep_their_precision(tmp_path: Path) -> None:
     save(everything(), tmp_path / "isp.toml")
-    again = load(tmp_path / "isp.toml", KNOWN)
-    assert again["nested"].stages["back"].stage.gain.item() == 3.3
-    assert again["none"].gain.dtype == torch.float32
+    loaded = load(tmp_path / "isp.toml", KNOWN)
+    assert loaded["nested"].stages["back"].stage.gain.item() == 3.3
+    assert loaded["none"].gain.dtype == torch.float32
 
 
 def test_parallel_and_custom_spaces(tmp_path: Path) -> None:
-    made = Parallel(ChannelSplit(PAIR, (1, 1)), luma=Scale(2.0, LEFT), chroma=Pipeline(a=Scale([0.5], RIGHT)))
-    save(made, tmp_path / "isp.toml")
+    pipeline = Parallel(ChannelSplit(PAIR, (1, 1)), luma=Scale(2.0, LEFT), chroma=Pipeline(a=Scale([0.5], RIGHT)))
+    save(pipeline, tmp_path / "isp.toml")
     assert not (tmp_path / "isp.safetensors").exists()
-    again = load(tmp_path / "isp.toml", KNOWN)
+    loaded = load(tmp_path / "isp.toml", KNOWN)
     x = torch.rand(1, 2, 3, 3)
-    assert torch.equal(again(x, CAPTURE), made(x, CAPTURE))
-    assert again.takes == PAIR
+    assert torch.equal(loaded(x, CAPTURE), pipeline(x, CAPTURE))
+    assert loaded.takes == PAIR
 
 
-def test_file_reads_well(tmp_path: Path) -> None:
+def test_the_file_is_readable(tmp_path: Path) -> None:
     save(Pipeline(first=Scale(2.5), last=Scale(0.5, note='a "quoted" \x7f note')), tmp_path / "isp.toml")
     text = (tmp_path / "isp.toml").read_text()
     assert '[stages.first]\ntype = "Scale"\ngain = 2.5\nspace = "mosaic"\n' in text
@@ -157,10 +159,10 @@ def test_numbers_are_exact(tmp_path: Path, value: float | tuple[float, ...]) -> 
     assert repr(load(tmp_path / "isp.toml", {"Holder": Holder}).value) == repr(value)
 
 
-def test_unsaveable_arguments_are_named(tmp_path: Path) -> None:
+def test_arguments_that_cannot_be_saved_are_named(tmp_path: Path) -> None:
     stage = Scale(1.0)
     stage.note = object()  # type: ignore[assignment]
-    with pytest.raises(PipelineFileError, match=r"stages\.bad\.note: a object cannot be written"):
+    with pytest.raises(PipelineFileError, match=r"stages\.bad\.note: a object cannot be saved"):
         save(Pipeline(bad=stage), tmp_path / "isp.toml")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(PipelineFileError, match="does not exist"):
@@ -183,7 +185,7 @@ NESTED = "".join("stage." * depth + 'type = "Inverse"\n' for depth in range(40))
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("", "no \\[isptoolkit\\] table"),
         ("= 3", "not valid TOML"),
@@ -191,38 +193,38 @@ NESTED = "".join("stage." * depth + 'type = "Inverse"\n' for depth in range(40))
         ("a = " + "[\n" * 100_000, "too deeply nested"),
         ("a." * 5000 + "b = 1", "a line is longer"),
         ("#" * (MAX_TEXT + 1), "longer than"),
-        ("[isptoolkit]\nformat = 2\n", "format 2 is unknown"),
+        ("[isptoolkit]\nformat = 2\n", "unknown format 2"),
         ("[isptoolkit]\nformat = 1\nweights = '../../etc/passwd'\n", "got also"),
-        (HEAD, "not a value"),
+        (HEAD, "not a valid value"),
         ('type = "os.system"\n' + HEAD, "unknown class 'os.system'"),
-        ('type = "Net"\n' + HEAD, "Net is no stage"),
+        ('type = "Net"\n' + HEAD, "Net is not a stage"),
         ('type = "ChannelSplit"\ntakes = "srgb"\nsizes = [1, 2]\n' + HEAD, "describes a stage"),
-        (SCALE + "gian = 3.0\n" + HEAD, r"stages\.a\.gian: Scale has no such argument, it takes gain, space, note"),
+        (SCALE + "gian = 3.0\n" + HEAD, r"stages\.a\.gian: Scale has no such argument, only gain, space, note"),
         (SCALE + 'gain = "much"\n' + HEAD, r"stages\.a\.gain: must be float .* got 'much'"),
-        ('type = "Same"\ngain = 3.0\n' + HEAD, "gain: Same has no such argument, it takes nothing"),
+        ('type = "Same"\ngain = 3.0\n' + HEAD, "gain: Same has no such argument, only nothing"),
         (SCALE + "gain = true\n" + HEAD, r"stages\.a\.gain: must be"),
-        (SCALE + "gain = [1, 2, [3]]\n" + HEAD, r"stages\.a: Scale refused"),
+        (SCALE + "gain = [1, 2, [3]]\n" + HEAD, r"stages\.a: Scale rejected"),
         (SCALE + "gain = inf\n" + HEAD, "must be finite"),
-        (SCALE + "gain = 1979-05-27\n" + HEAD, "not a value that a pipeline file can hold"),
+        (SCALE + "gain = 1979-05-27\n" + HEAD, "not a valid value in a pipeline file"),
         (SCALE + 'space = "nowhere"\n' + HEAD, r"stages\.a\.space: must be Space"),
-        (SCALE + 'space = {name = "n", channels = "3"}\n' + HEAD, "not a value"),
+        (SCALE + 'space = {name = "n", channels = "3"}\n' + HEAD, "not a valid value"),
         (SCALE + 'space = {name = "n", channels = 0}\n' + HEAD, "a space needs"),
         (SCALE + 'gain = {parameter = "k"}\n' + HEAD, "no tensor 'k' in the weights"),
-        (SCALE + 'gain = {values = "ab", dtype = "float64"}\n' + HEAD, "refused"),
-        (SCALE + 'gain = {module = "Scale", evil = 1}\n' + HEAD, "not a value"),
+        (SCALE + 'gain = {values = "ab", dtype = "float64"}\n' + HEAD, "rejected its arguments"),
+        (SCALE + 'gain = {module = "Scale", evil = 1}\n' + HEAD, "not a valid value"),
         ('type = "Pipeline"\nstages = 3\n' + HEAD, "stages: must be a table"),
         ('type = "Pipeline"\n' + HEAD, "at least one stage"),
         ('type = "Pipeline"\n[stages."a b"]\ntype = "Scale"\n' + HEAD, "cannot name a stage"),
-        ('type = "Pipeline"\n[stages.self]\ntype = "Scale"\n' + HEAD, "this name is taken"),
+        ('type = "Pipeline"\n[stages.self]\ntype = "Scale"\n' + HEAD, "this name is reserved"),
         ('type = "Table"\n' + HEAD, "table: missing, Table needs it"),
         (TWO + HEAD, "a gives mosaic"),
-        (NESTED + HEAD, "nest 32 deep"),
+        (NESTED + HEAD, "nest deeper than 32"),
     ],
 )
-def test_hostile_text(tmp_path: Path, text: str, says: str) -> None:
+def test_hostile_text(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "isp.toml"
     path.write_text(text)
-    with pytest.raises(PipelineFileError, match=says) as raised:
+    with pytest.raises(PipelineFileError, match=message) as raised:
         load(path, KNOWN)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 600
@@ -257,64 +259,67 @@ def _unaligned(_: dict[str, Tensor]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda t: b"no weights at all", "not valid safetensors"),
         (_unaligned, "not valid safetensors"),
         (lambda t: _blob({}), "no tensor 'stages.p.gain'"),
-        (lambda t: _blob({**t, "more": torch.ones(1)}), "more: a tensor that no stage asks for"),
+        (lambda t: _blob({**t, "more": torch.ones(1)}), "more: a tensor that no stage uses"),
         (lambda t: _blob({**t, "stages.p.gain": torch.ones(3, 3)}), "gain must have shape"),
-        (lambda t: _blob({**t, "stages.p.gain": torch.ones((), dtype=torch.int64)}), "floating point, got torch.int64"),
+        (
+            lambda t: _blob({**t, "stages.p.gain": torch.ones((), dtype=torch.int64)}),
+            "must be floating point, got torch.int64",
+        ),
         (lambda t: _blob({k: v for k, v in t.items() if k != "stages.n.net.0.bias"}), r"stages\.n\.net\.0\.bias"),
         (lambda t: _blob({**t, "stages.n.net.0.bias": torch.ones(2)}), r"net\.0\.bias: Net needs \(1,\), got \(2,\)"),
         (lambda t: _blob({**t, "stages.n.net.0.bias": torch.ones(1, dtype=torch.int8)}), "needs torch.float32"),
     ],
 )
-def test_hostile_weights(tmp_path: Path, change: Callable[[dict[str, Tensor]], bytes], says: str) -> None:
-    made = Pipeline(p=Scale(nn.Parameter(torch.tensor(2.0))), n=Learned(Net(), MOSAIC, MOSAIC))
+def test_hostile_weights(tmp_path: Path, change: Callable[[dict[str, Tensor]], bytes], message: str) -> None:
+    pipeline = Pipeline(p=Scale(nn.Parameter(torch.tensor(2.0))), n=Learned(Net(), MOSAIC, MOSAIC))
     path = tmp_path / "isp.toml"
-    save(made, path)
-    _state(change(dump(made)[1]), path)
-    with pytest.raises(PipelineFileError, match=says):
+    save(pipeline, path)
+    _state(change(dump(pipeline)[1]), path)
+    with pytest.raises(PipelineFileError, match=message):
         load(path, KNOWN)
 
 
-def test_weights_must_be_the_stated_ones(tmp_path: Path) -> None:
+def test_weights_must_match_the_toml(tmp_path: Path) -> None:
     path, weights = tmp_path / "isp.toml", tmp_path / "isp.safetensors"
     save(Scale(nn.Parameter(torch.tensor(2.0))), path)
     blob = weights.read_bytes()
     weights.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
-    with pytest.raises(PipelineFileError, match="SHA-256 is not the stated one"):
+    with pytest.raises(PipelineFileError, match="SHA-256 differs from the stated one"):
         load(path, KNOWN)
     weights.write_bytes(blob + b"\0")
-    with pytest.raises(PipelineFileError, match="bytes where"):
+    with pytest.raises(PipelineFileError, match="bytes, the TOML file states"):
         load(path, KNOWN)
     weights.unlink()
     with pytest.raises(PipelineFileError, match="copy both files together"):
         load(path, KNOWN)
     path.write_text(path.read_text().replace("weights_bytes = ", "weights_bytes = 99999999999"))
-    with pytest.raises(PipelineFileError, match="can be read"):
+    with pytest.raises(PipelineFileError, match="the limits are 1 and"):
         load(path, KNOWN)
 
 
 def test_with_values() -> None:
-    made = everything()
-    changed = with_values(made, {"parameter.gain": 4, "nested.back.stage.gain": 0.25, "none.note": "new"}, KNOWN)
+    pipeline = everything()
+    changed = with_values(pipeline, {"parameter.gain": 4, "nested.back.stage.gain": 0.25, "none.note": "new"}, KNOWN)
     assert changed["parameter"].gain == 4
     assert changed["nested"].stages["back"].stage.gain == 0.25
     assert changed["none"].note == "new"
-    assert torch.equal(changed["table"].table, made["table"].table)
-    assert made["none"].note is None
+    assert torch.equal(changed["table"].table, pipeline["table"].table)
+    assert pipeline["none"].note is None
     assert with_values(Scale(1.0), {"space": "srgb"}, KNOWN).takes == SRGB
     assert torch.equal(with_values(Scale(1.0), {"gain": torch.tensor(3.0)}, KNOWN).gain, torch.tensor(3.0))
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
-        ("none.gian", 1, "no value 'gian' here, there is gain, space, note"),
-        ("nothing.gain", 1, "no stage 'nothing' here, there is parameter, none, table, nested, pair, same, frozen"),
-        ("nested.back.gain", 1, r"no value 'gain' here, there is stage, stage\.\*"),
+        ("none.gian", 1, "no value 'gian' here, only gain, space, note"),
+        ("nothing.gain", 1, "no stage 'nothing' here, only parameter, none, table, nested, pair, same, frozen"),
+        ("nested.back.gain", 1, r"no value 'gain' here, only stage, stage\.\*"),
         ("stages", 1, "no value 'stages'"),
         ("", 1, "no value ''"),
         ("none.gain", "big", "must be float"),
@@ -323,15 +328,15 @@ def test_with_values() -> None:
         ("none.space", "srgb", "parameter gives mosaic, but none takes srgb"),
     ],
 )
-def test_with_values_explains(name: str, value: object, says: str) -> None:
-    with pytest.raises(PipelineFileError, match=says):
+def test_with_values_names_the_error(name: str, value: object, message: str) -> None:
+    with pytest.raises(PipelineFileError, match=message):
         with_values(everything(), {name: value}, KNOWN)
 
 
-def test_build_refuses_what_dump_would_not_give() -> None:
+def test_build_rejects_leftover_tensors() -> None:
     document, tensors = dump(Scale(nn.Parameter(torch.tensor(2.0))))
-    with pytest.raises(PipelineFileError, match="no stage asks for"):
+    with pytest.raises(PipelineFileError, match="no stage uses"):
         build(document, {**tensors, "left": torch.ones(1)}, KNOWN)
     document["gain"] = 1.0
-    with pytest.raises(PipelineFileError, match="gain: a tensor that no stage asks for"):
+    with pytest.raises(PipelineFileError, match="gain: a tensor that no stage uses"):
         build(document, tensors, KNOWN)

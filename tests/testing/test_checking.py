@@ -1,4 +1,4 @@
-"""The law checker catches cheats, by the right law."""
+"""The law checker catches cheating stages, each by the right law."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ class Unchanged(Stage):
 
 
 class Boastful(Stage):
-    """Claims half the error that it makes."""
+    """Claims half of its actual error."""
 
     takes = gives = SRGB
     contract = Contract(round_trip=0.25 / 255, re_render=0.0, differentiable=False)
@@ -78,7 +78,7 @@ class OnlyRGGB(Stage):
 
 
 class Dark(Stage):
-    """Wrong at the border only: it pads with zeros."""
+    """Wrong only at the border, where it pads with zeros."""
 
     takes = gives = SRGB
     contract = Contract(None, None, reach=1)
@@ -88,7 +88,7 @@ class Dark(Stage):
 
 
 class Bright(Stage):
-    """Wrong in the first row only."""
+    """Wrong only in the first row."""
 
     takes = gives = SRGB
     contract = Contract(None, None)
@@ -98,7 +98,22 @@ class Bright(Stage):
 
 
 class Counting(Stage):
-    """Keeps state from a call."""
+    """Keeps state between calls."""
+
+    takes = gives = SRGB
+    contract = Contract(None, None)
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, x, capture):
+        self.calls.append(None)
+        return x + len(self.calls)
+
+
+class Assigning(Stage):
+    """Keeps its state in a number."""
 
     takes = gives = SRGB
     contract = Contract(None, None)
@@ -106,7 +121,7 @@ class Counting(Stage):
 
     def forward(self, x, capture):
         self.calls += 1
-        return x + self.calls
+        return x
 
 
 class Detached(Stage):
@@ -120,7 +135,7 @@ class Detached(Stage):
 
 
 class Narrow(Stage):
-    """Always answers in float32."""
+    """Always returns float32."""
 
     takes = gives = SRGB
     contract = Contract(None, None)
@@ -130,7 +145,7 @@ class Narrow(Stage):
 
 
 class FarSighted(Stage):
-    """Looks further than it says."""
+    """Looks farther than its reach."""
 
     takes = gives = SRGB
     contract = Contract(None, None, reach=0)
@@ -165,7 +180,7 @@ class Frozen(Stage):
 
 
 class LoopOnly(Stage):
-    """Its inverse reads the capture of the first sample only."""
+    """Its inverse reads only the capture of the first sample."""
 
     takes = gives = SRGB
     contract = EXACT
@@ -178,7 +193,7 @@ class LoopOnly(Stage):
 
 
 class SwappedSites(Stage):
-    """Packs the sites in another order than it says when the phase changes."""
+    """Packs the sites in an order that depends on the position of a crop."""
 
     takes, gives = MOSAIC, PACKED
     contract = Contract(None, None, period=2)
@@ -196,7 +211,7 @@ class Fragile(Stage):
 
 
 class Promising(Stage):
-    """Promises a round trip, on no pixel at all."""
+    """Promises a round trip on an empty domain."""
 
     takes = gives = SRGB
     contract = EXACT
@@ -227,6 +242,7 @@ def test_an_honest_stage_is_lawful():
         (Dark, "flat field"),
         (Bright, "flat field"),
         (Counting, "purity"),
+        (Assigning, "runs"),
         (Detached, "gradient"),
         (Narrow, "spaces"),
         (FarSighted, "crops"),
@@ -253,22 +269,22 @@ def test_the_example_is_minimal():
     assert "x (1, 3, 1, 1)" in report.example
 
 
-def test_a_promise_about_no_pixel_is_no_promise():
+def test_a_promise_on_an_empty_domain_is_rejected():
     report = falsify(Promising, examples=2)
     assert report is not None
     assert [finding.law for finding in report.broken] == ["domain"]
-    with pytest.raises(AssertionError, match="no pixel of any example"):
+    with pytest.raises(AssertionError, match="False for every pixel of every example"):
         assert_lawful(Promising())
 
 
-def test_loading_a_stage_from_a_file(tmp_path):
+def test_loads_a_stage_from_a_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("from isptoolkit.stages import Levels, Linearize\nlevels = Levels()\n")
     assert isinstance(load_stage(f"{file}:levels"), stages.Levels)
     assert isinstance(load_stage(f"{file}:Levels"), stages.Levels)
     for spec, message in (
         (f"{file}:Linearize", "without arguments"),
-        (f"{file}:none", "holds no stage"),
+        (f"{file}:none", "does not define a stage"),
         ("mine.py", "FILE.py:CLASS"),
         (f"{tmp_path}/no.py:A", "not a file"),
     ):
