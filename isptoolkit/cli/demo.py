@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from .console import print_round_trip, working
+from .paths import check_output_folder
 
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--output", help="folder for the images")] = Path("isptoolkit-demo"),
 ) -> None:
     """Turn a photograph into RAW and back; needs no file."""
+    check_output_folder(out)
     from ..report.demo import CAPTURE, run
 
     with working("photograph -> RAW -> photograph"):

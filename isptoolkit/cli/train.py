@@ -11,7 +11,7 @@ from ..errors import InvalidArgument
 from .console import complain, progress
 from .names import complete
 from .options import listing
-from .paths import check_file, check_folder
+from .paths import check_file, check_folder, check_output_folder
 
 if TYPE_CHECKING:
     from ..train.settings import Training
@@ -68,6 +68,7 @@ def train(
     """
     hint = "" if layout is None else "`isptoolkit info --list layouts` says where to get published data"
     check_folder(data, hint)
+    check_output_folder(out)
     if layout is None:
         check_file(listed)
     run(recipe, data, out, settings, layout=layout, mixed=mixed, cache=cache, target=target, listed=listed)
