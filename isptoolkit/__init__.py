@@ -131,7 +131,7 @@ if not TYPE_CHECKING:  # a type checker that saw `__getattr__` would accept any 
 
         if name in _MODULE_OF:
             value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-        elif name in _CORE or name in _ROOMS:
+        elif name in _CORE or name in _ROOMS or name in _NAMES:
             value = importlib.import_module(f"{__name__}.{name}")
         elif name == "__version__":
             value = _version()

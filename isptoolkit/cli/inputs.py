@@ -7,7 +7,7 @@ import importlib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -19,7 +19,9 @@ from ..pipeline import Pipeline
 from ..serialization.file import with_values
 from ..serialization.public import public_classes
 from .console import working
-from .options import Metadata
+
+if TYPE_CHECKING:
+    from .options import Metadata
 
 RECIPES = {
     name: f"isptoolkit.recipes.{name}" for name in ("invisp", "upi", "ssdnet", "rst_isp_net", "aim_unet", "zero_noise")
@@ -90,7 +92,7 @@ def _numbers(option: str, text: str | None, count: int) -> list[float] | None:
     return numbers
 
 
-def read_input(raw: Path, options: Metadata) -> tuple[Tensor, Capture]:
+def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
     """The mosaic of a RAW file or headerless dump and its capture, with the values that options replace."""
     gains, nine = _numbers("--gains", options.gains, 3), _numbers("--matrix", options.matrix, 9)
     matrix = None if nine is None else [nine[0:3], nine[3:6], nine[6:9]]
