@@ -1,16 +1,26 @@
 """The command line: every command, and refusals of one line with exit status 2."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import typer
 
 from isptoolkit import presets, read_image
-from isptoolkit.cli.inputs import setting
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.methods.entrants import ENTRANTS
+from isptoolkit.cli.app import app
+from isptoolkit.cli.inputs import RECIPES, setting
+from isptoolkit.cli.options import Rendering
+from isptoolkit.data import LAYOUTS
+from isptoolkit.data.decoded import TARGETS
+from isptoolkit.priors import CAMERAS
 
 STAGE = """
 from isptoolkit import SRGB, Contract, Stage
@@ -149,6 +159,64 @@ def test_help_is_complete_and_prints_the_version(run, monkeypatch):
     assert "..." not in out.split("Commands:")[1]
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 9")
     assert run("--version")[1] == "isptoolkit isptoolkit 9\n"
+
+
+TABLES = {
+    "recipes": RECIPES,
+    "presets": ("classic", "libraw"),
+    "layouts": LAYOUTS,
+    "targets": TARGETS,
+    "protocols": PROTOCOLS,
+    "entrants": ENTRANTS,
+    "cameras": CAMERAS,
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_info_lists_the_names_of_the_library(run, kind):
+    code, out, _ = run("info", "--list", kind, "--json")
+    assert code == 0
+    names = json.loads(out)
+    assert list(names) == list(TABLES[kind])
+    lines = run("info", "--list", kind)[1].splitlines()
+    assert [" ".join(line.split()) for line in lines] == [f"{name} {names[name]}".strip() for name in names]
+
+
+def test_info_lists_one_kind_at_a_time(run):
+    assert "choose one of recipes, presets, layouts" in refused(run("info", "--list", "lenses"))
+    assert "--list goes alone" in refused(run("info", "--list", "recipes", "--kernels"))
+
+
+def test_unknown_names_are_answered_with_the_known_ones(run, dump, tmp_path):
+    out = tmp_path / "out"
+    for arguments, names in (
+        (["render", *dump, "-o", out.with_suffix(".png"), "--preset", "x"], TABLES["presets"]),
+        (["train", "x", "--data", tmp_path, "-o", out], RECIPES),
+        (["train", "upi", "--data", tmp_path, "-o", out, "--layout", "x"], LAYOUTS),
+        (["train", "invisp", "--data", tmp_path, "-o", out, "--target", "x"], TARGETS),
+        (["bench", "x", "-o", out], PROTOCOLS),
+        (["bench", "micro", "-o", out, "--entrants", "x"], ENTRANTS),
+        (["unprocess", dump[0], "-o", out, "--camera", "x"], CAMERAS),
+    ):
+        assert ", ".join(names) in refused(run(*arguments))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["render", "train", "bench"])
+def test_help_texts_repeat_no_table(run, command):
+    words = re.findall(r"[\w-]+", run(command, "--help")[1])
+    for kind in ("recipes", "layouts", "protocols", "entrants"):
+        assert len({*TABLES[kind]} & {*words}) <= 1, f"{command} --help lists {kind}"
+
+
+def test_rendering_commands_share_their_options():
+    commands = typer.main.get_command(app).commands
+    names = {name: {parameter.name for parameter in commands[name].params} for name in ("render", "roundtrip", "show")}
+    shared = {field.name for field in fields(Rendering)}
+    assert len(shared) == 14
+    assert names["render"] - shared == {"out", "bits", "rotate"}
+    assert names["roundtrip"] - shared == {"double", "as_json"}
+    assert names["show"] - shared == {"out"}
 
 
 def test_a_bare_word_of_set_is_a_string(run, dump, tmp_path):
