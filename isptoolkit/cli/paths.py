@@ -16,18 +16,14 @@ def check_file(path: Path | None) -> None:
         raise UnreadableFile(f"{path} is not a file")
 
 
-def check_folder(path: Path | None, hint: str = "") -> None:
+def check_folder(path: Path | None) -> None:
     """Refuse a path that is not a folder; None, an option that was left out, passes.
-
-    Args:
-        path: what the command reads from.
-        hint: what to do, appended to the message.
 
     Raises:
         InvalidArgument: naming the path.
     """
     if path is not None and not os.path.isdir(path):
-        raise InvalidArgument(f"{path} is not a folder" + (f": {hint}" if hint else ""))
+        raise InvalidArgument(f"{path} is not a folder")
 
 
 def check_output_folder(path: Path) -> None:

@@ -66,10 +66,9 @@ def train(
 
     Interrupted runs resume.
     """
-    hint = "" if layout is None else "`isptoolkit info --list layouts` says where to get published data"
-    check_folder(data, hint)
     check_output_folder(out)
-    if layout is None:
+    if layout is None:  # else the layout says which files it expects, and where to get them
+        check_folder(data)
         check_file(listed)
     run(recipe, data, out, settings, layout=layout, mixed=mixed, cache=cache, target=target, listed=listed)
 
