@@ -21,19 +21,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # With `pytest -n`, processes share the cores.
+    # The processes of `pytest -n` share the cores.
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // processes)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if said := not_tested.summary(not_tested.reasons_of(terminalreporter)):
-        terminalreporter.write_line(said)
+    if line := not_tested.summary(not_tested.reasons_of(terminalreporter)):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
 def pytester_run(tmp_path: Path) -> Callable[[str], str]:
-    """What pytest says of a test module in a process of its own, with the fixtures and the ending of ours."""
+    """Runs pytest on a module's source in a new process, with this file as its conftest; returns what it prints."""
 
     def call(source: str) -> str:
         (tmp_path / "conftest.py").write_text(Path(__file__).read_text())
@@ -57,27 +57,27 @@ def data() -> Path:
     """The folder of real camera data: `ISPTOOLKIT_DATA`, or `../shared/data` beside the checkout."""
     folder = Path(os.environ.get("ISPTOOLKIT_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip("needs camera data: set ISPTOOLKIT_DATA to their folder")
+        pytest.skip("needs camera data: set ISPTOOLKIT_DATA to its folder")
     return folder
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """The command line in this process: exit status, standard output and standard error of its arguments."""
+    """Runs the command line in this process; returns exit status, standard output, and standard error."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["isptoolkit", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
-        said = capfd.readouterr()
-        return int(stopped.value.code or 0), said.out, said.err
+        captured = capfd.readouterr()
+        return int(stopped.value.code or 0), captured.out, captured.err
 
     return call
 
 
 @pytest.fixture
 def compiler() -> None:
-    """A compiler that remembers nothing: torch counts how often one piece of code is compiled, over all tests."""
+    """An empty compiler cache: torch limits how often one piece of code is recompiled, across all tests."""
     torch.compiler.reset()
 
 

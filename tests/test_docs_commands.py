@@ -1,4 +1,4 @@
-"""Every `isptoolkit ...` command of README, CONTRIBUTING and documentation is one that the command line understands."""
+"""The command line understands every `isptoolkit ...` command in README, CONTRIBUTING, and the documentation."""
 
 import itertools
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.methods.entrants import entrants_of
@@ -25,14 +26,14 @@ ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
 def blocks(text):
-    """Fenced blocks that are not Python, and what is indented by four."""
+    """Fenced blocks that are not Python, and text that is indented by four."""
     yield from (body for language, body in FENCE.findall(text) if language != "python")
     rest = FENCE.sub("", text)
     yield "\n".join(line[4:].lstrip() for line in rest.splitlines() if line.startswith("    "))
 
 
 def split(line):
-    """Words of each command of a line, without prompt, variables, and comment."""
+    """The words of each command on a line, without prompt, variables, and comment."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
     lexer.whitespace_split = True
     for between, group in itertools.groupby(lexer, BETWEEN.__contains__):
@@ -41,42 +42,42 @@ def split(line):
 
 
 def commands_of(text):
-    """Each command on one line."""
+    """The commands of a page, each joined to one line."""
     text = re.sub(r"\\\n\s*", "", text)
     lines = [line for block in blocks(text) for line in block.splitlines()]
-    lines += [" ".join(written.split()) for written in INLINE.findall(FENCE.sub("", text))]
-    found = []
+    lines += [" ".join(code.split()) for code in INLINE.findall(FENCE.sub("", text))]
+    commands = []
     for words in (words for line in lines if MENTION.search(line) for words in split(line)):
         if words[1:3] == ["-m", "isptoolkit.cli"]:
             words = ["isptoolkit", *words[3:]]
         if len(words) > 1 and words[0] == "isptoolkit":
-            found.append(shlex.join(words))
-    return found
+            commands.append(shlex.join(words))
+    return commands
 
 
 COMMANDS = sorted({command for page in PAGES for command in commands_of(page.read_text())})
 
 
-def parsed(written):
-    """Name and values of a command; None for values that the text leaves out, as in `isptoolkit render`."""
-    words = [word for word in shlex.split(written)[1:] if word != "..."]
-    whole = len(words) > 1 and "..." not in written
+def parsed(text):
+    """Name and values of a command; None for the values where the text leaves them out, as in `isptoolkit render`."""
+    words = [word for word in shlex.split(text)[1:] if word != "..."]
+    complete = len(words) > 1 and "..." not in text
     command, name = typer.main.get_command(app), "isptoolkit"
-    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         name = words.pop(0)
         assert name in command.commands, f"there is no command {name}"
         command = command.commands[name]
     try:
         return name, command.make_context(name, words).params
     except Exception as error:
-        if not whole and type(error).__name__ == "MissingParameter":
+        if not complete and type(error).__name__ == "MissingParameter":
             return name, None
         raise
 
 
-def check(written):
-    """Raises for what the command line would refuse before it opens a file."""
-    name, values = parsed(written)
+def check(text):
+    """Raise for a command that the command line would refuse before it opens a file."""
+    name, values = parsed(text)
     if values is None:
         return
     settings = values.get("settings")
@@ -84,18 +85,18 @@ def check(written):
         _configured(dict(setting(text) for text in settings or ()), recipe_module(values["recipe"]).Config())
     elif name == "bench":
         allowed = entrants_of(values["protocol"]) if values["protocol"] in PROTOCOLS else []
-        wanted = values["entrants"].split(",") if values["entrants"] else allowed
-        if not allowed or not set(wanted) <= set(allowed):
-            raise InvalidArgument(f"{written}: the entrants are {allowed}")
+        entrants = values["entrants"].split(",") if values["entrants"] else allowed
+        if not allowed or not set(entrants) <= set(allowed):
+            raise InvalidArgument(f"{text}: the entrants are {allowed}")
     elif values.get("recipe"):
         recipe_module(values["recipe"]).load  # noqa: B018
     elif name in ("render", "roundtrip", "show") and not values["pipeline"]:
         chain_of(values["preset"], None, settings, 8)
 
 
-@pytest.mark.parametrize("written", COMMANDS, ids=lambda written: " ".join(written.split()[1:7]))
-def test_commands_are_understood(written):
-    check(written)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.split()[1:7]))
+def test_commands_are_understood(command):
+    check(command)
 
 
 def test_commands_are_found():
@@ -116,18 +117,18 @@ def test_each_command_of_a_line_is_found(between):
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/training.md"])
 def test_each_page_is_covered(page):
-    found = commands_of((ROOT / page).read_text())
-    assert found and {*found} <= {*COMMANDS} and ROOT / page in PAGES
+    commands = commands_of((ROOT / page).read_text())
+    assert commands and {*commands} <= {*COMMANDS} and ROOT / page in PAGES
 
 
 @pytest.mark.parametrize("recipe", ["upi", "rst_isp_net", "ssdnet", "aim_unet", "zero_noise"])
-def test_schedules_are_there(recipe):
+def test_published_schedules_have_a_command(recipe):
     page = (ROOT / "docs" / "training.md").read_text().split("## Published schedules")[1].split("\n## ")[0]
     assert any(command.startswith(f"isptoolkit train {recipe} ") for command in commands_of(page))
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "message"),
     [
         ("    isptoolkit trian invisp --data photos -o run", "no command trian"),
         ("    isptoolkit train invisp --data photos -o run --layers 3", "No such option: --layers"),
@@ -151,8 +152,8 @@ def test_schedules_are_there(recipe):
     ],
     ids=lambda text: " ".join(text.split()[-2:]),
 )
-def test_wrong_ones_are_refused(text, why):
-    (written,) = commands_of(text)
+def test_wrong_commands_are_refused(text, message):
+    (command,) = commands_of(text)
     with pytest.raises(Exception, match=r".") as caught:
-        check(written)
-    assert why in str(caught.value) or why in getattr(caught.value, "format_message", str)()
+        check(command)
+    assert message in str(caught.value) or message in getattr(caught.value, "format_message", str)()

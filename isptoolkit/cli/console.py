@@ -1,39 +1,37 @@
-"""What the command line prints: tables that are never cut off, and messages of one line."""
+"""What the command line prints: tables that are never truncated, and messages of one line.
+
+rich is imported by the first table or progress bar, so that help and error messages do not wait for it.
+"""
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
-from rich.measure import Measurement
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
 
-from ..report.round_trip import RoundTrip, number, percent
-
-_err = Console(stderr=True, markup=False, highlight=False)
+    from ..report.round_trip import RoundTrip
 
 
-def print_table(table: Table) -> None:
-    """At the width that the table wants, whatever the terminal's: its lines may wrap, but nothing is left out."""
+def print_table(table: "Table") -> None:
+    """Print a table at the width of its content, whatever the terminal's: lines may wrap, but nothing is cut off."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
     console = Console(markup=False, highlight=False, width=10_000)
     console.width = Measurement.get(console, console.options, table).maximum
     console.print(table, crop=False)
 
 
-def print_round_trip(trip: RoundTrip) -> None:
-    """One row per stage; fits 80 columns with the stage names of the presets."""
+def print_round_trip(trip: "RoundTrip") -> None:
+    """Print one row per stage; the stage names of the presets fit 80 columns."""
+    from rich import box
+    from rich.table import Table
+
+    from ..report.round_trip import number, percent
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("stage", "space", "median", "99 %", "max", "domain", "99 % all", "max all"):
         table.add_column(column, justify="left" if column in ("stage", "space") else "right", no_wrap=True)
@@ -47,45 +45,67 @@ def print_round_trip(trip: RoundTrip) -> None:
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """What a RAW file says, one fact per line; a matrix takes three."""
+    """Print one fact per line; a color matrix takes three."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in facts.items():
         if key == "missing":
-            shown = f"pass {' and '.join(f'--{name}' for name in value)} to render it" if value else "nothing"
+            text = f"pass {' and '.join(f'--{name}' for name in value)} to render it" if value else "nothing"
         elif value in (None, [], ""):
-            shown = "not stated"
+            text = "not stated"
         elif key == "matrix":
-            shown = "\n".join("  ".join(f"{entry:8.4f}" for entry in line) for line in value)
+            text = "\n".join("  ".join(f"{entry:8.4f}" for entry in line) for line in value)
         elif isinstance(value, list):
-            shown = ", ".join(f"{entry:g}" for entry in value)
+            text = ", ".join(f"{entry:g}" for entry in value)
         else:
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-        table.add_row(key, Text(shown))
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+        table.add_row(key, Text(text))
     print_table(table)
 
 
+def print_names(names: Mapping[str, str]) -> None:
+    """Print one name per line, with what it is."""
+    width = max(map(len, names))
+    for name, about in names.items():
+        print(f"{name:<{width}}  {about}".rstrip())
+
+
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """A spinner with the time so far while the block runs, on a terminal only."""
-    with progress() as shown:
-        shown.add_task(printable(what), total=None)
+def working(task: str) -> Iterator[None]:
+    """Show a spinner with the elapsed time while the block runs, on a terminal only."""
+    with progress() as bar:
+        bar.add_task(printable(task), total=None)
         yield
 
 
-def progress() -> Progress:
-    """A bar for the terminal, with the time so far and to come, gone when it is done; nothing elsewhere."""
+def progress() -> "Progress":
+    """A progress bar with elapsed and remaining time, removed when done; silent unless standard error is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, markup=False, highlight=False)
     text = TextColumn("{task.description:<12}", markup=False)
     columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def complain(message: str) -> None:
-    """One line on standard error, whatever the message holds."""
+    """Print one line on standard error, whatever the message holds."""
     print("isptoolkit: " + printable(message), file=sys.stderr)
 
 
 def printable(text: str) -> str:
-    """In one line, with every character that could move the cursor escaped.
+    """The text on one line, with every character escaped that could move the cursor.
 
     >>> printable("two\\nlines and \\x1b[2J")
     'two lines and \\\\x1b[2J'

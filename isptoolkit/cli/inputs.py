@@ -1,10 +1,13 @@
-"""What the options of the command line say, as pipelines, mosaics and captures."""
+"""Pipelines, mosaics, and captures from the options of the command line.
+
+Imports torch and the stages, so commands import this module after they have checked their paths.
+"""
 
 import importlib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -16,6 +19,9 @@ from ..pipeline import Pipeline
 from ..serialization.file import with_values
 from ..serialization.public import public_classes
 from .console import working
+
+if TYPE_CHECKING:
+    from .options import Metadata
 
 RECIPES = {
     name: f"isptoolkit.recipes.{name}" for name in ("invisp", "upi", "ssdnet", "rst_isp_net", "aim_unet", "zero_noise")
@@ -57,7 +63,7 @@ def chain_of(
 
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*")
-"""What stands for a string without quotes."""
+"""A string that needs no quotes."""
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -74,6 +80,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def _numbers(option: str, text: str | None, count: int) -> list[float] | None:
+    """The numbers of a comma-separated option; None where it was left out."""
     if text is None:
         return None
     try:
@@ -85,43 +92,37 @@ def _numbers(option: str, text: str | None, count: int) -> list[float] | None:
     return numbers
 
 
-def read_input(
-    raw: Path,
-    gains: str | None,
-    matrix: str | None,
-    size: str | None,
-    cfa: str,
-    dtype: str,
-    black: float | None,
-    white: float | None,
-) -> tuple[Tensor, Capture]:
-    balance, nine = _numbers("--gains", gains, 3), _numbers("--matrix", matrix, 9)
-    rows = None if nine is None else [nine[0:3], nine[3:6], nine[6:9]]
+def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
+    """The mosaic of a RAW file or headerless dump and its capture, with the values that options replace."""
+    gains, nine = _numbers("--gains", options.gains, 3), _numbers("--matrix", options.matrix, 9)
+    matrix = None if nine is None else [nine[0:3], nine[3:6], nine[6:9]]
+    black, white = options.black, options.white
     try:
         with working(f"reading {raw.name}"):
-            if size is None:
-                return read_raw(raw, gains=balance, matrix=rows, black=black, white=white)
-            width, height = _size(size)
+            if options.size is None:
+                return read_raw(raw, gains=gains, matrix=matrix, black=black, white=white)
+            width, height = _size(options.size)
             if black is None or white is None:
                 raise InvalidArgument("a headerless dump needs --black and --white")
             return read_mosaic(
                 raw,
                 width=width,
                 height=height,
-                cfa=cfa.upper(),
-                dtype=dtype,
+                cfa=options.cfa.upper(),
+                dtype=options.dtype,
                 black=black,
                 white=white,
-                gains=balance,
-                matrix=rows,
+                gains=gains,
+                matrix=matrix,
             )
     except MissingMetadata as error:
-        options = re.sub(r"\b(gains|matrix|white|black)=", r"--\1", str(error))
-        raise MissingMetadata(options) from None
+        message = re.sub(r"\b(gains|matrix|white|black)=", r"--\1", str(error))
+        raise MissingMetadata(message) from None
 
 
 def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
-    if found is None:
+    """Width and height of `640x480`."""
+    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
+    if match is None:
         raise InvalidArgument(f"--size takes WIDTHxHEIGHT, got {text!r}")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

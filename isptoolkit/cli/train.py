@@ -3,15 +3,18 @@
 import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ..data import LAYOUTS, RawFolder, source_of
-from ..data.raw_folder import names_of
+import typer
+
 from ..errors import InvalidArgument
-from ..train.loop import train
-from ..train.settings import Training
 from .console import complain, progress
-from .inputs import recipe_module, setting
+from .names import complete
+from .options import listing
+from .paths import check_file, check_folder, check_output_folder
+
+if TYPE_CHECKING:
+    from ..train.settings import Training
 
 FIVEK, AIM22 = ("fivek-nikon", "fivek-canon"), ("aim22-s7", "aim22-p20")
 LEARNS_FROM = {
@@ -23,6 +26,51 @@ LEARNS_FROM = {
     "zero_noise": ("RAW files", *AIM22, *FIVEK),
 }
 """By recipe: what a folder without a layout holds, then the layouts."""
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help=f"a recipe; {listing('recipes')}", autocompletion=complete("recipes"))],
+    data: Annotated[
+        Path, typer.Option(help="a folder of RAW files, of photographs where the recipe needs them, or of a --layout")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; an interrupted run there resumes")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=X", help="a setting of the training or the recipe, as in steps=500; repeatable"
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"the folder holds published data as downloaded; {listing('layouts')}",
+            autocompletion=complete("layouts"),
+        ),
+    ] = None,
+    mixed: Annotated[bool, typer.Option("--mixed", help="allow RAW files of several cameras")] = False,
+    cache: Annotated[Path | None, typer.Option(help="folder that keeps decoded files for later runs")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"the target images, by default libraw, or the layout's own; {listing('targets')}",
+            autocompletion=complete("targets"),
+        ),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="a text file with the names of the files to use, one per line")
+    ] = None,
+) -> None:
+    """Train a recipe on a folder of files, or on published data.
+
+    Interrupted runs resume.
+    """
+    check_output_folder(out)
+    if layout is None:  # else the layout says which files it expects, and where to get them
+        check_folder(data)
+        check_file(listed)
+    run(recipe, data, out, settings, layout=layout, mixed=mixed, cache=cache, target=target, listed=listed)
 
 
 def run(
@@ -37,7 +85,12 @@ def run(
     target: str | None,
     listed: Path | None,
 ) -> None:
-    """Train a recipe on a folder of RAW files, or on published data, with bars for the terminal."""
+    """Train a recipe on a folder of RAW files, or on published data, with progress bars on a terminal."""
+    from ..data import RawFolder, source_of
+    from ..data.raw_folder import names_of
+    from ..train.loop import train
+    from .inputs import recipe_module, setting
+
     module = recipe_module(recipe)
     _check_layout(recipe, layout, mixed, listed)
     if out.exists() and not out.is_dir():
@@ -73,6 +126,8 @@ def run(
 
 def _check_layout(recipe: str, layout: str | None, mixed: bool, listed: Path | None) -> None:
     """Before any file is read: the data fit the recipe, and no option says what the layout says."""
+    from ..data import LAYOUTS
+
     if layout is None:
         return
     if layout not in LAYOUTS:
@@ -88,8 +143,10 @@ def _check_layout(recipe: str, layout: str | None, mixed: bool, listed: Path | N
         )
 
 
-def _configured(values: dict[str, Any], config: Any) -> tuple[Training, Any]:
-    """Each value goes to the one of the two that has it."""
+def _configured(values: dict[str, Any], config: Any) -> "tuple[Training, Any]":
+    """Training settings and recipe configuration, with each value in the one that has a field of its name."""
+    from ..train.settings import Training
+
     own, general = ({field.name for field in fields(kind)} for kind in (config, Training))
     if unknown := sorted(values.keys() - own - general):
         raise InvalidArgument(f"--set {unknown[0]}: the names are {', '.join(sorted(own | general))}")

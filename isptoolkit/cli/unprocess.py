@@ -2,48 +2,79 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from ..atomic import check_target, replacing
 from ..errors import InvalidArgument
-from ..unprocess.files import Job, by_threads, unprocess_all, unprocess_file
-from ..unprocess.ray import by_ray
 from .console import complain, progress, working
+from .names import among, complete
+from .options import listing
+from .paths import check_file
 
 
-def run(
-    photos: list[Path],
-    out: Path,
-    like: str | None,
-    camera: str | None,
-    noise: str,
-    seed: int,
-    compress: bool,
-    engine: str,
-) -> bool:
-    """One file, or a folder; whether all were made."""
-    job = Job(like, camera, noise, seed, compress)
+def unprocess(
+    photos: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="a .dng file for one photograph, or a folder")],
+    like: Annotated[
+        Path | None, typer.Option(metavar="RAW", help="copy CFA phase, levels, gains, and color from this file")
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"a camera of the priors, by default a random mixture; {listing('cameras')}",
+            autocompletion=complete("cameras"),
+        ),
+    ] = None,
+    noise: Annotated[
+        str,
+        typer.Option(metavar="X", help="line, none, an ISO number, or SHOT,READ", autocompletion=among("line", "none")),
+    ] = "line",
+    seed: Annotated[int, typer.Option(help="seed of everything drawn at random")] = 0,
+    compress: Annotated[bool, typer.Option("--compress", help="write lossless JPEG")] = False,
+    engine: Annotated[
+        str,
+        typer.Option(help="threads, or ray for the cluster of RAY_ADDRESS", autocompletion=among("threads", "ray")),
+    ] = "threads",
+) -> None:
+    """Reconstruct RAW from photographs, as DNG files.
+
+    Interrupted runs resume. Exit status 1 if some photographs failed.
+    """
+    if like is not None and camera is not None:
+        raise InvalidArgument("--like and --camera exclude each other")
     if missing := [photo for photo in photos if not photo.exists()]:
         raise InvalidArgument(f"{missing[0]} does not exist")
-    if out.suffix.lower() == ".dng" and len(photos) == 1 and photos[0].is_file():
+    check_file(like)
+    single = out.suffix.lower() == ".dng" and len(photos) == 1 and photos[0].is_file()
+    if single:
         check_target(out, (".dng",))
-        with working("photograph -> RAW"):
-            made = unprocess_file(photos[0], out, job)
-        with replacing(out.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps(made, indent=1) + "\n")
-        print(f"wrote {out} and {out.with_suffix('.json').name}")
-        return True
-    if engine not in ("threads", "ray"):
+    elif engine not in ("threads", "ray"):
         raise InvalidArgument(f"--engine is threads or ray, got {engine!r}")
-    if out.exists() and not out.is_dir():
-        raise InvalidArgument(f"{out} is not a folder; several photographs go into one")
-    with progress() as shown:
-        task = shown.add_task("unprocessing", total=None)
+    elif out.exists() and not out.is_dir():
+        raise InvalidArgument(f"{out} is not a folder; several photographs need one")
+    from ..unprocess.files import Job, by_threads, unprocess_all, unprocess_file
+    from ..unprocess.ray import by_ray
+
+    job = Job(None if like is None else str(like), camera, noise, seed, compress)
+    if single:
+        with working("photograph -> RAW"):
+            entry = unprocess_file(photos[0], out, job)
+        with replacing(out.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(entry, indent=1) + "\n")
+        print(f"wrote {out} and {out.with_suffix('.json').name}")
+        return
+    with progress() as bar:
+        task = bar.add_task("unprocessing", total=None)
 
         def on_file(done: int, total: int) -> None:
-            shown.update(task, completed=done, total=total)
+            bar.update(task, completed=done, total=total)
 
         count, failed = unprocess_all(photos, out, job, on_file, by_threads if engine == "threads" else by_ray)
-    for photo, why in failed.items():
-        complain(why if str(photo) in why else f"{photo}: {why}")
+    for photo, reason in failed.items():
+        complain(reason if str(photo) in reason else f"{photo}: {reason}")
     print(f"{count} DNG files made in {out}" + (f", {len(failed)} photographs failed" if failed else ""))
-    return not failed
+    if failed:
+        raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Whatever is fed to the library: one typed error in one sentence; to the command line: one line, status 2, no file."""
+"""Bad input: a typed error of one sentence from the library; one line, status 2, and no file from the command line."""
 
 import os
 import signal
@@ -24,9 +24,9 @@ from isptoolkit import (
     write_image,
 )
 from isptoolkit.cli import app as cli
-from isptoolkit.cli.demo import run as run_demo
 from isptoolkit.io.mosaic_dump import MAX_SAMPLES
 from isptoolkit.report.contact_sheet import contact_sheet
+from isptoolkit.report.demo import run as run_demo
 
 MATRIX = "3.24,-1.54,-0.5,-0.97,1.88,0.04,0.06,-0.2,1.06"
 LEVELS = ["--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix", MATRIX]
@@ -41,17 +41,17 @@ NO_MOSAIC = ("kimageformats/RAW_KODAK_C330_FORMAT_NONE_YRGB.raw", "photoprism/ca
 
 
 def sentence(error: errors.IspError) -> str:
-    said = str(error)
+    message = str(error)
     assert type(error) is not errors.IspError
-    assert said
-    assert "\n" not in said
-    assert not said.endswith(".")
-    return said
+    assert message
+    assert "\n" not in message
+    assert not message.endswith(".")
+    return message
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The working folder of the commands, with inputs of many kinds in `in/`."""
+    """The working folder of the commands; `../in` holds inputs of many kinds."""
     (tmp_path / "in").mkdir()
     (tmp_path / "work").mkdir()
     values = np.random.default_rng(0).integers(64, 2000, (23, 33), dtype="<u2")
@@ -122,11 +122,11 @@ OUT = ("-o", "x.png")
         (["render", *dump("odd", "33x23"), *OUT, "--set", "tone.amount=nan"], "finite"),
         (["render", *dump("odd", "33x23"), *OUT, "--set", "clip.space=mosaic"], "clip takes mosaic"),
         (["render", *dump("odd", "33x23"), *OUT, "--set", "quantize.bits=70"], "bits must be"),
-        (["check", "../in/ends.py:Stage"], "ends the program"),
+        (["check", "../in/ends.py:Stage"], "running the file exits"),
         (["check", "../in/broken.py:Stage"], "two lines \\x1b[2J"),
         (["check", "../in/broken.py:Stage", "--examples", "0"], "--examples"),
         (["check", "../in/broken.py"], "FILE.py:CLASS"),
-        (["demo", "-o", "../in/odd.raw"], "cannot make the folder"),
+        (["demo", "-o", "../in/odd.raw"], "is not a folder"),
         (["render", "[/x]\x1b[2J\udcff.CRW", *OUT], "is not a file"),
         (["render", "a\0b", *OUT], "null"),
     ],
@@ -136,7 +136,17 @@ def test_the_command_refuses_in_one_line(run, folder, arguments, says):
     assert says in refused(run(*arguments), folder)
 
 
-def test_real_files_that_hold_no_mosaic_or_are_cut(run, folder, data):
+def test_errors_name_the_stage(run, folder):
+    """The note that `Pipeline.forward` adds to an error follows its message, on the same line."""
+    with pytest.raises(errors.InvalidSize) as caught:
+        presets.classic()(torch.ones(1, 1, 1, 1), CAPTURE)
+    (note,) = caught.value.__notes__
+    assert "demosaic" in note and "mosaic -> camera" in note
+    error = refused(run("render", *dump("one", "1x1"), "--no-fuse", *OUT), folder)
+    assert error == f"isptoolkit: {caught.value} ({note})\n"
+
+
+def test_real_files_without_a_mosaic_or_truncated(run, folder, data):
     for name in NO_MOSAIC:
         assert "no mosaic" in refused(run("render", data / name, *OUT), folder)
     whole = (data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0101.CRW").read_bytes()
@@ -146,7 +156,7 @@ def test_real_files_that_hold_no_mosaic_or_are_cut(run, folder, data):
         assert "cannot be decoded" in refused(run(*command), folder)
 
 
-def test_the_real_command_prints_one_line_for_what_libraw_complains_about(data, tmp_path):
+def test_the_real_command_prints_one_line_where_libraw_complains(data, tmp_path):
     command = [sys.executable, "-m", "isptoolkit.cli", "render"]
     files = sorted((data / "unreadable").iterdir())
     assert files
@@ -178,14 +188,14 @@ def test_standard_error_survives_threads_that_decode(data, capfd):
     assert len(os.listdir("/dev/fd")) == opened
 
 
-def test_a_process_without_standard_error_reads_all_the_same(data):
+def test_a_process_without_standard_error_reads_raw_files(data):
     path = data / "a2tools" / "quicktake-100" / "IMAGE01.QTK"
     read = f"print(read_raw({str(path)!r}, gains=(1, 1, 1))[1].cfa)"
     code = f"import os; os.close(2)\nfrom isptoolkit import read_raw\n{read}"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "GRBG\n"
 
 
-def test_a_reader_that_leaves_early_and_a_full_disk(data):
+def test_a_closed_pipe_and_a_full_disk(data):
     command = [sys.executable, "-m", "isptoolkit.cli", "info", data / "a2tools" / "quicktake-100" / "IMAGE01.QTK"]
     with subprocess.Popen([*command, "--json"], stdout=-1, stderr=-1, text=True) as gone:
         gone.stdout.close()
@@ -196,27 +206,28 @@ def test_a_reader_that_leaves_early_and_a_full_disk(data):
         assert (done.returncode, done.stderr) == (2, "isptoolkit: No space left on device\n")
 
 
-def test_an_interrupt_ends_quietly_with_130(run, folder, monkeypatch):
-    monkeypatch.setattr(cli, "describe_raw", lambda _: signal.raise_signal(signal.SIGINT))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
+def test_an_interrupt_exits_quietly_with_130(run, folder, monkeypatch):
+    monkeypatch.setattr("isptoolkit.io.describe_raw", lambda _: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
     try:
-        code, out, err = run("info", "x.CRW")
+        code, out, err = run("info", "../in/odd.raw")
     finally:
         signal.signal(signal.SIGINT, before)
     assert (code, out, err.strip()) == (130, "", "")
 
 
-def test_memory_that_does_not_suffice(run, folder, monkeypatch):
+def test_too_little_memory(run, folder, monkeypatch):
     def greedy(_):
         raise MemoryError
 
-    monkeypatch.setattr(cli, "describe_raw", greedy)
-    assert "not enough memory" in refused(run("info", "x.CRW"), folder)
+    monkeypatch.setattr("isptoolkit.io.describe_raw", greedy)
+    assert "not enough memory" in refused(run("info", "../in/odd.raw"), folder)
 
 
-def test_a_bug_of_ours_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["isptoolkit", "info", "x.CRW"])
-    monkeypatch.setattr(cli, "describe_raw", lambda _: 1 / 0)
+@pytest.mark.usefixtures("folder")
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["isptoolkit", "info", "../in/odd.raw"])
+    monkeypatch.setattr("isptoolkit.io.describe_raw", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main()
 
@@ -267,7 +278,7 @@ def test_the_library_raises_its_own_types(folder, call, error):
 
 @pytest.mark.parametrize("height", [2, 3, 23])
 @pytest.mark.parametrize("width", [2, 3, 33])
-def test_odd_sizes_that_can_be_rendered_are(folder, height, width):
+def test_odd_sizes_are_rendered(folder, height, width):
     x = torch.linspace(64, 1023, height * width, dtype=torch.float64).reshape(1, 1, height, width)
     chain = presets.classic()
     assert chain(x, CAPTURE).shape == (1, 3, height, width)
@@ -276,7 +287,7 @@ def test_odd_sizes_that_can_be_rendered_are(folder, height, width):
         assert os.listdir(folder) == ["sheet.png"]
 
 
-def test_a_folder_without_permission(folder, monkeypatch):
+def test_a_folder_without_write_permission(folder, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(errors.InvalidArgument, match="no permission"):
         write_image(folder / "a.png", torch.zeros(1, 3, 2, 2))

@@ -1,16 +1,26 @@
-"""The command line: every command, and every way to be refused in one line with exit status 2."""
+"""The command line: every command, and refusals of one line with exit status 2."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import typer
 
 from isptoolkit import presets, read_image
-from isptoolkit.cli.inputs import setting
+from isptoolkit.bench import PROTOCOLS
+from isptoolkit.bench.methods.entrants import ENTRANTS
+from isptoolkit.cli.app import app
+from isptoolkit.cli.inputs import RECIPES, setting
+from isptoolkit.cli.options import Rendering
+from isptoolkit.data import LAYOUTS
+from isptoolkit.data.decoded import TARGETS
+from isptoolkit.priors import CAMERAS
 
 STAGE = """
 from isptoolkit import SRGB, Contract, Stage
@@ -51,15 +61,15 @@ def refused(result: tuple[int, str, str]) -> str:
     return err
 
 
-def test_render_writes_the_picture_of_the_preset(run, dump, tmp_path):
+def test_render_writes_the_image_of_the_preset(run, dump, tmp_path):
     assert run("render", *dump, "-o", tmp_path / "out.png")[0] == 0
-    picture = read_image(tmp_path / "out.png")
-    assert picture.shape == (1, 3, 24, 32)
+    image = read_image(tmp_path / "out.png")
+    assert image.shape == (1, 3, 24, 32)
     assert run("render", *dump, "-o", tmp_path / "more.png", "--set", "tone.amount=1.0")[0] == 0
-    assert not torch.equal(read_image(tmp_path / "more.png"), picture)
+    assert not torch.equal(read_image(tmp_path / "more.png"), image)
     presets.classic().save(tmp_path / "mine.toml")
     assert run("render", *dump, "-o", tmp_path / "same.png", "--pipeline", tmp_path / "mine.toml")[0] == 0
-    assert torch.equal(read_image(tmp_path / "same.png"), picture)
+    assert torch.equal(read_image(tmp_path / "same.png"), image)
 
 
 def test_roundtrip_prints_numbers(run, dump):
@@ -96,7 +106,7 @@ def test_show_draws(run, dump, tmp_path):
     assert read_image(tmp_path / "sheet.png").shape[1] == 3
 
 
-def test_check_tells_honest_from_cheating(run, tmp_path):
+def test_check_accepts_a_lawful_stage_and_rejects_a_cheat(run, tmp_path):
     (tmp_path / "mine.py").write_text(STAGE)
     assert run("check", f"{tmp_path / 'mine.py'}:Honest", "--examples", 10)[0] == 0
     code, out, _ = run("check", f"{tmp_path / 'mine.py'}:Cheat", "--examples", 10)
@@ -104,7 +114,7 @@ def test_check_tells_honest_from_cheating(run, tmp_path):
     assert "round trip" in out.lower().replace("-", " ").replace("_", " ")
 
 
-def test_info_says_what_is_missing(run, data):
+def test_info_names_missing_metadata(run, data):
     code, out, _ = run("info", data / "digicam_corpus" / "kodak-dc120" / "P003908.KDC")
     assert code == 0
     assert "pass --gains and --matrix" in out
@@ -121,12 +131,12 @@ def test_info_names_the_kernels(run):
 
 
 def test_fused_and_plain_rendering_agree(run, dump, tmp_path):
-    for name, how in (("fused", "--fuse"), ("plain", "--no-fuse")):
-        assert run("render", *dump, "-o", tmp_path / f"{name}.png", how)[0] == 0
+    for name, option in (("fused", "--fuse"), ("plain", "--no-fuse")):
+        assert run("render", *dump, "-o", tmp_path / f"{name}.png", option)[0] == 0
     fused, plain = (read_image(tmp_path / f"{name}.png") for name in ("fused", "plain"))
     assert float((fused - plain).abs().max()) <= 1.01 / 255
     assert float(((fused - plain).abs() > 1e-3).double().mean()) < 0.001
-    trips = [json.loads(run("roundtrip", *dump, "--json", how)[1])["rows"] for how in ("--fuse", "--no-fuse")]
+    trips = [json.loads(run("roundtrip", *dump, "--json", option)[1])["rows"] for option in ("--fuse", "--no-fuse")]
     assert [row["stage"] for row in trips[0]] == [row["stage"] for row in trips[1]]
     assert abs(trips[0][0]["on_domain"][0] - trips[1][0]["on_domain"][0]) < 0.05
 
@@ -140,7 +150,7 @@ def test_info_prints_numbers_and_json(run, data):
     assert json.loads(run("info", path, "--json")[1])["matrix"][2] == [-0.2649, 0.3076, 0.91]
 
 
-def test_help_is_whole_and_the_version_there(run, monkeypatch):
+def test_help_is_complete_and_prints_the_version(run, monkeypatch):
     code, out, _ = run()
     assert code == 0
     for command in ("render", "roundtrip", "show", "info", "check", "demo"):
@@ -149,6 +159,64 @@ def test_help_is_whole_and_the_version_there(run, monkeypatch):
     assert "..." not in out.split("Commands:")[1]
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 9")
     assert run("--version")[1] == "isptoolkit isptoolkit 9\n"
+
+
+TABLES = {
+    "recipes": RECIPES,
+    "presets": ("classic", "libraw"),
+    "layouts": LAYOUTS,
+    "targets": TARGETS,
+    "protocols": PROTOCOLS,
+    "entrants": ENTRANTS,
+    "cameras": CAMERAS,
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_info_lists_the_names_of_the_library(run, kind):
+    code, out, _ = run("info", "--list", kind, "--json")
+    assert code == 0
+    names = json.loads(out)
+    assert list(names) == list(TABLES[kind])
+    lines = run("info", "--list", kind)[1].splitlines()
+    assert [" ".join(line.split()) for line in lines] == [f"{name} {names[name]}".strip() for name in names]
+
+
+def test_info_lists_one_kind_at_a_time(run):
+    assert "choose one of recipes, presets, layouts" in refused(run("info", "--list", "lenses"))
+    assert "--list goes alone" in refused(run("info", "--list", "recipes", "--kernels"))
+
+
+def test_unknown_names_are_answered_with_the_known_ones(run, dump, tmp_path):
+    out = tmp_path / "out"
+    for arguments, names in (
+        (["render", *dump, "-o", out.with_suffix(".png"), "--preset", "x"], TABLES["presets"]),
+        (["train", "x", "--data", tmp_path, "-o", out], RECIPES),
+        (["train", "upi", "--data", tmp_path, "-o", out, "--layout", "x"], LAYOUTS),
+        (["train", "invisp", "--data", tmp_path, "-o", out, "--target", "x"], TARGETS),
+        (["bench", "x", "-o", out], PROTOCOLS),
+        (["bench", "micro", "-o", out, "--entrants", "x"], ENTRANTS),
+        (["unprocess", dump[0], "-o", out, "--camera", "x"], CAMERAS),
+    ):
+        assert ", ".join(names) in refused(run(*arguments))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["render", "train", "bench"])
+def test_help_texts_repeat_no_table(run, command):
+    words = re.findall(r"[\w-]+", run(command, "--help")[1])
+    for kind in ("recipes", "layouts", "protocols", "entrants"):
+        assert len({*TABLES[kind]} & {*words}) <= 1, f"{command} --help lists {kind}"
+
+
+def test_rendering_commands_share_their_options():
+    commands = typer.main.get_command(app).commands
+    names = {name: {parameter.name for parameter in commands[name].params} for name in ("render", "roundtrip", "show")}
+    shared = {field.name for field in fields(Rendering)}
+    assert len(shared) == 14
+    assert names["render"] - shared == {"out", "bits", "rotate"}
+    assert names["roundtrip"] - shared == {"double", "as_json"}
+    assert names["show"] - shared == {"out"}
 
 
 def test_a_bare_word_of_set_is_a_string(run, dump, tmp_path):
@@ -174,20 +242,21 @@ def test_demo_needs_no_file(run, tmp_path):
     [
         (("render", "none.CRW", "-o", "out.png"), "none.CRW"),
         (("render", "none.CRW"), "output"),
-        (("render", "none.CRW", "-o", "out.png", "--preset", "vivid"), "no preset 'vivid'"),
-        (("render", "none.CRW", "-o", "out.png", "--set", "tone"), "stage.value=VALUE"),
-        (("render", "none.CRW", "-o", "out.png", "--set", "tone.strength=1"), "strength"),
-        (("render", "none.CRW", "-o", "out.png", "--pipeline", "none.toml"), "none.toml"),
-        (("render", "none.CRW", "-o", "out.png", "--gains", "2,1"), "--gains takes 3 numbers"),
-        (("render", "none.CRW", "-o", "out.png", "--size", "4by4"), "WIDTHxHEIGHT"),
+        (("render", "a.CRW", "-o", "out.png", "--preset", "vivid"), "no preset 'vivid'"),
+        (("render", "a.CRW", "-o", "out.png", "--set", "tone"), "stage.value=VALUE"),
+        (("render", "a.CRW", "-o", "out.png", "--set", "tone.strength=1"), "strength"),
+        (("render", "a.CRW", "-o", "out.png", "--pipeline", "none.toml"), "none.toml"),
+        (("render", "a.CRW", "-o", "out.png", "--gains", "2,1"), "--gains takes 3 numbers"),
+        (("render", "a.CRW", "-o", "out.png", "--size", "4by4"), "WIDTHxHEIGHT"),
         (("check", "none.py:Stage"), "none.py"),
         (("develop",), "develop"),
     ],
 )
 def test_bad_input_is_one_line(run, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.CRW").write_bytes(b"no RAW file")
     assert message in refused(run(*arguments))
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.CRW"]
 
 
 def test_wrong_geometry_and_bad_outputs_leave_nothing(run, dump, tmp_path):
@@ -227,5 +296,5 @@ def test_the_installed_command_leaves_no_traceback(tmp_path):
     ],
 )
 def test_values_of_settings(text, value):
-    """Bare words are strings, also with a hyphen; negative numbers stay numbers."""
+    """Bare words are strings, with hyphens too; negative numbers stay numbers."""
     assert setting(text) == ("a", value) and type(setting(text)[1]) is type(value)

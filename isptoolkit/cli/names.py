@@ -1,0 +1,109 @@
+"""The names that the command line accepts, read from the tables of the library; nothing here lists them by hand.
+
+Each table is imported when its names are asked for: by `isptoolkit info --list`, or by shell completion.
+"""
+
+from collections.abc import Callable, Iterable
+
+from ..errors import InvalidArgument
+
+
+def names_of(kind: str) -> dict[str, str]:
+    """The names of one kind, each with a line about it where the library has one.
+
+    Args:
+        kind: a key of `KINDS`.
+
+    Raises:
+        InvalidArgument: for another kind; names them all.
+
+    >>> sorted(names_of("presets"))
+    ['classic', 'libraw']
+    """
+    if kind not in KINDS:
+        raise InvalidArgument(f"cannot list {kind!r}: choose one of {', '.join(KINDS)}")
+    return KINDS[kind]()
+
+
+def complete(kind: str) -> Callable[[str], list[str]]:
+    """A completion of names of a kind, for an option of typer.
+
+    >>> complete("presets")("cl")
+    ['classic']
+    """
+    return _starting(lambda: names_of(kind))
+
+
+def among(*values: str) -> Callable[[str], list[str]]:
+    """A completion of fixed values, for an option of typer.
+
+    >>> among("threads", "ray")("r")
+    ['ray']
+    """
+    return _starting(lambda: values)
+
+
+def _starting(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    def completion(incomplete: str) -> list[str]:
+        return [value for value in values() if value.startswith(incomplete)]
+
+    return completion
+
+
+def _recipes() -> dict[str, str]:
+    from .inputs import RECIPES, recipe_module
+
+    return {name: _summary(recipe_module(name).__doc__) for name in RECIPES}
+
+
+def _presets() -> dict[str, str]:
+    from .. import presets
+
+    return {preset.__name__: _summary(preset.__doc__) for preset in (presets.classic, presets.libraw)}
+
+
+def _layouts() -> dict[str, str]:
+    from ..data import LAYOUTS
+
+    return {name: f"{layout.about}: {layout.where}" for name, layout in LAYOUTS.items()}
+
+
+def _targets() -> dict[str, str]:
+    from ..data.decoded import TARGETS
+
+    return dict.fromkeys(TARGETS, "")
+
+
+def _protocols() -> dict[str, str]:
+    from ..bench.data.protocol import PROTOCOLS
+
+    return {name: protocol.data for name, protocol in PROTOCOLS.items()}
+
+
+def _entrants() -> dict[str, str]:
+    from ..bench.methods.entrants import ENTRANTS, entrant
+
+    return {name: entrant(name).about for name in ENTRANTS}
+
+
+def _cameras() -> dict[str, str]:
+    from ..priors import CAMERAS
+
+    return dict.fromkeys(CAMERAS, "")
+
+
+def _summary(doc: str | None) -> str:
+    """The first line of a docstring, without its full stop."""
+    return (doc or "").strip().partition("\n")[0].rstrip(".")
+
+
+KINDS = {
+    "recipes": _recipes,
+    "presets": _presets,
+    "layouts": _layouts,
+    "targets": _targets,
+    "protocols": _protocols,
+    "entrants": _entrants,
+    "cameras": _cameras,
+}
+"""What `isptoolkit info --list` can list."""

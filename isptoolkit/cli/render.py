@@ -1,0 +1,48 @@
+"""`isptoolkit render`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..atomic import check_target
+from ..errors import InvalidArgument
+from .console import progress
+from .names import among
+from .options import Rendering, flat
+
+
+@flat
+def render(
+    options: Rendering,
+    out: Annotated[Path, typer.Option("-o", "--output", help="PNG, TIFF or JPEG")],
+    bits: Annotated[int, typer.Option(help="8 or 16", autocompletion=among("8", "16"))] = 8,
+    rotate: Annotated[bool, typer.Option(help="turn the image upright, as the file's orientation says")] = True,
+) -> None:
+    """Render a RAW file to an sRGB image."""
+    check_target(out)
+    options.check()
+    if bits not in (8, 16):
+        raise InvalidArgument(f"--bits is 8 or 16, got {bits}")
+    import torch
+
+    from ..fusion import fuse
+    from ..geometry import upright
+    from ..io import write_image
+    from ..spaces import SRGB
+    from .watched import watched
+
+    chain = options.build(bits=bits)
+    chain = chain.span(chain.names[0], "clip") if options.recipe else chain
+    if chain.gives != SRGB:
+        raise InvalidArgument(f"render needs a pipeline that outputs srgb, this one outputs {chain.gives.name}")
+    x, capture = options.load()
+    chain = fuse(chain, demosaic=True) if options.fused else chain
+    with progress() as bar, torch.no_grad(), options.kernels():
+        task = bar.add_task("rendering", total=len(chain))
+
+        def on_start(name: str) -> None:
+            bar.update(task, description=name)
+
+        image = watched(chain, on_start, lambda: bar.advance(task)).forward(x, capture)
+    write_image(out, upright(image, capture.orientation[0]) if rotate else image, bits=bits)
