@@ -143,7 +143,7 @@ def test_golden_objective():
     sensor = stages.Pack().inverse(golden["y"], capture)
     batch = Batch(sensor, Capture.collate([capture] * 2), sensor.expand(-1, 3, -1, -1))
     objective = rst_isp_net.Objective(replace(rst_isp_net.PUBLISHED, widths=rst_isp_net.SMALL.widths, adversarial=0.0))
-    objective.net = Constant(golden["x"])
+    objective.stage.net = Constant(golden["x"])
     loss, parts = objective(batch)
     golden.check("generator_without_critic", loss, tolerance=1e-5 * 8.289)
     golden.check("value_ms_ssim", parts["published ms-ssim"], tolerance=1e-5 * 5.943)
@@ -163,7 +163,7 @@ def test_golden_small_configuration():
     objective.config = replace(small, adversarial=5.0)  # to see it beside the other terms
     objective.critic.eval()
     loss, parts = objective(batch)
-    torch.testing.assert_close(parts["adversarial"], -objective.critic(objective.net(batch.target)).mean())
+    torch.testing.assert_close(parts["adversarial"], -objective.critic(objective.stage.net(batch.target)).mean())
     assert float(parts["adversarial"].detach().abs()) > 1e-3
     summed = parts["published ms-ssim"] + 0.001 * parts["variation"] + 5 * parts["adversarial"]
     torch.testing.assert_close(loss, summed, rtol=1e-6, atol=1e-5)
@@ -176,10 +176,10 @@ def test_golden_penalty_is_of_pixels_that_the_critic_sees():
     batch = Batch(sensor, Capture.collate([Capture.of("RGGB")] * 2), sensor.expand(-1, 3, -1, -1))
     objective.critic.eval()
     kept = []
-    objective.net.register_forward_hook(lambda _, __, planes: kept.append(planes.requires_grad))
+    objective.stage.net.register_forward_hook(lambda _, __, planes: kept.append(planes.requires_grad))
     torch.manual_seed(1)
-    loss, parts = objective(batch, critic=True)
-    real, made = stages.Pack()(sensor, batch.capture), objective.net(batch.target)
+    loss, parts = objective.critic_loss(batch)
+    real, made = stages.Pack()(sensor, batch.capture), objective.stage.net(batch.target)
     torch.manual_seed(1)
     expected, known = critic_loss(
         objective.critic, *(nn.functional.interpolate(x, (16, 16), mode="bilinear") for x in (real, made))

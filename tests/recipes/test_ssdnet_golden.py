@@ -125,11 +125,11 @@ def test_the_objective_takes_the_golden_losses(supervision):
     batch = Batch(sensor, Capture.collate([Capture.of("RGGB")] * 2), picture)
     target = torch.nn.functional.pixel_unshuffle(sensor, 2)
     with torch.no_grad():
-        for net in (objective.net.out, objective.net.branch):
+        for net in (objective.stage.net.out, objective.stage.net.branch):
             for weight in () if net is None else net.parameters():
                 weight.mul_(4)
         plain = ssdnet.SSDNet(dataclasses.replace(objective.config, published_loss=False)).double()
-        plain.load_state_dict(objective.net.state_dict())
+        plain.load_state_dict(objective.stage.net.state_dict())
         raw, deviation = plain.softened(picture)
         torch.manual_seed(1)
         loss, figures = objective(batch)

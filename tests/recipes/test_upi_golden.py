@@ -10,7 +10,8 @@ from isptoolkit.recipes import upi
 from isptoolkit import Capture, stages
 from isptoolkit.data import Batch
 from isptoolkit.priors import matrix_of
-from isptoolkit.stages.cfa import pack, unpack
+from isptoolkit.stages import pack, unpack
+from isptoolkit.unprocess import published_camera, published_rendering
 
 STEPS = Golden("upi_steps")
 RGGB = Capture.of("RGGB")
@@ -52,7 +53,7 @@ def sample(capture, number):
 @dtypes
 def test_golden_steps_to_raw(dtype):
     x, capture = first("x", dtype), unprocessed_by()
-    steps = upi.build_published().trace_inverse(x, capture)
+    steps = published_camera().trace_inverse(x, capture)
     check("y_inverse_smoothstep", steps["tone"])
     check("y_gamma_expansion", steps["gamma"])
     check("y_camera", steps["matrix"])
@@ -65,7 +66,7 @@ def test_golden_steps_to_raw(dtype):
 def test_golden_steps_to_a_photograph(dtype):
     bayer, capture = unpack(first("bayer", dtype)), processed_by()
     check("p_demosaiced_of_bayer", stages.DemosaicBilinear()(bayer, capture))
-    steps = upi.build_published_process().trace(bayer, capture)
+    steps = published_rendering().trace(bayer, capture)
     check("p_gained", pack(steps["balance"]))
     check("p_demosaiced", steps["demosaic"])
     check("p_colour", steps["matrix"])
@@ -111,7 +112,7 @@ class Same(torch.nn.Module):
 
 def loss(domain, sensor, clean, capture):
     objective = upi.Objective(upi.Config(widths=(4, 8), domain=domain))
-    objective.denoiser = Same()
+    objective.stage = Same()
     return objective(Batch(sensor, capture, clean))
 
 
