@@ -29,7 +29,7 @@ from isptoolkit.learned import (
 )
 from isptoolkit.train import Candidate, Card, PackedObjective, Paper, Recipe, Task, losses
 
-from .rst_isp_net_names import official_name
+from .rst_isp_net_names import official_name as official_name
 
 _ATTENTIVE = 2
 """Number of coarsest blocks that weigh their features by attention."""

@@ -17,7 +17,7 @@ from isptoolkit.stages import pack_sensor
 from isptoolkit.train import Candidate, Card, Paper, Recipe, Task, shown_green
 from isptoolkit.train import Objective as BaseObjective
 
-from .ssdnet_names import official_name
+from .ssdnet_names import official_name as official_name
 from .ssdnet_network import PUBLISHED as PUBLISHED
 from .ssdnet_network import SMALL as SMALL
 from .ssdnet_network import TINY as TINY

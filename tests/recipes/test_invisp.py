@@ -356,7 +356,7 @@ def trained_weights(path, config, **without):
     """A file of weights as `isptoolkit train` leaves it, of an objective with this configuration."""
     objective = invisp.Objective(config)
     values = {name: value for name, value in asdict(config).items() if name not in without}
-    write_weights(path, objective.state_dict(), {"recipe": "invisp", "config": json.dumps(values)})
+    write_weights(path, objective.stage.state_dict(), {"recipe": "invisp", "config": json.dumps(values)})
     return objective
 
 

@@ -172,7 +172,10 @@ def test_what_training_draws():
     objective, given = zero_noise.Objective(zero_noise.SMALL), batch()
     shown = objective.preview(given)
     assert list(shown) == ["sRGB", "recovered RAW", "RAW"] and torch.equal(shown["sRGB"], given.target)
-    for name, x in (("recovered RAW", objective.stage.net(given.target)), ("RAW", stages.Pack()(given.sensor, given.capture))):
+    for name, x in (
+        ("recovered RAW", objective.stage.net(given.target)),
+        ("RAW", stages.Pack()(given.sensor, given.capture)),
+    ):
         green = x[:, 1].clamp(0, 1) ** (1 / 2.2)
         for channel in range(3):
             for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):

@@ -5,8 +5,8 @@ import torch
 from isptoolkit.recipes import upi
 
 from isptoolkit import Capture, errors, read_image
-from isptoolkit.metrics import psnr
 from isptoolkit.data import PhotoFolder
+from isptoolkit.metrics import psnr
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
 from isptoolkit.stages import pack
 from isptoolkit.unprocess import published_camera, upi_camera

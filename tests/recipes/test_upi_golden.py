@@ -1,7 +1,5 @@
 """UPI against the outputs of its programs: every step either way, the denoiser, and both losses."""
 
-import re
-
 import pytest
 import torch
 from golden import Golden, load_published
@@ -80,19 +78,10 @@ def test_golden_steps_to_a_photograph(dtype):
 
 @dtypes
 def test_golden_denoiser(dtype):
-    golden = Golden("upi_unet")
+    golden = Golden("upi")
     weights = {key: value.permute(3, 2, 0, 1) if value.ndim == 4 else value for key, value in golden.weights().items()}
     denoiser = upi.Denoiser(scaled=False)
-
-    def published(key):
-        """The program numbers its layers in the order of use, three for each scale."""
-        part, rest = re.fullmatch(r"net\.(\w+)\.(.*)", key).groups()
-        block, layer = (0, 0) if part == "last" else map(int, rest.split(".")[:2])
-        number = {"down": 3 * block, "join": 15 + 3 * block, "last": 27}[part] + layer // 2
-        kind = "kernel" if key.endswith("weight") else "bias"
-        return f"conv2d{f'_{number}' if number else ''}/{kind}"
-
-    load_published(denoiser, weights, published)
+    load_published(denoiser, weights, upi.official_name)
     x, variance = (golden[name].permute(0, 3, 1, 2).to(dtype) for name in ("x", "variance"))
     denoiser = denoiser.to(dtype)
     with torch.no_grad():
