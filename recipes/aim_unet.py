@@ -154,7 +154,7 @@ RECIPE = Recipe(
     ),
     reported=("u-net",),
     card=Card(
-        what="The baseline U-Net of the challenge's starter program, from sRGB to packed RAW.",
+        what="The baseline U-Net of the AIM 2022 challenge's starter program, from sRGB to packed RAW.",
         data="AIM 2022, Samsung S7 and Huawei P20.",
         license="none stated",
         limits="anything that depends on pixels more than about twenty away.",

@@ -177,7 +177,7 @@ RECIPE = Recipe(
     ),
     reported=("zero-noise",),
     card=Card(
-        what="Three multiplicative gates, for tone, color and shading, from sRGB to packed RAW; team 0noise.",
+        what="Team 0noise's network: three multiplicative gates, for tone, color and shading, from sRGB to packed RAW.",
         data="AIM 2022, Samsung S7 and Huawei P20.",
         license="none stated",
         limits="tone that depends on more than a few neighboring pixels.",

@@ -50,7 +50,8 @@ class Paper:
         """
         *first, last = self.authors
         names = f"{', '.join(first)} and {last}" if first else last
-        return f'{names}, "{self.title}", {self.venue} {self.year}'
+        year = "" if str(self.year) in self.venue else f" {self.year}"
+        return f'{names}, "{self.title}", {self.venue}{year}'
 
 
 @dataclass(frozen=True)
