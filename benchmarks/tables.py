@@ -1,18 +1,18 @@
-"""Write the tables of README and docs, and the figures of model cards, from the results in `benchmarks/results`
-and from the published figures in `isptoolkit.bench.report.published`.
+"""Write the tables of README and docs, and the page of model cards, from the recipes, the results in
+`benchmarks/results`, and the published figures in `isptoolkit.bench.report.published`.
 
     python benchmarks/tables.py
 
-To be run after `isptoolkit bench PROTOCOL -o benchmarks/results/PROTOCOL`; tests compare what it would write.
+Run it after `isptoolkit bench PROTOCOL -o benchmarks/results/PROTOCOL` and after a change of a recipe's declaration;
+tests compare the files with what it would write.
 """
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from isptoolkit.bench.report import published_tables, table
-from isptoolkit.bench.results import figures_of, read_results
+from isptoolkit.bench.report import cards, published_tables, table
+from isptoolkit.bench.results import read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -21,46 +21,34 @@ SHORT = ("raw PSNR", "raw SSIM", "sRGB PSNR", "parameters")
 """Columns of the table in README."""
 IMAGES = {ROOT / "docs" / "images" / "benchmark-quality.png": RESULTS / "pairs" / "quality.png"}
 """Copies."""
-_CARD = re.compile(r"`([\w-]+)`(\s+)[\d.]+(?:\s+±\s+[\d.]+)?(\s+)dB(\s+)on(\s+)`([\w-]+)`")
-"""A figure of a card: entrant, PSNR in dB, protocol."""
 
 
 def results_of(protocol: str) -> dict[str, Any]:
-    """Those in the repository."""
+    """The results in the repository."""
     return read_results(RESULTS / protocol / "results.json")
 
 
-def between_marks(page: str, name: str, made: str) -> str:
-    """The page with what is between `<!-- NAME -->` and `<!-- NAME end -->` replaced."""
+def between_marks(page: str, name: str, text: str) -> str:
+    """The page with the text between `<!-- NAME -->` and `<!-- NAME end -->` replaced."""
     before, rest = page.split(f"<!-- {name} -->\n")
     _, after = rest.split(f"<!-- {name} end -->")
-    return f"{before}<!-- {name} -->\n{made}<!-- {name} end -->{after}"
-
-
-def card_figures(page: str) -> str:
-    """The page with each `` `entrant` 12.34 dB on `protocol` `` written again, line breaks kept."""
-
-    def again(found: re.Match[str]) -> str:
-        name, a, b, c, d, protocol = found.groups()
-        figure = figures_of(results_of(protocol)["entrants"][name])["raw PSNR"]
-        return f"`{name}`{a}{figure}{b}dB{c}on{d}`{protocol}`"
-
-    return _CARD.sub(again, page)
+    return f"{before}<!-- {name} -->\n{text}<!-- {name} end -->{after}"
 
 
 def pages() -> dict[Path, str]:
-    """What each generated file should hold."""
-    readme, docs, cards = ROOT / "README.md", ROOT / "docs" / "benchmark.md", ROOT / "docs" / "cards.md"
+    """The contents of each generated file."""
+    readme, docs, training = ROOT / "README.md", ROOT / "docs" / "benchmark.md", ROOT / "docs" / "training.md"
     short = table.markdown(results_of("micro"), SHORT)
-    made = {readme: between_marks(readme.read_text("utf-8"), "micro", short), docs: docs.read_text("utf-8")}
+    contents = {readme: between_marks(readme.read_text("utf-8"), "micro", short), docs: docs.read_text("utf-8")}
     for protocol in PUBLISHED:
         path = RESULTS / protocol / "table.md"
-        made[path] = table.markdown(results_of(protocol))
-        made[docs] = between_marks(made[docs], protocol, made[path])
+        contents[path] = table.markdown(results_of(protocol))
+        contents[docs] = between_marks(contents[docs], protocol, contents[path])
     for name, words in published_tables.markdown().items():
-        made[docs] = between_marks(made[docs], name, words)
-    made[cards] = card_figures(cards.read_text("utf-8"))
-    return made
+        contents[docs] = between_marks(contents[docs], name, words)
+    contents[ROOT / "docs" / "cards.md"] = cards.cards_page({protocol: results_of(protocol) for protocol in PUBLISHED})
+    contents[training] = between_marks(training.read_text("utf-8"), "layouts", cards.layouts_table())
+    return contents
 
 
 def main() -> None:

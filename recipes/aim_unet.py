@@ -1,33 +1,31 @@
-"""The U-Net that the AIM 2022 challenge on reversed ISPs gave its participants to begin with.
+"""The baseline U-Net that the AIM 2022 challenge on reversed ISPs gave its participants.
 
 Conde et al., "Reversed image signal processing and RAW reconstruction", ECCV workshops 2022, and its starter program.
 """
 
 import itertools
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, Pipeline, Space, presets
-from isptoolkit.data import Batch
+from isptoolkit import PACKED, Space, presets
+from isptoolkit.data import AIM22, FIVEK
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import RawNetwork
-from isptoolkit.learned.raw_network import drawn
-from isptoolkit.stages import pack_sensor
-from isptoolkit.train import load_trained
+from isptoolkit.train import Candidate, Card, PackedObjective, Paper, Recipe, Task
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the program leaves to choose.
+    """Options of the network.
 
     Args:
-        widths: of the scales, finest first; the published ones have 1,861,764 parameters.
-        sites: of the planes, which the network gives at every pixel, keep each where its own site lies; the program
-            keeps the top left pixel of every cell for all four.
+        widths: channels of each scale, finest first; the published widths have 1,861,764 parameters.
+        sites: take each color from the pixel where its own site lies; the program takes all four from the top left
+            pixel of every cell.
     """
 
     widths: tuple[int, ...] = (64, 128, 256)
@@ -39,20 +37,25 @@ class Config:
 
 
 PUBLISHED = Config(sites=False)
-"""As the starter program has it."""
+"""The starter program's configuration."""
 SMALL = Config(widths=(16, 32, 64))
-"""For two cores."""
+"""Sized for two cores."""
 
 
 class BaselineUNet(nn.Module):
-    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; any even size, borders repeated up to whole cells.
+    """sRGB `[B,3,H,W]` to packed RAW `[B,4,H/2,W/2]`; any even size, borders repeated up to whole cells.
 
     Where scales join, the channels of the coarser one come first, as in the program. (Weights trained with the finer
-    one first, when these layers were called `up`, do not load.) The program also clamps the planes to 0 ... 1; here
+    one first, when these layers were called `up`, do not load.) The program also clamps its output to 0 ... 1; here
     `RawNetwork` does so in `eval`.
 
     Args:
         config: of the recipe.
+
+    Source: the starter program of the AIM 2022 challenge on reversed ISPs.
+
+    >>> BaselineUNet(SMALL)(torch.rand(1, 3, 18, 22)).shape
+    torch.Size([1, 4, 9, 11])
     """
 
     def __init__(self, config: Config | None = None) -> None:
@@ -69,16 +72,16 @@ class BaselineUNet(nn.Module):
         height, width = x.shape[2:]
         cell = 2 ** (len(self.down) - 1)
         y = F.pad(x, (0, -width % cell, 0, -height % cell), mode="replicate")
-        kept = []
+        skips = []
         for scale, convolutions in enumerate(self.down):
             y = convolutions(y if not scale else F.max_pool2d(y, 2))
-            kept.append(y)
-        for grow, convolutions, across in zip(self.grow, self.join, reversed(kept[:-1]), strict=True):
-            y = convolutions(torch.cat((grow(y), across), 1))
-        found: Tensor = self.head(y)[..., :height, :width]
+            skips.append(y)
+        for grow, convolutions, skip in zip(self.grow, self.join, reversed(skips[:-1]), strict=True):
+            y = convolutions(torch.cat((grow(y), skip), 1))
+        output: Tensor = self.head(y)[..., :height, :width]
         if not self.config.sites:
-            return found[..., ::2, ::2]
-        return torch.stack([found[:, site, site // 2 :: 2, site % 2 :: 2] for site in range(4)], 1)
+            return output[..., ::2, ::2]
+        return torch.stack([output[:, site, site // 2 :: 2, site % 2 :: 2] for site in range(4)], 1)
 
 
 def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
@@ -95,42 +98,65 @@ def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
     return RawNetwork(BaselineUNet(config), gives)
 
 
-def load(path: Path) -> Pipeline:
-    """The classical camera forward, a trained network backward, as one two-way stage, for `isptoolkit roundtrip`.
-
-    Args:
-        path: `weights.safetensors` of a run of `isptoolkit train aim_unet`.
-
-    Raises:
-        UnreadableFile: for another file.
-    """
-    net = load_trained(path, "aim_unet", "net", lambda values: BaselineUNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net).eval())
-
-
-class Objective(nn.Module):
-    """Mean squared error of the planes.
+class Objective(PackedObjective):
+    """Mean squared error of the packed RAW.
 
     Args:
         config: of the recipe.
     """
 
     def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or Config()
-        self.net = BaselineUNet(self.config)
+        super().__init__(build(config), F.mse_loss)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and the mean absolute error."""
-        wanted = pack_sensor(batch.sensor, batch.capture)
-        error = self.net(batch.target) - wanted
-        return error.square().mean(), {"raw": error.detach().abs().mean()}
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), pack_sensor(batch.sensor, batch.capture))
+def official_name(name: str) -> str:
+    """The starter program's name of a tensor of `build(PUBLISHED)`.
+
+    >>> official_name("net.down.1.2.weight"), official_name("net.head.bias")
+    ('encoder.enc_blocks.1.conv2.weight', 'head.bias')
+    """
+    part, rest = name.removeprefix("net.").split(".", 1)
+    if part == "grow":
+        return f"decoder.upconvs.{rest}"
+    if part == "head":
+        return f"head.{rest}"
+    block, layer = re.sub(r"\.weight$", "", rest).split(".")
+    blocks = {"down": "encoder.enc_blocks", "join": "decoder.dec_blocks"}[part]
+    return f"{blocks}.{block}.conv{int(layer) // 2 + 1}.weight"
 
 
 def _convolutions(inputs: int, width: int) -> nn.Sequential:
     pairs = ((inputs, width), (width, width))
     return nn.Sequential(*(part for a, b in pairs for part in (nn.Conv2d(a, b, 3, padding=1, bias=False), nn.ReLU())))
+
+
+RECIPE = Recipe(
+    name="aim_unet",
+    title="AIM 2022 U-Net",
+    source=Paper(
+        authors=("Conde", "Timofte", "others"),
+        title="Reversed image signal processing and RAW reconstruction. AIM 2022 challenge report",
+        venue="ECCV workshops",
+        year=2022,
+    ),
+    tasks=(Task.REVERSE,),
+    config=Config,
+    published=PUBLISHED,
+    small=SMALL,
+    parameters=1_861_764,
+    build=build,
+    objective=Objective,
+    layouts=(*AIM22, *FIVEK),
+    camera=presets.classic_undone_by,
+    official_name=official_name,
+    candidates=(
+        Candidate("u-net", "the challenge's U-Net{size}", Config(), SMALL, "a quarter as wide", reported="u-net"),
+    ),
+    reported=("u-net",),
+    card=Card(
+        what="The baseline U-Net of the AIM 2022 challenge's starter program, from sRGB to packed RAW.",
+        data="AIM 2022, Samsung S7 and Huawei P20.",
+        license="none stated",
+        limits="anything that depends on pixels more than about twenty away.",
+    ),
+)

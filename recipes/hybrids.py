@@ -1,21 +1,23 @@
-"""Classical cameras with one part learned: what a graph of stages that can be swapped is for.
+"""Classical cameras with one learned part: what a graph of swappable stages is for.
 
-`flow`: matrix, curve and tone of `classic()` swapped by a normalizing flow. `residual`: the whole of it, and a flow
-that begins as the identity behind it. `demosaic`: its demosaic swapped by a small network. All stay two-way, so that
-the way back is the inverse of what was learned.
+`flow` replaces the matrix, curve and tone of `classic()` by a normalizing flow, `residual` appends an
+identity-initialized flow, `demosaic` replaces the demosaic by a small network. All stay two-way: RAW is recovered by
+the inverse of what was learned.
 """
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from isptoolkit import CAMERA, SRGB, Pipeline, presets, stages
-from isptoolkit.data import Batch
+from isptoolkit import CAMERA, SRGB, Pipeline, Stage, presets, stages
+from isptoolkit.data import FIVEK, Batch
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.learned import ResidualDemosaic
+from isptoolkit.train import Candidate, Card, Recipe, Task
+from isptoolkit.train import Objective as BaseObjective
 
-from .invisp import ENCODED, InvISP
+from .invisp_network import ENCODED, InvISP
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,13 @@ class Config:
     """Which part is learned.
 
     Args:
-        part: `flow`, `residual` or `demosaic`, see above.
+        part: `flow` replaces matrix, curve and tone by a normalizing flow; `residual` appends an identity-initialized
+            flow; `demosaic` replaces the demosaic by a small network.
         blocks: of the flow.
         growth: channels that each convolution of a dense block adds.
+
+    Raises:
+        InvalidArgument: for another part.
     """
 
     part: str = "residual"
@@ -38,7 +44,10 @@ class Config:
 
 
 def build(config: Config | None = None) -> Pipeline:
-    """From sensor to sRGB and back.
+    """The camera from sensor to sRGB, two-way.
+
+    Args:
+        config: of the recipe.
 
     >>> build(Config("flow")).names
     ('levels', 'balance', 'highlights', 'demosaic', 'gamma', 'render')
@@ -57,29 +66,66 @@ def build(config: Config | None = None) -> Pipeline:
     return Pipeline(**dict(before.items()), gamma=gamma, render=InvISP(config.blocks, config.growth, start="identity"))
 
 
-class Objective(nn.Module):
-    """Mean absolute errors of the picture, and of what goes into the flow, back from the true picture.
+class Objective(BaseObjective):
+    """Mean absolute errors of the sRGB image, and of the flow's input as recovered from the true image.
 
-    Of a learned demosaic the picture alone: the way back takes samples, whatever was learned.
+    With a learned demosaic, only the error of the image: its inverse takes samples, whatever was learned.
 
     Args:
         config: of the recipe.
     """
 
+    stage: Pipeline
+
     def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
+        super().__init__(build(config))
         self.config = config or Config()
-        self.pipeline = build(self.config)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and its parts."""
         if self.config.part == "demosaic":
-            error = (self.pipeline(batch.sensor, batch.capture) - batch.target).abs().mean()
+            error = (self.stage(batch.sensor, batch.capture) - batch.target).abs().mean()
             return error, {"rgb": error.detach()}
-        names = self.pipeline.names
+        names = self.stage.names
         with torch.no_grad():
-            seen = self.pipeline.span(names[0], names[-2])(batch.sensor, batch.capture)
-        flow = self.pipeline["render"]
-        there = (flow(seen, batch.capture) - batch.target).abs().mean()
-        back = (flow.inverse(batch.target, batch.capture) - seen).abs().mean()
-        return there + back, {"rgb": there, "raw": back}
+            x = self.stage.span(names[0], names[-2])(batch.sensor, batch.capture)
+        flow = self.stage["render"]
+        rgb_error = (flow(x, batch.capture) - batch.target).abs().mean()
+        raw_error = (flow.inverse(batch.target, batch.capture) - x).abs().mean()
+        return rgb_error + raw_error, {"rgb": rgb_error, "raw": raw_error}
+
+
+def _camera(pipeline: Stage) -> Pipeline:
+    return pipeline if isinstance(pipeline, Pipeline) else Pipeline(camera=pipeline)
+
+
+def _candidate(part: str, text: str, lr: float, cost: float) -> Candidate[Config]:
+    return Candidate(f"hybrid-{part}", text, Config(part), Config(part), lr=lr, cost=cost)
+
+
+RECIPE = Recipe(
+    name="hybrids",
+    title="Hybrids",
+    source=None,
+    tasks=(Task.RENDER, Task.REVERSE, Task.DEMOSAIC),
+    config=Config,
+    published=Config(),
+    small=Config(blocks=1, growth=8),
+    parameters=None,
+    build=build,
+    objective=Objective,
+    layouts=FIVEK,
+    camera=_camera,
+    candidates=(
+        _candidate("flow", "classic() with matrix, curve and tone swapped by a flow", 5e-4, 12.0),
+        _candidate("residual", "classic() and a flow behind it that begins as the identity", 5e-4, 12.0),
+        _candidate("demosaic", "classic() with its demosaic swapped by Malvar's and a small network", 1e-3, 0.55),
+    ),
+    card=Card(
+        what="`classic()` with a flow that replaces its matrix, curve and tone stages, or an identity-initialized flow "
+        "after them; or with a small network in place of its demosaic, which keeps every sample, so the inverse is "
+        "unchanged.",
+        data="none published; the hybrids are this project's own.",
+        limits="files without gains and a color matrix, which the classical part needs.",
+    ),
+)

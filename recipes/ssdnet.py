@@ -1,244 +1,177 @@
-"""SSDNet: sRGB to RAW by a U of context fusion modules, with soft supervision by a variance branch.
+"""SSDNet: sRGB to RAW by a U-shaped network of context fusion modules, with soft supervision by a variance branch.
 
 Zou and Zhang, "Learned reverse ISP with soft supervision", for the AIM 2022 challenge on reversed ISP (Conde et al.,
 ECCV workshops 2022). Where the paper and the published program differ, `Config` chooses.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
+from typing import cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from isptoolkit import PACKED, Pipeline, Space, presets
-from isptoolkit.data import Batch
+from isptoolkit import PACKED, Capture, Contract, Pipeline, Space, Stage, presets
+from isptoolkit.data import AIM22, FIVEK, Batch
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.learned import ContextFusion, RawNetwork, VarianceHead, clamped_error, softened_error
-from isptoolkit.learned.raw_network import drawn
-from isptoolkit.learned.soft_supervision import SUPERVISIONS
+from isptoolkit.learned import RawNetwork, SelfEnsemble, clamped_error, softened_error
 from isptoolkit.stages import pack_sensor
-from isptoolkit.train import load_trained
+from isptoolkit.train import Candidate, Card, Paper, Recipe, Task, shown_green
+from isptoolkit.train import Objective as BaseObjective
+
+from .ssdnet_names import official_name as official_name
+from .ssdnet_network import PUBLISHED as PUBLISHED
+from .ssdnet_network import SMALL as SMALL
+from .ssdnet_network import TINY as TINY
+from .ssdnet_network import Config as Config
+from .ssdnet_network import SSDNet as SSDNet
 
 
-@dataclass(frozen=True)
-class Config:
-    """What the paper and its program leave to choose.
-
-    Args:
-        width: channels of the finest scale.
-        blocks: modules of the three scales, on either side.
-        middle: modules of the coarsest scale.
-        last: modules of the finest scale before its refinement.
-        refinement: modules after them; the paper's figure has none, the program 4.
-        heads: of the attention, by scale.
-        kernel: of the context branch; 0 for none.
-        channel_interaction: see `isptoolkit.learned.ContextAttention`.
-        spatial_interaction: see there.
-        expansion: of the feed-forward parts: the program has 2.66; 0 is the simplified part that the paper describes.
-        supervision: `hard`, plain mean absolute error; `branch`, the variance branch beside it, unused in the target;
-            `testing`, the same, draws averaged when it is used; `training`, the target moved by the error times a
-            normal number, as the program does; `training-detached`, the same, the error held fixed, as the paper reads.
-        weight: of the branch's error: alpha in the paper, 0.001; under `testing` the paper has 1.
-        draws: averaged under `testing`.
-        published_loss: the loss as the program computes it, whatever the supervision: what the network gives is clamped
-            to 0 ... 1, errors to 1/1024 ... 1; under `training` the branch learns the target picture in place of the
-            error. See `isptoolkit.learned.softened_error`.
-        recompute: train without keeping what happens inside modules: less memory, one more pass forward.
-        inputs: 3, a picture; or 4, planes of RAW with noise, which it gives without (section 4.4).
-    """
-
-    width: int = 48
-    blocks: tuple[int, int, int] = (4, 6, 6)
-    middle: int = 8
-    last: int = 4
-    refinement: int = 4
-    heads: tuple[int, int, int, int] = (1, 2, 4, 8)
-    kernel: int = 7
-    channel_interaction: bool = True
-    spatial_interaction: bool = True
-    expansion: float = 2.66
-    supervision: str = "hard"
-    weight: float = 0.001
-    draws: int = 50
-    published_loss: bool = False
-    recompute: bool = False
-    inputs: int = 3
-
-    def __post_init__(self) -> None:
-        if self.supervision not in SUPERVISIONS:
-            raise InvalidArgument(f"ssdnet: supervision is {', '.join(SUPERVISIONS)}, got {self.supervision!r}")
-        if self.inputs not in (3, 4) or (self.inputs == 4 and self.supervision != "hard"):
-            got = f"got {self.inputs!r} and {self.supervision!r}"
-            raise InvalidArgument(f"ssdnet: inputs are 3, a picture, or 4, planes with noise, supervised hard, {got}")
-
-
-SMALL = Config(width=16, blocks=(1, 1, 1), middle=2, last=1, refinement=1)
-"""For two cores."""
-PUBLISHED = Config(supervision="training", published_loss=True)
-"""As the program trains: the target moved by the error, its own losses."""
-TINY = replace(SMALL, width=8, middle=1)
-"""For a minute on two cores."""
-
-
-class SSDNet(nn.Module):
-    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; or planes with noise `[B,4,H,W]` to planes without.
-
-    Any even size from 16, of planes any size: borders are reflected up to whole cells of 16 and cut off again. In
-    `eval` under `testing` it averages draws, as the paper does; under all other supervisions it gives the mean.
+class Denoiser(Stage):
+    """Noisy packed RAW to packed RAW without noise, one-way; the network is not given the noise level.
 
     Args:
-        config: of the recipe.
-        branch: with the variance branch.
+        net: `[B,4,H,W]` to `[B,4,H,W]`.
+
+    Source: Zou and Zhang, "Learned reverse ISP with soft supervision", section 4.4.
+
+    >>> import torch
+    >>> Denoiser(SSDNet(replace(TINY, inputs=4)))(torch.rand(1, 4, 10, 12), Capture.of("RGGB")).shape
+    torch.Size([1, 4, 10, 12])
     """
 
-    def __init__(self, config: Config | None = None, branch: bool | None = None) -> None:
+    takes = gives = PACKED
+
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        config = config or Config()
-        self.config, width, inputs = config, config.width, config.inputs
-        self.first = nn.Sequential(_conv(inputs, inputs), _conv(inputs, width))
-        widths = [width * 2**scale for scale in range(4)]
-        counts = (*config.blocks, config.middle)
-        self.down = nn.ModuleList(
-            _Modules(config, channels, heads, count)
-            for channels, heads, count in zip(widths, config.heads, counts, strict=True)
-        )
-        self.shrink = nn.ModuleList(
-            nn.Sequential(_conv(channels, channels // 2), nn.PixelUnshuffle(2)) for channels in widths[:3]
-        )
-        self.grow = nn.ModuleList(
-            nn.Sequential(_conv(channels, 2 * channels), nn.PixelShuffle(2)) for channels in reversed(widths[1:])
-        )
-        self.join = nn.ModuleList(nn.Conv2d(2 * c, c, 1, bias=False) for c in reversed(widths[1:3]))
-        self.up = nn.ModuleList(
-            _Modules(config, channels, heads, count)
-            for channels, heads, count in zip(widths[2:0:-1], config.heads[2:0:-1], config.blocks[2:0:-1], strict=True)
-        )
-        self.last = _Modules(config, 2 * width, config.heads[0], config.last)
-        self.refine = _Modules(config, 2 * width, config.heads[0], config.refinement)
-        self.picture = nn.Sequential(_conv(2 * width, inputs), nn.GELU())
-        self.out = nn.Sequential(_conv(3, 1), nn.PixelUnshuffle(2)) if inputs == 3 else _conv(4, 4)
-        wanted = config.supervision != "hard" if branch is None else branch
-        self.branch = VarianceHead(2 * width, _Modules(config, 2 * width, config.heads[0], 4)) if wanted else None
+        self.net = net
+        self.contract = Contract(None, None, reach=None)
 
-    def forward(self, x: Tensor) -> Tensor:
-        averages = self.config.supervision == "testing" and not self.training
-        if self.branch is None or not averages:
-            return self._cropped(self.out(self._rendered(x)), x)
-        mean, deviation = self.softened(x)
-        # The mean of so many normal numbers is one normal number over the root of how many they are.
-        noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0)) / self.config.draws**0.5
-        return mean if deviation is None else mean + deviation * noise.to(mean)
-
-    def softened(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The planes, and their deviations where there is a branch."""
-        picture = self._rendered(x)
-        mean = self._cropped(self.out(picture), x)
-        deviation = None if self.branch is None else self._cropped(self.branch(picture), x)
-        if self.config.published_loss:
-            return mean.clamp(0, 1), None if deviation is None else deviation.clamp(0, 1)
-        return mean, deviation
-
-    def _cropped(self, made: Tensor, x: Tensor) -> Tensor:
-        cell = 2 if self.config.inputs == 3 else 1
-        return made[..., : x.shape[2] // cell, : x.shape[3] // cell]
-
-    def _rendered(self, x: Tensor) -> Tensor:
-        height, width = x.shape[2:]
-        padded = F.pad(x, (0, -width % 16, 0, -height % 16), mode="reflect")
-        y = self.first(padded)
-        kept = []
-        for scale, modules in enumerate(self.down):
-            y = modules(y)
-            if scale < 3:
-                kept.append(y)
-                y = self.shrink[scale](y)
-        for scale, modules in enumerate(self.up):
-            y = modules(self.join[scale](torch.cat((self.grow[scale](y), kept[2 - scale]), 1)))
-        y = self.refine(self.last(torch.cat((self.grow[2](y), kept[0]), 1)))
-        rendered: Tensor = self.picture(y) + padded
-        return rendered
+    def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        output: Tensor = self.net(x)
+        return output
 
 
-def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
-    """The network as a stage, one-way: sRGB to RAW.
+def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork | Denoiser:
+    """The network as a one-way stage: sRGB to RAW, or, with `inputs=4`, a denoiser of packed RAW.
 
     Args:
         config: of the recipe.
-        gives: PACKED or MOSAIC.
+        gives: PACKED or MOSAIC; a denoiser outputs PACKED.
 
-    >>> from isptoolkit import Capture
+    >>> import torch
     >>> stage = build(Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=0))
     >>> stage(torch.rand(1, 3, 16, 18), Capture.of("RGGB")).shape
     torch.Size([1, 4, 8, 9])
     """
-    return RawNetwork(SSDNet(config), gives, cell=16)
+    net = SSDNet(config)
+    return Denoiser(net) if net.config.inputs == 4 else RawNetwork(net, gives, cell=16)
 
 
-def load(path: Path) -> Pipeline:
-    """The classical camera forward, a trained network backward, as one two-way stage, for `isptoolkit roundtrip`.
+class Objective(BaseObjective):
+    """Mean absolute error of the packed RAW, hard or softened, and that of the branch.
 
-    Args:
-        path: `weights.safetensors` of a run of `isptoolkit train ssdnet`.
-
-    Raises:
-        UnreadableFile: for another file.
-    """
-    net = load_trained(path, "ssdnet", "net", lambda values: SSDNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net, cell=16).eval())
-
-
-class Objective(nn.Module):
-    """Mean absolute error of the planes, hard or softened, and that of the branch.
-
-    With `published_loss`, means and deviations are clamped to 0 ... 1 first, as the program's network does while it
-    trains, and errors are those of `clamped_error`: no gradient where either is clamped.
+    With `published_loss`, means and deviations are clamped to 0 ... 1 first, as in the program's training, and errors
+    are those of `clamped_error`: no gradient where either is clamped.
 
     Args:
         config: of the recipe.
     """
 
+    stage: RawNetwork | Denoiser
+
     def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
+        super().__init__(build(config))
         self.config = config or Config()
-        self.net = SSDNet(self.config)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the plain error."""
-        seen, wanted = self._sides(batch)
-        mean, deviation = self.net.softened(seen)
+        x, target = self._pair(batch)
+        mean, deviation = self._net.softened(x)
         published = self.config.published_loss
-        error = (mean - wanted).abs().mean()
+        error = (mean - target).abs().mean()
         if deviation is None:
-            return clamped_error(mean, wanted) if published else error, {"raw": error.detach()}
-        how = (self.config.supervision, self.config.weight)
-        return softened_error(mean, deviation, wanted, *how, published=published), {"raw": error.detach()}
+            return clamped_error(mean, target) if published else error, {"raw": error.detach()}
+        options = (self.config.supervision, self.config.weight)
+        return softened_error(mean, deviation, target, *options, published=published), {"raw": error.detach()}
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """The picture, RAW found and RAW."""
-        seen, wanted = self._sides(batch)
-        shown = batch.target if self.config.inputs == 3 else F.interpolate(seen[:, :3], scale_factor=2)
-        return drawn(shown, self.net(seen), wanted)
+    def preview(self, batch: Batch) -> dict[str, Tensor]:
+        """The input, and green of the recovered and the true RAW, gamma-encoded."""
+        x, target = self._pair(batch)
+        image = {"sRGB": x} if self.config.inputs == 3 else {"noisy RAW": shown_green(x)}
+        return {**image, "recovered RAW": shown_green(self._net(x)), "RAW": shown_green(target)}
 
-    def _sides(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the network sees, and what it is to find."""
+    @property
+    def _net(self) -> SSDNet:
+        return cast(SSDNet, self.stage.net)
+
+    def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The network's input and its target."""
         sensor = pack_sensor(batch.sensor, batch.capture)
         return (batch.target, sensor) if self.config.inputs == 3 else (sensor, pack_sensor(batch.target, batch.capture))
 
 
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+def _camera(stage: Stage) -> Pipeline:
+    if stage.takes == PACKED:
+        raise InvalidArgument("ssdnet: weights with inputs=4 denoise packed RAW, they do not render RAW files")
+    return presets.classic_undone_by(stage)
 
 
-class _Modules(nn.Sequential):
-    def __init__(self, config: Config, channels: int, heads: int, count: int) -> None:
-        how = (config.kernel, config.channel_interaction, config.spatial_interaction, config.expansion)
-        super().__init__(*(ContextFusion(channels, heads, *how) for _ in range(count)))
-        self.recompute = config.recompute
+_SIXTH = "a sixth as wide"
 
-    def forward(self, x: Tensor) -> Tensor:
-        for module in self:
-            recomputed = self.recompute and torch.is_grad_enabled()
-            x = checkpoint(module, x, use_reentrant=False) if recomputed else module(x)
-        return x
+
+def _candidate(
+    name: str,
+    supervision: str,
+    suffix: str = "",
+    *,
+    cost: float = 9.0,
+    reported: str | None = None,
+    ensemble: bool = False,
+) -> Candidate[Config]:
+    weight = 1.0 if supervision == "testing" else Config().weight
+    full, small = (replace(size, supervision=supervision, weight=weight) for size in (Config(), TINY))
+    text = "SSDNet{size}, " + f"{supervision} supervision{suffix}"
+    inference = SelfEnsemble if ensemble else None
+    return Candidate(name, text, full, small, _SIXTH, cost=cost, reported=reported, inference=inference)
+
+
+RECIPE = Recipe(
+    name="ssdnet",
+    title="SSDNet",
+    source=Paper(("Zou", "Zhang"), "Learned reverse ISP with soft supervision", "AIM 2022 challenge", 2022),
+    tasks=(Task.REVERSE, Task.DENOISE),
+    config=Config,
+    published=PUBLISHED,
+    small=SMALL,
+    parameters=36_241_628,
+    build=build,
+    objective=Objective,
+    layouts=(*AIM22, *FIVEK),
+    camera=_camera,
+    official_name=official_name,
+    candidates=(
+        _candidate("ssdnet", "hard", cost=5.0, reported="ssdnet"),
+        _candidate("ssdnet-x8", "hard", ", eight ways", cost=5.0, reported="ssdnet-x8", ensemble=True),
+        _candidate("ssdnet-testing", "testing"),
+        _candidate("ssdnet-training", "training"),
+        Candidate(
+            "ssdnet-denoiser",
+            "SSDNet{size}, planes for the picture, not told the noise",
+            replace(Config(), inputs=4),
+            replace(TINY, inputs=4),
+            _SIXTH,
+            cost=2.0,
+            reported="ssdnet-denoiser",
+            task=Task.DENOISE,
+        ),
+    ),
+    reported=("ssdnet", "ssdnet-x8", "ssdnet-denoiser"),
+    card=Card(
+        what="A U-shaped network of context fusion modules from sRGB to packed RAW, trained with a variance branch.",
+        data="AIM 2022, Samsung S7.",
+        license="Apache-2.0",
+        note="The parameter count includes the branch; the challenge entry counts three networks, and used a "
+        "self-ensemble and extra data.",
+        limits="cameras that it was not trained on; fast inference, since it takes 2.9 million multiply-adds per "
+        "pixel.",
+    ),
+)

@@ -1,27 +1,25 @@
 """0noise's network: three multiplicative gates for what a camera does to light, with 171,112 parameters.
 
-Team 0noise, AIM 2022 challenge on reversed ISP (Conde et al., ECCV workshops 2022): tone is undone by a gate that looks
-at one pixel, color by one that looks three pixels far, shading by one between 0 and 1.
+Team 0noise, AIM 2022 challenge on reversed ISP (Conde et al., ECCV workshops 2022): a gate of single pixels undoes
+tone, one of three pixels' reach undoes color, and one between 0 and 1 undoes shading.
 """
 
 import itertools
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isptoolkit import PACKED, Pipeline, Space, presets
-from isptoolkit.data import Batch
+from isptoolkit import PACKED, Space, presets
+from isptoolkit.data import AIM22, FIVEK
 from isptoolkit.learned import RawNetwork
-from isptoolkit.learned.raw_network import drawn
-from isptoolkit.stages import pack_sensor
-from isptoolkit.train import load_trained
+from isptoolkit.train import Candidate, Card, PackedObjective, Paper, Recipe, Task
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the program leaves to choose.
+    """Options of the network.
 
     Args:
         width: channels; the published network has 36.
@@ -30,20 +28,28 @@ class Config:
     width: int = 36
 
 
+PUBLISHED = Config()
+"""The program's configuration."""
 SMALL = Config(width=12)
-"""For two cores."""
+"""Sized for two cores."""
 
 
 class GatedNet(nn.Module):
-    """sRGB `[B,3,H,W]` to four planes of RAW `[B,4,H/2,W/2]`; any even size.
+    """sRGB `[B,3,H,W]` to packed RAW `[B,4,H/2,W/2]`; any even size.
 
     `x = p tone(p)`, a residual block, `x color(p)`, a residual block, `x shading(p)`, one convolution of stride 2;
-    `p = silu(W x)` mixes the channels of the picture, a residual block is `silu(x + W silu(W x))`. Tone and color gates
-    begin near 1. (The program ends with a ReLU, under which a plane that begins negative never learns; RAW is clipped
-    at use instead.)
+    `p = silu(W x)` mixes the channels of the image, a residual block is `silu(x + W silu(W x))`. Tone and color gates
+    are initialized near 1. (The program ends with a ReLU, under which a channel that starts negative never learns;
+    `RawNetwork` clips in `eval` instead.)
 
     Args:
         config: of the recipe.
+
+    Source: the program of team 0noise, AIM 2022 challenge on reversed ISP.
+
+    >>> import torch
+    >>> GatedNet(SMALL)(torch.rand(1, 3, 18, 22)).shape
+    torch.Size([1, 4, 9, 11])
     """
 
     def __init__(self, config: Config | None = None) -> None:
@@ -62,8 +68,8 @@ class GatedNet(nn.Module):
         y = p * self.tone(p)
         y = self.blocks[0](y) * self.color(p)
         y = self.blocks[1](y) * F.sigmoid(self.shading(p))
-        made: Tensor = self.last(y)
-        return made
+        output: Tensor = self.last(y)
+        return output
 
 
 def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
@@ -81,39 +87,35 @@ def build(config: Config | None = None, gives: Space = PACKED) -> RawNetwork:
     return RawNetwork(GatedNet(config), gives)
 
 
-def load(path: Path) -> Pipeline:
-    """The classical camera forward, a trained network backward, as one two-way stage, for `isptoolkit roundtrip`.
-
-    Args:
-        path: `weights.safetensors` of a run of `isptoolkit train zero_noise`.
-
-    Raises:
-        UnreadableFile: for another file.
-    """
-    net = load_trained(path, "zero_noise", "net", lambda values: GatedNet(Config(**values)))
-    return presets.classic_undone_by(RawNetwork(net).eval())
-
-
-class Objective(nn.Module):
-    """Mean absolute error of the planes.
+class Objective(PackedObjective):
+    """Mean absolute error of the packed RAW.
 
     Args:
         config: of the recipe.
     """
 
     def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or Config()
-        self.net = GatedNet(self.config)
+        super().__init__(build(config))
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss."""
-        wanted = pack_sensor(batch.sensor, batch.capture)
-        return (self.net(batch.target) - wanted).abs().mean(), {}
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """The picture, RAW found and RAW."""
-        return drawn(batch.target, self.net(batch.target), pack_sensor(batch.sensor, batch.capture))
+def official_name(name: str) -> str:
+    """The program's name of a tensor of `build(PUBLISHED)`; layers here are numbered with the activations between them.
+
+    >>> official_name("net.tone.2.weight"), official_name("net.blocks.0.2.bias")
+    ('tm.block.1.conv.weight', 'r1.conv2.bias')
+    """
+    match = re.fullmatch(r"(?:net\.)?(\w+)\.(?:(\d+)\.)?(.*)", name)
+    if match is None:
+        return name
+    part, number, rest = match.groups()
+    gates = {"tone": "tm", "color": "cstb", "shading": "lsb"}
+    if part in gates:
+        layer = int(number) // 2
+        return f"{gates[part]}.block.{layer}{'' if layer == 3 else '.conv'}.{rest}"
+    if part == "blocks":
+        place, rest = rest.split(".")
+        return f"r{int(number) + 1}.conv{int(place) // 2 + 1}.{rest}"
+    return f"p.conv.{rest}" if part == "mix" else f"cout.{rest}"
 
 
 class _Residual(nn.Sequential):
@@ -128,7 +130,7 @@ class _Residual(nn.Sequential):
 
 
 def _convolutions(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequential:
-    """With SiLU between; borders reflected."""
+    """Convolutions with SiLU between them; borders are reflected."""
     layers: list[nn.Module] = []
     for pair, kernel in zip(itertools.pairwise(widths), kernels, strict=True):
         layers += [nn.Conv2d(*pair, kernel, padding=kernel // 2, padding_mode="reflect"), nn.SiLU()]
@@ -136,8 +138,48 @@ def _convolutions(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Seque
 
 
 def _gate(width: int, kernels: tuple[int, ...]) -> nn.Sequential:
-    made = _convolutions((width,) * (len(kernels) + 1), kernels)
-    last = made[-1]
+    layers = _convolutions((width,) * (len(kernels) + 1), kernels)
+    last = layers[-1]
     if isinstance(last, nn.Conv2d) and last.bias is not None:
         nn.init.ones_(last.bias)
-    return made
+    return layers
+
+
+RECIPE = Recipe(
+    name="zero_noise",
+    title="0noise",
+    source=Paper(
+        authors=("Conde", "Timofte", "others"),
+        title="Reversed image signal processing and RAW reconstruction. AIM 2022 challenge report",
+        venue="ECCV workshops",
+        year=2022,
+    ),
+    tasks=(Task.REVERSE,),
+    config=Config,
+    published=PUBLISHED,
+    small=SMALL,
+    parameters=171_112,
+    build=build,
+    objective=Objective,
+    layouts=(*AIM22, *FIVEK),
+    camera=presets.classic_undone_by,
+    official_name=official_name,
+    candidates=(
+        Candidate(
+            "zero-noise",
+            "0noise's gates{size}",
+            Config(),
+            SMALL,
+            "a third as wide",
+            cost=1.5,
+            reported="zero-noise",
+        ),
+    ),
+    reported=("zero-noise",),
+    card=Card(
+        what="Team 0noise's network: three multiplicative gates, for tone, color and shading, from sRGB to packed RAW.",
+        data="AIM 2022, Samsung S7 and Huawei P20.",
+        license="none stated",
+        limits="tone that depends on more than a few neighboring pixels.",
+    ),
+)

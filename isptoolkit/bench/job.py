@@ -1,4 +1,4 @@
-"""What is to be done for one entrant, and all that its result depends on."""
+"""One run of one entrant, and everything that its result depends on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,23 +13,23 @@ from .methods.entrants import entrant
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is told.
+    """One run of one entrant.
 
     Args:
-        protocol: its name.
-        entrant: its name.
-        data: folder, where the protocol needs one.
-        target: what pictures of RAW files are, see `isptoolkit.data.RawFolder`.
+        protocol: name of the protocol.
+        entrant: name of the entrant.
+        data: folder, if the protocol needs one.
+        target: what the target images of RAW files are, see `isptoolkit.data.RawFolder`.
         steps: of the entrant whose step costs 1.
         seed: of weights and data; 0 for an entrant that learns nothing.
         device: where the entrant is scored.
-        memory: bytes that the process may take, 0 for no bound.
-        threads: of torch.
-        processes: that train together, sharing each batch.
-        lpips: folder of the weights of LPIPS, or None to leave that out.
-        full: entrants are as large as published, and each takes all of the steps.
-        batch: of training.
-        patch: of training, in pixels.
+        memory: limit of the process in bytes, 0 for none.
+        threads: number of torch threads.
+        processes: number of processes that train together, sharing each batch.
+        lpips: folder of the LPIPS weights, or None to leave LPIPS out.
+        full: entrants at their published sizes, each trained for all of the steps.
+        batch: samples of a training step.
+        patch: height and width of the training samples, in pixels.
     """
 
     protocol: str
@@ -49,7 +49,7 @@ class Job:
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> "Job":
-        """From JSON of its fields."""
+        """The job of fields read from JSON."""
         paths = {name: None if values[name] is None else Path(values[name]) for name in ("data", "lpips")}
         return Job(**{**values, **paths})
 
@@ -69,25 +69,29 @@ def by_seed(job: Job, entrants: Sequence[str], seeds: Sequence[int]) -> list[Job
 
 
 def settings_of(job: Job, chosen: Entrant) -> Training:
-    """How an entrant is trained: alike for all but for their rates, and for the number of steps that fit the time."""
+    """An entrant's training settings: equal for all, except for the learning rate and the steps that fit the time."""
     steps = job.steps if job.full else max(1, round(job.steps / chosen.cost))
     return Training(
         steps=steps,
         batch=job.batch,
         patch=job.patch,
-        rate=chosen.rate,
+        lr=chosen.lr,
         optimizer="adamw",
-        clip=1.0,
+        grad_clip=1.0,
         schedule="cosine",
         seed=job.seed,
-        keep_every=max(1, steps // 5),
+        checkpoint_every=max(1, steps // 5),
     )
 
 
 def described(job: Job) -> dict[str, Any]:
-    """What a result depends on, beside data and program."""
+    """What a result depends on, besides data and program."""
     chosen = entrant(job.entrant, job.full)
     training = None if chosen.make is None else asdict(settings_of(job, chosen))
     seed = job.seed if chosen.learns else None
-    how = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full, "seed": seed}
-    return how | {"protocol": asdict(PROTOCOLS[job.protocol]), "entrant": chosen.configuration, "training": training}
+    options = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full, "seed": seed}
+    return options | {
+        "protocol": asdict(PROTOCOLS[job.protocol]),
+        "entrant": chosen.configuration,
+        "training": training,
+    }

@@ -1,7 +1,6 @@
 """A benchmark: every entrant, with every seed, in a process of its own, done once for as long as nothing changes."""
 
 import hashlib
-import importlib
 import json
 import multiprocessing
 import platform
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from isptoolkit import recipes
 
 from ..atomic import replacing
 from ..errors import InvalidArgument
@@ -120,12 +121,11 @@ def _run(
 
 def code_hash() -> str:
     """Of all sources of the package and the recipes."""
-    recipes = importlib.import_module("isptoolkit.recipes")
-    made = hashlib.sha256()
+    code = hashlib.sha256()
     for folder in (Path(__file__).resolve().parents[1], Path(str(recipes.__file__)).resolve().parent):
         for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".h", ".c", ".cu")):
-            made.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return made.hexdigest()
+            code.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return code.hexdigest()
 
 
 def _key(job: Job, fingerprint: str, code: str) -> str:

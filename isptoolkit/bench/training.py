@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..errors import TrainingFailed
-from ..train import train
+from ..train import Objective, train
 from .data.pairs import pairs_of
 from .job import Job, settings_of
 from .methods.entrants import entrant
@@ -22,7 +21,7 @@ from .methods.entrants import entrant
 _FAILED = "failed: "
 
 
-def trained(job: Job, source: Any, out: Path, decoded: Path) -> nn.Module:
+def trained(job: Job, source: Any, out: Path, decoded: Path) -> Objective:
     """The objective of an entrant that learns, trained; what was begun before is gone on with.
 
     Args:

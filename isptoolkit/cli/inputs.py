@@ -3,7 +3,6 @@
 Imports torch and the stages, so commands import this module after they have checked their paths.
 """
 
-import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -23,17 +22,6 @@ from .console import working
 if TYPE_CHECKING:
     from .options import Metadata
 
-RECIPES = {
-    name: f"isptoolkit.recipes.{name}" for name in ("invisp", "upi", "ssdnet", "rst_isp_net", "aim_unet", "zero_noise")
-}
-"""By the name on the command line."""
-
-
-def recipe_module(name: str) -> Any:
-    if name not in RECIPES:
-        raise InvalidArgument(f"no recipe {name!r}: choose one of {', '.join(RECIPES)}")
-    return importlib.import_module(RECIPES[name])
-
 
 def chain_of(
     preset: str,
@@ -46,11 +34,10 @@ def chain_of(
     makers = {"classic": presets.classic, "libraw": presets.libraw}
     if (recipe is None) != (weights is None):
         raise InvalidArgument("--recipe and --weights go together")
-    if recipe is not None:
-        module = recipe_module(recipe)
-        if not hasattr(module, "load"):
-            raise InvalidArgument(f"the recipe {recipe} is no rendering of RAW files")
-        chain: Pipeline = module.load(weights)
+    if recipe is not None and weights is not None:
+        from isptoolkit.recipes import recipe as recipe_of
+
+        chain: Pipeline = recipe_of(recipe).load_camera(weights)
     elif file is not None:
         chain = Pipeline.load(file)
     elif preset in makers:

@@ -51,9 +51,9 @@ def _starting(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]
 
 
 def _recipes() -> dict[str, str]:
-    from .inputs import RECIPES, recipe_module
+    from isptoolkit.recipes import RECIPES
 
-    return {name: _summary(recipe_module(name).__doc__) for name in RECIPES}
+    return {recipe.name: recipe.card.what for recipe in RECIPES}
 
 
 def _presets() -> dict[str, str]:

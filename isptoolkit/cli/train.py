@@ -14,18 +14,7 @@ from .options import listing
 from .paths import check_file, check_folder, check_output_folder
 
 if TYPE_CHECKING:
-    from ..train.settings import Training
-
-FIVEK, AIM22 = ("fivek-nikon", "fivek-canon"), ("aim22-s7", "aim22-p20")
-LEARNS_FROM = {
-    "invisp": ("RAW files", *FIVEK),
-    "upi": ("photographs", "sidd"),
-    "ssdnet": ("RAW files", *AIM22, *FIVEK),
-    "rst_isp_net": ("RAW files", *AIM22, *FIVEK),
-    "aim_unet": ("RAW files", *AIM22, *FIVEK),
-    "zero_noise": ("RAW files", *AIM22, *FIVEK),
-}
-"""By recipe: what a folder without a layout holds, then the layouts."""
+    from ..train import Recipe, Training
 
 
 def train(
@@ -86,56 +75,44 @@ def run(
     listed: Path | None,
 ) -> None:
     """Train a recipe on a folder of RAW files, or on published data, with progress bars on a terminal."""
-    from ..data import RawFolder, source_of
-    from ..data.raw_folder import names_of
-    from ..train.loop import train
-    from .inputs import recipe_module, setting
+    from isptoolkit.recipes import recipe as recipe_of
 
-    module = recipe_module(recipe)
-    _check_layout(recipe, layout, mixed, listed)
+    from ..data.raw_folder import names_of
+    from ..train import train
+    from .inputs import setting
+
+    chosen: Recipe[Any] = recipe_of(recipe)
+    if layout is not None:
+        _check_layout(chosen, layout, mixed, listed)
     if out.exists() and not out.is_dir():
         raise InvalidArgument(f"{out} is not a folder")
-    training, config = _configured(dict(setting(text) for text in settings or ()), module.Config())
+    training, config = _configured(dict(setting(text) for text in settings or ()), chosen.config())
     names = None if listed is None else names_of(listed)
-    with progress() as shown:
-        task = shown.add_task("decoding", total=None)
+    with progress() as bars:
+        task = bars.add_task("decoding", total=None)
 
         def on_file(done: int, total: int) -> None:
-            shown.update(task, completed=done, total=total)
+            bars.update(task, completed=done, total=total)
 
-        source: Any
-        if layout is not None:
-            source = source_of(layout, data, target=target, cache=cache, on_file=on_file)
-        elif hasattr(module, "source"):  # trained on something else than RAW files
-            source = module.source(data, config, on_file)
-        else:
-            how: dict[str, Any] = {"names": names, "mixed": mixed, "cache": cache, "on_file": on_file}
-            source = RawFolder(data, target=target or "libraw", **how)
-    for path, why in source.skipped.items():
-        complain(f"{path} is passed over: {why}")
-    with progress() as shown:
-        task = shown.add_task("training", total=training.steps)
+        source = chosen.training_data(
+            data, config, layout=layout, target=target, names=names, mixed=mixed, cache=cache, on_file=on_file
+        )
+    for path, reason in source.skipped.items():
+        complain(f"{path} is skipped: {reason}")
+    with progress() as bars:
+        task = bars.add_task("training", total=training.steps)
 
         def on_step(step: int, figures: dict[str, float]) -> None:
-            shown.update(task, completed=step + 1, description=f"loss {figures['loss']:.4f}")
+            bars.update(task, completed=step + 1, description=f"loss {figures['loss']:.4f}")
 
         about = {"recipe": recipe, "config": json.dumps(asdict(config))}
-        train(lambda: module.Objective(config), source, training, out, on_step=on_step, about=about)
+        train(lambda: chosen.objective(config), source, training, out, on_step=on_step, about=about)
     print(f"{training.steps} steps on {len(source.files)} files: {out / 'weights.safetensors'}")
 
 
-def _check_layout(recipe: str, layout: str | None, mixed: bool, listed: Path | None) -> None:
-    """Before any file is read: the data fit the recipe, and no option says what the layout says."""
-    from ..data import LAYOUTS
-
-    if layout is None:
-        return
-    if layout not in LAYOUTS:
-        raise InvalidArgument(f"no layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
-    folder, *fitting = LEARNS_FROM[recipe]
-    if layout not in fitting:
-        names = ", ".join(fitting)
-        raise InvalidArgument(f"{recipe} does not learn from {layout}: give it {folder}, or --layout {names}")
+def _check_layout(recipe: "Recipe[Any]", layout: str, mixed: bool, listed: Path | None) -> None:
+    """Before any file is read: the data fit the recipe, and no option contradicts the layout."""
+    recipe.check_layout(layout)
     if mixed or listed is not None:
         option = "--mixed" if mixed else "--list"
         raise InvalidArgument(
@@ -144,10 +121,12 @@ def _check_layout(recipe: str, layout: str | None, mixed: bool, listed: Path | N
 
 
 def _configured(values: dict[str, Any], config: Any) -> "tuple[Training, Any]":
-    """Training settings and recipe configuration, with each value in the one that has a field of its name."""
-    from ..train.settings import Training
+    """Split the values of `--set` into training settings and the recipe's options."""
+    from ..train.settings import RENAMED, Training
 
     own, general = ({field.name for field in fields(kind)} for kind in (config, Training))
+    for name in values.keys() & RENAMED.keys() - own:
+        raise InvalidArgument(f"--set {name}: this setting is now called {RENAMED[name]}")
     if unknown := sorted(values.keys() - own - general):
         raise InvalidArgument(f"--set {unknown[0]}: the names are {', '.join(sorted(own | general))}")
     frozen = {name: _tuples(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Published data as they lie on disk after download, as training batches."""
+"""Published data sets, exactly as downloaded, as training batches."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,28 +16,28 @@ class Patches(Protocol):
 
     @property
     def files(self) -> Sequence[Path]:
-        """Those that are used."""
+        """The files in use."""
 
     @property
     def skipped(self) -> dict[Path, str]:
-        """The reason, by file, for those that are not."""
+        """The reason, by file, for each file that was skipped."""
 
     def batch(self, number: int, size: int, patch: int, *, seed: int, rank: int, world: int) -> Batch:
-        """See `RawFolder.batch`."""
+        """One process's share of a batch, see `isptoolkit.data.RawFolder.batch`."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Published data.
+    """How a published data set lies on disk.
 
     Args:
         name: on the command line.
-        about: what it is.
-        files: what its folder holds.
-        where: to get it.
-        task: `reverse`, RAW and pictures, or `denoise`, RAW with noise and without.
+        about: what the data are.
+        files: what the folder holds.
+        where: to get the data.
+        task: `reverse`, RAW and sRGB images, or `denoise`, RAW with noise and without.
         decodes: its RAW files are decoded, so that `cache` and `target` of `source_of` apply.
-        open: makes the source of a folder.
+        open: opens a folder as a training source.
     """
 
     name: str
@@ -68,22 +68,29 @@ def _camera(name: str, about: str, camera: str) -> Layout:
     def opened(data: Path, target: str, cache: Path | None, on_file: Callable[[int, int], None] | None) -> Patches:
         listed = data / f"{camera}_train.txt"
         if not listed.is_file():
-            raise InvalidArgument(f"{listed} is not there: get the data from {FIVEK_WHERE}")
+            raise InvalidArgument(f"{listed} does not exist: get the data from {FIVEK_WHERE}")
         return fivek(data, camera, "train", target=target, mixed=True, cache=cache, on_file=on_file)
 
     files = f"{camera}/DNG/*.dng and {camera}_train.txt"
     return Layout(name, about, files, FIVEK_WHERE, "reverse", True, opened)
 
 
+AIM22 = ("aim22-s7", "aim22-p20")
+"""Layouts of the AIM 2022 challenge: sRGB tiles and their RAW."""
+FIVEK = ("fivek-nikon", "fivek-canon")
+"""Layouts of MIT-Adobe FiveK: camera files."""
+SIDD = ("sidd",)
+"""Layouts of SIDD: RAW with noise and without."""
+
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        _tiles("aim22-s7", "AIM 2022 challenge on reversed ISP, Samsung S7"),
-        _tiles("aim22-p20", "AIM 2022 challenge on reversed ISP, Huawei P20"),
-        _camera("fivek-nikon", "MIT-Adobe FiveK as InvISP splits it, Nikon D700", "NIKON_D700"),
-        _camera("fivek-canon", "MIT-Adobe FiveK as InvISP splits it, Canon EOS 5D", "Canon_EOS_5D"),
+        _tiles(AIM22[0], "AIM 2022 challenge on reversed ISP, Samsung S7"),
+        _tiles(AIM22[1], "AIM 2022 challenge on reversed ISP, Huawei P20"),
+        _camera(FIVEK[0], "MIT-Adobe FiveK as InvISP splits it, Nikon D700", "NIKON_D700"),
+        _camera(FIVEK[1], "MIT-Adobe FiveK as InvISP splits it, Canon EOS 5D", "Canon_EOS_5D"),
         Layout(
-            "sidd",
+            SIDD[0],
             "SIDD-Medium RAW, five phones, with noise and without",
             "Data/SCENE/NUMBER_NOISY_RAW_FRAME.MAT and _GT_RAW_, noise_level_functions.csv",
             sidd.WHERE,
@@ -104,19 +111,19 @@ def source_of(
     cache: Path | None = None,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Patches:
-    """Batches of published data: of its training part, patches in the eight orientations that begin with RGGB.
+    """Batches of a published data set: patches of its training part, in the eight orientations that begin with RGGB.
 
     Args:
         layout: one of `LAYOUTS`.
         data: its folder.
-        target: for FiveK: what the pictures are, see `RawFolder`; None is `libraw-jpeg`, as InvISP has it.
-        cache: for FiveK: folder where decoded files stay for other runs.
-        on_file: for FiveK: called with how many files are decoded, and of how many.
+        target: for FiveK: what the target images are, see `RawFolder`; None is `libraw-jpeg`, as in InvISP.
+        cache: for FiveK: folder that keeps decoded files for later runs.
+        on_file: for FiveK: called with the number of decoded files, and the number of all files.
 
     Raises:
-        InvalidArgument: for another name, a target or cache of data that need none, and where files are missing, with
+        InvalidArgument: for another name, a target or cache for data that need none, and where files are missing, with
             what they are and where to get them.
-        UnreadableFile: for files of another shape or type, or cut off.
+        UnreadableFile: for files that are cut off or of another shape or type.
     """
     if layout not in LAYOUTS:
         raise InvalidArgument(f"no layout {layout!r}: choose one of {', '.join(LAYOUTS)}")

@@ -1,5 +1,6 @@
 """What learned blocks are made of."""
 
+from .adain import EPSILON as EPSILON
 from .adain import adain as adain
 from .affine_coupling import AffineCoupling as AffineCoupling
 from .affine_coupling import DenseBlock as DenseBlock
@@ -18,9 +19,11 @@ from .flow_step import FlowStep as FlowStep
 from .raw_network import RawNetwork as RawNetwork
 from .residual_demosaic import ResidualDemosaic as ResidualDemosaic
 from .self_ensemble import SelfEnsemble as SelfEnsemble
+from .soft_supervision import SUPERVISIONS as SUPERVISIONS
 from .soft_supervision import VarianceHead as VarianceHead
 from .soft_supervision import clamped_error as clamped_error
 from .soft_supervision import softened_error as softened_error
+from .style_removal import BORDERS as BORDERS
 from .style_removal import CBAM as CBAM
 from .style_removal import EqualizedConv2d as EqualizedConv2d
 from .style_removal import StyleExtractor as StyleExtractor

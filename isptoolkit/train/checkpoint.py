@@ -11,18 +11,19 @@ from torch import Tensor, nn
 from ..atomic import replacing
 from ..errors import InvalidArgument
 
-FORMAT = "1"
+FORMAT = "2"
+"""2 names settings `lr`, `weight_decay`, ..., and tensors by the objective's `stage` and `critic`."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on: the random choices of every step are functions of the seed and the step.
+    """What a run needs to resume; the random choices of every step are functions of the seed and the step.
 
     Args:
-        step: how many steps are done.
-        model: by name.
+        step: number of completed steps.
+        model: state of the objective, by name.
         average: the exponential moving average of the weights, or empty.
-        optimizer: what the optimizer keeps of each parameter, by the parameter's name.
+        optimizer: the optimizer's state of each parameter, by the parameter's name.
         settings: of the run.
     """
 
@@ -38,32 +39,35 @@ class Checkpoint:
 
         tensors = {f"model.{name}": value for name, value in self.model.items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        for name, kept in self.optimizer.items():
-            tensors |= {f"optimizer.{key}.{name}": value for key, value in kept.items()}
-        words = {"format": FORMAT, "step": str(self.step), "settings": json.dumps(self.settings)}
+        for name, state in self.optimizer.items():
+            tensors |= {f"optimizer.{key}.{name}": value for key, value in state.items()}
+        metadata = {"format": FORMAT, "step": str(self.step), "settings": json.dumps(self.settings)}
         with replacing(path) as temporary:
             save_file(
-                {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary, metadata=words
+                {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary, metadata=metadata
             )
 
     @staticmethod
     def load(path: Path) -> "Checkpoint":
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            InvalidArgument: for another file.
+            InvalidArgument: for another file, or one of an earlier version.
         """
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(path, "pt") as file:
-                words = file.metadata() or {}
+                metadata = file.metadata() or {}
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            if words.get("format") != FORMAT:
-                raise ValueError(f"format {words.get('format')!r}, this version reads {FORMAT}")
-            step, settings = int(words["step"]), json.loads(words["settings"])
+            if metadata.get("format") != FORMAT:
+                raise ValueError(
+                    f"format {metadata.get('format')!r}, this version reads {FORMAT}: "
+                    "finish the run with the version that began it, or take another folder"
+                )
+            step, settings = int(metadata["step"]), json.loads(metadata["settings"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise InvalidArgument(f"{path} is no checkpoint that can be read: {error}") from None
+            raise InvalidArgument(f"{path} is not a readable checkpoint: {error}") from None
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}}
         optimizer: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
@@ -77,16 +81,16 @@ class Checkpoint:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, dict[str, Tensor]]:
-    """What the optimizer keeps of every parameter, by the parameter's name."""
-    kept = optimizer.state
-    return {name: dict(kept[value]) for name, value in model.named_parameters() if value in kept}
+    """The optimizer's state of each parameter, by the parameter's name."""
+    state = optimizer.state
+    return {name: dict(state[value]) for name, value in model.named_parameters() if value in state}
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, kept: dict[str, dict[str, Tensor]]) -> None:
-    """The opposite."""
+def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, saved: dict[str, dict[str, Tensor]]) -> None:
+    """Put the state that `optimizer_state` returned into an optimizer; parameters of other optimizers are skipped."""
     own = {id(value) for group in optimizer.param_groups for value in group["params"]}
     for name, value in model.named_parameters():
-        if name in kept and id(value) in own:
+        if name in saved and id(value) in own:
             optimizer.state[value] = {
-                slot: tensor if slot == "step" else tensor.to(value.device) for slot, tensor in kept[name].items()
+                slot: tensor if slot == "step" else tensor.to(value.device) for slot, tensor in saved[name].items()
             }

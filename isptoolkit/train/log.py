@@ -1,4 +1,4 @@
-"""What a training run tells: a line of JSON for each step, TensorBoard's events, and pictures."""
+"""The log of a training run: a line of JSON for each step, TensorBoard logs, and preview images."""
 
 import json
 import math
@@ -15,23 +15,23 @@ from ..io import write_image
 
 
 class Log:
-    """`log.jsonl`, `pictures/` and, on request, TensorBoard's files in the folder of a run that goes on at a step.
+    """`log.jsonl`, `previews/` and, on request, TensorBoard's files in the folder of a run that starts at a step.
 
-    What a killed run wrote after its last checkpoint is dropped.
+    What an interrupted run wrote after its last checkpoint is dropped.
 
     Args:
         out: the folder.
-        start: the first step to come.
-        events: write for TensorBoard as well.
+        start: the first step to run.
+        tensorboard: write TensorBoard logs as well.
 
     Raises:
-        MissingPackage: when TensorBoard is asked for and not installed.
+        MissingPackage: if TensorBoard is requested but not installed.
     """
 
-    def __init__(self, out: Path, start: int, events: bool) -> None:
-        self.path, self._pictures = out / "log.jsonl", out / "pictures"
+    def __init__(self, out: Path, start: int, tensorboard: bool) -> None:
+        self.path, self._previews = out / "log.jsonl", out / "previews"
         self._writer: Any = None
-        if events:
+        if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
@@ -50,17 +50,22 @@ class Log:
             for name, value in figures.items():
                 self._writer.add_scalar(name, value, step)
 
-    def pictures(self, done: int, pictures: Mapping[str, Tensor]) -> None:
-        """Draw samples after so many steps: a row for each picture `[B,3,H,W]`, 0 to 1, a column for each sample."""
-        rows = [torch.cat(list(picture.detach().float().cpu().clamp(0, 1)), 2) for picture in pictures.values()]
+    def preview(self, done: int, images: Mapping[str, Tensor]) -> None:
+        """Write `previews/STEPS.png`: a row for each image `[B,3,H,W]`, 0 to 1, and a column for each sample.
+
+        Args:
+            done: number of completed steps.
+            images: by name.
+        """
+        rows = [torch.cat(list(image.detach().float().cpu().clamp(0, 1)), 2) for image in images.values()]
         sheet = torch.cat(rows, 1).nan_to_num(0)
-        self._pictures.mkdir(exist_ok=True)
-        write_image(self._pictures / f"{done:07d}.png", sheet)
+        self._previews.mkdir(exist_ok=True)
+        write_image(self._previews / f"{done:07d}.png", sheet)
         if self._writer is not None:
-            self._writer.add_image(" / ".join(pictures), sheet, done - 1)
+            self._writer.add_image(" / ".join(images), sheet, done - 1)
 
     def close(self) -> None:
-        """Write out what waits."""
+        """Flush and close the logs."""
         if self._writer is not None:
             self._writer.close()
 

@@ -1,4 +1,4 @@
-"""Trained weights as a file that says what they are of."""
+"""Trained weights as a file that states its recipe and configuration."""
 
 import json
 import math
@@ -17,22 +17,25 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
-    """Write tensors and words about them; whole or not at all."""
+    """Write tensors, and what they belong to, into a safetensors file that appears whole or not at all."""
     from safetensors.torch import save_file
 
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
-        save_file(plain, temporary, metadata=about)
+        save_file(on_cpu, temporary, metadata=about)
 
 
-def load_trained(path: Path, recipe: str, part: str, build: Callable[[dict[str, Any]], Module]) -> Module:
-    """A part of the objective of a run, with its weights, for use.
+_FORMER_PREFIXES = ("pipeline.", "denoiser.")
+"""Of files that hold tensors under the names of an objective, not of its stage; earlier versions wrote those."""
+
+
+def load_trained(path: Path, recipe: str, build: Callable[[dict[str, Any]], Module]) -> Module:
+    """The module of a training run with its weights, in `eval` mode.
 
     Args:
         path: `weights.safetensors` of the run.
-        recipe: that the file has to be of.
-        part: attribute of the objective.
-        build: makes that part of the configuration's values.
+        recipe: that the file must have been written for.
+        build: makes the module from the values of the configuration.
 
     Raises:
         UnreadableFile: for another file.
@@ -47,19 +50,24 @@ def load_trained(path: Path, recipe: str, part: str, build: Callable[[dict[str, 
             raise ValueError(f"it is of the recipe {about.get('recipe')!r}")
         config = json.loads(about["config"])
         if not isinstance(config, dict):
-            raise TypeError("its configuration is no table")
+            raise TypeError("its configuration is not a table")
         with _NoMoreThan(4 * sum(value.numel() for value in tensors.values()) + 2**20):
-            made = build({name: tuple(value) if isinstance(value, list) else value for name, value in config.items()})
-        made.load_state_dict(
-            {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
-        )
+            module = build({name: tuple(value) if isinstance(value, list) else value for name, value in config.items()})
+        module.load_state_dict(_under_names_of_the_stage(tensors))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UnreadableFile(f"{path} holds no weights of {recipe}: {str(error).splitlines()[0]}") from None
-    return made.eval()
+    return module.eval()
+
+
+def _under_names_of_the_stage(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    for prefix in _FORMER_PREFIXES:
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            return {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return dict(tensors)
 
 
 class _NoMoreThan(TorchFunctionMode):
-    """Refuses to make tensors of more values than so many: a small file must not ask for a large network."""
+    """Refuses to create tensors beyond a total number of values: a small file must not ask for a large network."""
 
     def __init__(self, values: int) -> None:
         super().__init__()
@@ -70,7 +78,7 @@ class _NoMoreThan(TorchFunctionMode):
         if func in _MAKERS and all(isinstance(extent, int) for extent in size):
             self.left -= math.prod(size)
             if self.left < 0:
-                raise ValueError("its configuration is of a larger network than its weights are")
+                raise ValueError("its configuration describes a larger network than its weights")
         return func(*args, **kwargs or {})
 
 

@@ -1,8 +1,7 @@
-"""Photographs into DNG files: one at a time, and folders of them, in threads, that can be stopped and go on."""
+"""Photographs into DNG files: one at a time, or folders in parallel; interrupted runs resume."""
 
 import functools
 import hashlib
-import importlib
 import json
 import os
 import re
@@ -20,26 +19,27 @@ from ..errors import InvalidArgument, IspError
 from ..io import read_raw, write_dng
 from ..io.photograph import read_photograph
 from ..priors import CAMERAS, UPI, matrix_of_camera, random_captures
+from .camera import unprocess
 
 _HALF = re.compile(r"\..{1,16}\.[0-9a-f]{12}\.dng")
-"""What a killed run may leave: see `atomic.replacing`."""
+"""Temporary files that an interrupted run may leave, see `atomic.replacing`."""
 _BLACK, _WHITE, _SHOT_AT_100 = 512.0, 16383.0, 1e-4
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is made of a photograph; the same job makes the same file of it, wherever and in whatever order.
+    """How photographs become RAW; a job's output for a photograph depends on neither the machine nor the order.
 
     Args:
-        like: a RAW file whose phase, levels, gains and color are taken.
+        like: a RAW file whose phase, levels, gains and color matrix are used.
         camera: one of `isptoolkit.priors.CAMERAS`, instead of a random mixture of them.
         noise: `line` draws it as UPI does, `none`, an ISO number (of a nominal camera whose shot variance is 1e-4 at
             ISO 100, with the read variance of UPI's line), or `SHOT,READ`.
-        seed: of all that is drawn.
+        seed: of everything that is drawn.
         compress: write lossless JPEG.
 
     Raises:
-        InvalidArgument: for a camera or noise that is none, or both a file and a camera.
+        InvalidArgument: for an unknown camera, for noise of another form, and for both a file and a camera.
     """
 
     like: str | None = None
@@ -56,7 +56,7 @@ class Job:
         self.variances()
 
     def variances(self) -> tuple[float, float] | None:
-        """Shot and read variance, where the noise is not drawn; zeros for none."""
+        """Shot and read variance; zeros for no noise, None if they are drawn."""
         if self.noise == "line":
             return None
         if self.noise == "none":
@@ -76,33 +76,41 @@ class Job:
         return shot, read
 
     def capture(self, generator: torch.Generator) -> Capture:
-        """Of the file to make."""
+        """The capture of the file to write."""
         drawn = random_captures(1, generator)
         if self.like is not None:
-            given = _capture_of(self.like)
-            made = given if given.noise is not None else given.replace(noise=drawn.noise)
+            capture = _capture_of(self.like)
+            capture = capture if capture.noise is not None else capture.replace(noise=drawn.noise)
         else:
             one = torch.ones(1, dtype=torch.float64)
-            made = drawn.replace(black=_BLACK * one.expand(1, 4), white=_WHITE * one)
+            capture = drawn.replace(black=_BLACK * one.expand(1, 4), white=_WHITE * one)
             if self.camera is not None:
-                made = made.replace(srgb_to_camera=matrix_of_camera(self.camera), camera=(self.camera,))
+                capture = capture.replace(srgb_to_camera=matrix_of_camera(self.camera), camera=(self.camera,))
         variances = self.variances()
-        return made if variances is None else made.replace(noise=torch.tensor([variances], dtype=torch.float64))
+        return capture if variances is None else capture.replace(noise=torch.tensor([variances], dtype=torch.float64))
 
 
 @functools.lru_cache(maxsize=4)
 def _capture_of(path: str) -> Capture:
-    """Of a RAW file, which is decoded once for all photographs that are made like it."""
+    """The capture of a RAW file, which is decoded once for all photographs."""
     return read_raw(path)[1]
 
 
 @torch.no_grad()
 def unprocess_file(photo: Path, out: Path, job: Job) -> dict[str, Any]:
-    """Make a DNG file of a photograph, and tell how: what a line of the manifest holds.
+    """Write a photograph as a DNG file.
+
+    Args:
+        photo: an image file.
+        out: path of the DNG file.
+        job: how to make it.
+
+    Returns:
+        The line of the manifest: source, hash, seed, job, and the values of the capture.
 
     Raises:
-        UnreadableFile: for what is no photograph.
-        InvalidArgument: when it is too small, or `out` cannot be written.
+        UnreadableFile: for a file that is not a photograph.
+        InvalidArgument: if the photograph is too small, or `out` cannot be written.
     """
     content = hashlib.sha256(photo.read_bytes()).hexdigest()
     seed = int.from_bytes(hashlib.sha256(f"{job.seed} {content}".encode()).digest()[:7])
@@ -110,19 +118,23 @@ def unprocess_file(photo: Path, out: Path, job: Job) -> dict[str, Any]:
     srgb = read_photograph(photo)
     if min(srgb.shape[2:]) < 2:
         raise InvalidArgument(f"{photo} has {srgb.shape[2]} x {srgb.shape[3]} pixels: a mosaic has at least 2 x 2")
-    upi = importlib.import_module("isptoolkit.recipes.upi")
     capture = job.capture(generator)
-    _, capture, noisy = upi.unprocess(srgb, generator, capture)
+    _, capture, noisy = unprocess(srgb, generator, capture)
     write_dng(out, noisy.clamp(0, 65535), capture, compress=job.compress, source=_dng(job.like))
-    numbers = {
-        name: getattr(capture, name)[0].tolist() for name in ("black", "white", "gains", "srgb_to_camera", "noise")
+    tensors = {
+        "black": capture.black,
+        "white": capture.white,
+        "gains": capture.gains,
+        "srgb_to_camera": capture.srgb_to_camera,
+        "noise": capture.noise,
     }
-    made = {"photo": str(photo), "sha256": content, "output": out.name, "seed": seed}
-    return made | {"job": asdict(job), "cfa": capture.cfa, **numbers}
+    numbers = {name: None if value is None else value[0].tolist() for name, value in tensors.items()}
+    line = {"photo": str(photo), "sha256": content, "output": out.name, "seed": seed}
+    return line | {"job": asdict(job), "cfa": capture.cfa, **numbers}
 
 
 Engine: TypeAlias = Callable[[Mapping[Path, Path], Job], Iterator[tuple[Path, dict[str, Any] | Exception]]]
-"""Makes files of photographs and gives, as each is done, the line of the manifest or what went wrong."""
+"""Writes the files of photographs and yields, as each is done, its line of the manifest or the error."""
 
 
 def unprocess_all(
@@ -132,23 +144,23 @@ def unprocess_all(
     on_file: Callable[[int, int], None] | None = None,
     engine: Engine | None = None,
 ) -> tuple[int, dict[Path, str]]:
-    """Make a DNG file of every photograph that has none yet.
+    """Write a DNG file for every photograph that has none yet.
 
-    Files appear whole; `manifest.jsonl` gets a line for each when it is there. A run that was stopped goes on: what the
-    manifest tells of is not made again.
+    Files are written atomically, and `manifest.jsonl` gets a line for each. Interrupted runs resume: files that the
+    manifest lists are not written again.
 
     Args:
-        photos: files; folders stand for the photographs in them, whose folders are kept.
+        photos: files, or folders of photographs, whose subfolders are kept.
         out: folder.
-        job: what to make.
-        on_file: called with how many are done, and of how many.
-        engine: what does the work: threads, or `isptoolkit.unprocess.ray.by_ray`.
+        job: how to make the files.
+        on_file: called with the number of photographs done, and the number of all photographs.
+        engine: does the work: threads if None, or `isptoolkit.unprocess.ray.by_ray`.
 
     Returns:
-        How many were made now, and the reason for those that could not be.
+        The number of files written now, and the error of each photograph that failed.
 
     Raises:
-        InvalidArgument: when there is no photograph, two would become the same file, or the folder holds the work of
+        InvalidArgument: if there is no photograph, two would become the same file, or the folder holds the work of
             another job.
     """
     targets = dict(_targets(photos, out))
@@ -167,11 +179,11 @@ def unprocess_all(
         target.parent.mkdir(parents=True, exist_ok=True)
     failed: dict[Path, str] = {}
     with (out / "manifest.jsonl").open("a") as manifest:
-        for count, (photo, made) in enumerate((engine or by_threads)(todo, job), len(targets) - len(todo) + 1):
-            if isinstance(made, Exception):
-                failed[photo] = str(made)
+        for count, (photo, result) in enumerate((engine or by_threads)(todo, job), len(targets) - len(todo) + 1):
+            if isinstance(result, Exception):
+                failed[photo] = str(result)
             else:
-                manifest.write(json.dumps(made | {"output": str(todo[photo].relative_to(out))}) + "\n")
+                manifest.write(json.dumps(result | {"output": str(todo[photo].relative_to(out))}) + "\n")
                 manifest.flush()
             if on_file is not None:
                 on_file(count, len(targets))
@@ -179,7 +191,7 @@ def unprocess_all(
 
 
 def by_threads(todo: Mapping[Path, Path], job: Job) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
-    """One thread for each processor, with a few photographs in flight, so that an interrupt does not wait for all."""
+    """One thread per core, with a few photographs in flight, so that an interrupt does not wait for all of them."""
     workers = max(1, min(len(todo), os.cpu_count() or 1))
     threads, queue = torch.get_num_threads(), iter(todo.items())
     torch.set_num_threads(max(1, threads // workers))
@@ -210,22 +222,22 @@ def _targets(photos: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _manifest(path: Path, job: Job) -> dict[str, str]:
-    """The hash of the photograph of every output that an earlier run of the same job finished."""
+    """By output, the hash of the photograph, for everything that an earlier run of this job finished."""
     if not path.is_file():
         return {}
     done = {}
     text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]  # a killed run may leave half a line
+    whole = text[: text.rfind("\n") + 1]  # an interrupted run may leave half a line
     for number, line in enumerate(whole.splitlines(), 1):
         try:
             entry = json.loads(line)
             before, done[entry["output"]] = entry["job"], entry["sha256"]
         except (ValueError, KeyError, TypeError):
-            raise InvalidArgument(f"line {number} of {path} is none of a manifest: take another folder") from None
+            raise InvalidArgument(f"line {number} of {path} is not a manifest entry: take another folder") from None
         changed = [f"{k} {before.get(k)!r}, now {now!r}" for k, now in asdict(job).items() if before.get(k) != now]
         if changed:
-            told = "; ".join(changed)
-            raise InvalidArgument(f"{path.parent} holds another job's files ({told}): take another folder")
+            changes = "; ".join(changed)
+            raise InvalidArgument(f"{path.parent} holds another job's files ({changes}): take another folder")
     if whole != text:
         with path.open("r+") as file:
             file.truncate(len(whole.encode()))

@@ -1,4 +1,4 @@
-"""`unprocess` on many machines, by Ray Data; all of them see the same folders."""
+"""`unprocess` on a cluster of machines that share their folders, by Ray Data."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ _BLOCKS = 4096
 
 
 def by_ray(todo: Mapping[Path, Path], job: Job) -> Iterator[tuple[Path, dict[str, Any] | Exception]]:
-    """One task for each photograph, or few, on the cluster of `RAY_ADDRESS`, or on this machine.
+    """One task for each photograph, or a few, on the cluster of `RAY_ADDRESS`, or on this machine.
 
-    A task whose machine is lost runs again elsewhere; the same job makes the same file of a photograph, and files
-    appear whole, so that this changes nothing.
+    A task whose machine is lost runs again elsewhere. The output does not depend on the machine, and files are written
+    atomically, so a repeated task changes nothing.
 
     Raises:
         MissingPackage: without Ray.
@@ -35,7 +35,7 @@ def by_ray(todo: Mapping[Path, Path], job: Job) -> Iterator[tuple[Path, dict[str
     items = [{"photo": str(photo.resolve()), "target": str(target.resolve())} for photo, target in todo.items()]
     by_name = {item["photo"]: photo for item, photo in zip(items, todo, strict=True)}
     rows = ray.data.from_items(items, override_num_blocks=min(len(items), _BLOCKS))
-    for row in rows.map(functools.partial(_made, settings=asdict(job)), num_cpus=1).iter_rows():
+    for row in rows.map(functools.partial(_work, settings=asdict(job)), num_cpus=1).iter_rows():
         photo = by_name[row["photo"]]
         if row["error"]:
             yield photo, InvalidArgument(row["error"])
@@ -43,8 +43,8 @@ def by_ray(todo: Mapping[Path, Path], job: Job) -> Iterator[tuple[Path, dict[str
             yield photo, row["line"] | {"photo": str(photo)}
 
 
-def _made(row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """In a worker."""
+def _work(row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """One photograph, in a worker process."""
     import torch
 
     torch.set_num_threads(1)

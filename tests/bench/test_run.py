@@ -103,7 +103,7 @@ def test_a_group_of_processes_trains(folder, tmp_path):
     logs = [list(steps_of(folder_of(at, "u-net", 0) / "training" / "log.jsonl")) for at in (folder, tmp_path)]
     assert len(logs[0]) == len(logs[1]) == 3
     # Each process tells the loss of its own half.
-    assert logs[1][0]["loss"] != logs[0][0]["loss"] and logs[1][0]["rate"] == logs[0][0]["rate"]
+    assert logs[1][0]["loss"] != logs[0][0]["loss"] and logs[1][0]["lr"] == logs[0][0]["lr"]
     assert found["means"]["raw PSNR"] == pytest.approx(alone["means"]["raw PSNR"], abs=0.01)
 
 

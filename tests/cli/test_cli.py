@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 import typer
+from isptoolkit.recipes import RECIPES
 
 from isptoolkit import presets, read_image
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.methods.entrants import ENTRANTS
 from isptoolkit.cli.app import app
-from isptoolkit.cli.inputs import RECIPES, setting
+from isptoolkit.cli.inputs import setting
 from isptoolkit.cli.options import Rendering
 from isptoolkit.data import LAYOUTS
 from isptoolkit.data.decoded import TARGETS
@@ -162,7 +163,7 @@ def test_help_is_complete_and_prints_the_version(run, monkeypatch):
 
 
 TABLES = {
-    "recipes": RECIPES,
+    "recipes": [recipe.name for recipe in RECIPES],
     "presets": ("classic", "libraw"),
     "layouts": LAYOUTS,
     "targets": TARGETS,
@@ -191,7 +192,7 @@ def test_unknown_names_are_answered_with_the_known_ones(run, dump, tmp_path):
     out = tmp_path / "out"
     for arguments, names in (
         (["render", *dump, "-o", out.with_suffix(".png"), "--preset", "x"], TABLES["presets"]),
-        (["train", "x", "--data", tmp_path, "-o", out], RECIPES),
+        (["train", "x", "--data", tmp_path, "-o", out], [recipe.name for recipe in RECIPES]),
         (["train", "upi", "--data", tmp_path, "-o", out, "--layout", "x"], LAYOUTS),
         (["train", "invisp", "--data", tmp_path, "-o", out, "--target", "x"], TARGETS),
         (["bench", "x", "-o", out], PROTOCOLS),

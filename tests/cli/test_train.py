@@ -7,11 +7,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from isptoolkit.recipes import RECIPES
 from PIL import Image
 
 from isptoolkit import read_image
-from isptoolkit.cli.inputs import RECIPES
-from isptoolkit.cli.train import LEARNS_FROM
 from isptoolkit.data import LAYOUTS
 from isptoolkit.train.log import steps_of
 
@@ -57,7 +56,7 @@ def test_it_trains_goes_on_and_says_where_the_weights_are(run, folder, tmp_path)
         (["train", "nothing", "--data", ".", "-o", "x"], "no recipe 'nothing'"),
         (["train", "invisp", "--data", "none", "-o", "x"], "none is not a folder"),
         (["train", "invisp", "--data", ".", "-o", "x", "--set", "step=3"], "--set step: the names are"),
-        (["train", "invisp", "--data", ".", "-o", "x", "--set", "steps=0"], "steps is a whole number"),
+        (["train", "invisp", "--data", ".", "-o", "x", "--set", "steps=0"], "steps is an integer"),
         (["train", "invisp", "--data", ".", "-o", "x"], "holds no RAW file"),
     ],
 )
@@ -81,7 +80,7 @@ def test_the_cameras_own_pictures_as_targets_and_a_list(run, folder, tmp_path):
         "--set",
         "steps=1",
         "--set",
-        "draw_every=1",
+        "preview_every=1",
         "--target",
         "camera",
     ]
@@ -89,7 +88,7 @@ def test_the_cameras_own_pictures_as_targets_and_a_list(run, folder, tmp_path):
     assert code == 0
     assert "1 steps on 1 files" in said
     assert len(list((tmp_path / "cache").iterdir())) == 1
-    assert (tmp_path / "run" / "pictures" / "0000001.png").is_file()
+    assert (tmp_path / "run" / "previews" / "0000001.png").is_file()
     (tmp_path / "train.txt").write_text("CRW_0001\n")
     code, _, said = run(*how, "-o", tmp_path / "other", "--list", tmp_path / "train.txt")
     assert code == 2
@@ -163,9 +162,23 @@ def test_layouts_that_do_not_fit_are_one_line(run, published, recipe, layout, mo
     assert not (published / "out").exists()
 
 
-def test_every_recipe_and_layout_is_in_the_table():
-    assert LEARNS_FROM.keys() == RECIPES.keys()
-    assert {name for _, *layouts in LEARNS_FROM.values() for name in layouts} == LAYOUTS.keys()
-    for recipe, (folder, *layouts) in LEARNS_FROM.items():
-        assert folder == ("photographs" if recipe == "upi" else "RAW files")
-        assert {LAYOUTS[name].task for name in layouts} == {"denoise" if recipe == "upi" else "reverse"}
+def test_every_layout_has_a_recipe():
+    assert {name for recipe in RECIPES for name in recipe.layouts} == LAYOUTS.keys()
+    for recipe in RECIPES:
+        denoises = {LAYOUTS[name].task for name in recipe.layouts} == {"denoise"}
+        assert denoises == (recipe.photographs is not None) == (recipe.folder == "photographs")
+
+
+@pytest.mark.parametrize("command", ["render", "roundtrip"])
+def test_a_denoiser_is_not_a_camera(run, tmp_path, command):
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    code, _, message = run(
+        command,
+        "a.dng",
+        "--recipe",
+        "upi",
+        "--weights",
+        tmp_path / "w.safetensors",
+        *(["-o", "b.png"] * (command == "render")),
+    )
+    assert (code, message.count("\n")) == (2, 1) and "the recipe upi does not render RAW files" in message

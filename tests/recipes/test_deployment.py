@@ -84,11 +84,11 @@ OBJECTIVES = {
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_mixed_precision_learns_and_stays_near(name, tmp_path):
     """The network in bfloat16 is near the one in float32, whose parameters stay float32."""
-    how = Training(steps=30, batch=2, patch=32, rate=2e-3, precision="bf16")
+    how = Training(steps=30, batch=2, patch=32, lr=2e-3, precision="bf16")
     losses = []
     result = train(OBJECTIVES[name], Smooth(), how, tmp_path, on_step=lambda _, figures: losses.append(figures["loss"]))
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
-    net, x = result.net.eval(), Smooth().batch(0, 1, 64, seed=0, rank=0, world=1).target
+    net, x = result.stage.net.eval(), Smooth().batch(0, 1, 64, seed=0, rank=0, world=1).target
     assert all(value.dtype == torch.float32 for value in net.parameters())
     with torch.no_grad():
         whole = net(x)

@@ -28,13 +28,13 @@ def objective(part, drawn):
 def test_what_they_start_from():
     given, classic = batch(), presets.classic()
     with torch.no_grad():
-        shown = objective("residual", False).pipeline(given.sensor, given.capture)
+        shown = objective("residual", False).stage(given.sensor, given.capture)
         torch.testing.assert_close(shown, classic.span("levels", "tone")(given.sensor, given.capture))
-        encoded = objective("flow", False).pipeline(given.sensor, given.capture)
+        encoded = objective("flow", False).stage(given.sensor, given.capture)
         camera = classic.span("levels", "demosaic")(given.sensor, given.capture)
         torch.testing.assert_close(encoded, camera.abs() ** (1 / 2.2) * camera.sign())
         malvar = classic.span("levels", "tone").swap("demosaic", DemosaicMalvar())
-        begun = objective("demosaic", False).pipeline(given.sensor, given.capture)
+        begun = objective("demosaic", False).stage(given.sensor, given.capture)
         torch.testing.assert_close(begun, malvar(given.sensor, given.capture))
 
 
@@ -42,10 +42,10 @@ def test_what_they_start_from():
 def test_the_loss_is_of_the_picture_and_of_what_goes_into_the_flow(part):
     given, made = batch(), objective(part, True)
     loss, figures = made(given)
-    names = made.pipeline.names
-    before, flow = made.pipeline.span(names[0], names[-2]), made.pipeline[names[-1]]
+    names = made.stage.names
+    before, flow = made.stage.span(names[0], names[-2]), made.stage[names[-1]]
     seen = before(given.sensor, given.capture)
-    rgb = (made.pipeline(given.sensor, given.capture) - given.target).abs().mean()
+    rgb = (made.stage(given.sensor, given.capture) - given.target).abs().mean()
     raw = (flow.inverse(given.target, given.capture) - seen).abs().mean()
     for found, expected in ((figures["rgb"], rgb), (figures["raw"], raw), (loss, rgb + raw)):
         assert float(found.detach()) == pytest.approx(float(expected.detach()))
@@ -55,7 +55,7 @@ def test_the_loss_is_of_the_picture_and_of_what_goes_into_the_flow(part):
 def test_the_loss_of_a_learned_demosaic_is_of_the_picture():
     given, made = batch(), objective("demosaic", True)
     loss, figures = made(given)
-    expected = (made.pipeline(given.sensor, given.capture) - given.target).abs().mean()
+    expected = (made.stage(given.sensor, given.capture) - given.target).abs().mean()
     assert float(loss.detach()) == pytest.approx(float(expected.detach()))
     assert list(figures) == ["rgb"]
 

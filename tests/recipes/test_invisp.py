@@ -134,7 +134,7 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path, monkeypatch):
         "nested.pth": "it holds 'state_dict' of type dict",
     }
     for name, said in cases.items():
-        for read in (invisp.load_official, invisp.load):
+        for read in (invisp.load_official, invisp.RECIPE.load):
             with pytest.raises(errors.UnreadableFile, match=said) as raised:
                 read(tmp_path / name)
             assert "\n" not in str(raised.value)
@@ -295,7 +295,7 @@ def test_the_documented_schedule_is_the_published_one():
     assert training.steps == 300 * 414
     for epoch, rate in ((0, 1e-4), (49, 1e-4), (50, 5e-5), (79, 5e-5), (80, 2.5e-5), (299, 2.5e-5)):
         for step in (414 * epoch, 414 * epoch + 413):
-            assert training.rate_at(step) == pytest.approx(rate)
+            assert training.lr_at(step) == pytest.approx(rate)
 
 
 def test_the_default_goes_through_libjpegs_tables():
@@ -356,17 +356,17 @@ def trained_weights(path, config, **without):
     """A file of weights as `isptoolkit train` leaves it, of an objective with this configuration."""
     objective = invisp.Objective(config)
     values = {name: value for name, value in asdict(config).items() if name not in without}
-    write_weights(path, objective.state_dict(), {"recipe": "invisp", "config": json.dumps(values)})
+    write_weights(path, objective.stage.state_dict(), {"recipe": "invisp", "config": json.dumps(values)})
     return objective
 
 
 def test_weights_of_before_the_simulator_load(tmp_path):
     config = invisp.Config(blocks=1, growth=4, quality=80.0, subsampling="4:2:2")
     objective = trained_weights(tmp_path / "weights.safetensors", config, terms=True, simulator=True)
-    made = invisp.load(tmp_path / "weights.safetensors")
+    made = invisp.RECIPE.load_camera(tmp_path / "weights.safetensors")
     x = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
-        torch.testing.assert_close(made["render"](x, CAPTURE), objective.pipeline["render"](x, CAPTURE))
+        torch.testing.assert_close(made["render"](x, CAPTURE), objective.stage["render"](x, CAPTURE))
     assert (made["jpeg"].quality.item(), made["jpeg"].subsampling) == (80.0, "4:2:2")
 
 
@@ -374,7 +374,7 @@ def test_what_was_trained_through_a_simulator_is_used_with_a_real_jpeg(official,
     trained_weights(tmp_path / "weights.safetensors", replace(invisp.PUBLISHED, blocks=1, growth=4, quality=80.0))
     torch.save(official.state_dict(), tmp_path / "latest.pth")
     for name, quality in (("weights.safetensors", 80.0), ("latest.pth", 90.0)):
-        made = invisp.load(tmp_path / name)
+        made = invisp.RECIPE.load_camera(tmp_path / name)
         assert isinstance(made["jpeg"], stages.Jpeg)
         assert (made["jpeg"].quality.item(), made["jpeg"].subsampling, made["jpeg"].rounding) == (
             quality,
@@ -391,12 +391,12 @@ def test_the_objective_weights_what_it_reports():
     sensor = 64 + 900 * torch.rand(2, 1, 32, 32)
     batch = Batch(sensor, Capture.collate([CAPTURE] * 2), torch.rand(2, 3, 32, 32))
     loss, parts = objective(batch)
-    pictures = objective.pictures(batch)
-    rgb = (pictures["rendered"] - pictures["target"]).abs().mean()
-    raw = (pictures["RAW again"] - pictures["RAW"]).abs().mean()
+    images = objective.preview(batch)
+    rgb = (images["rendered"] - images["target"]).abs().mean()
+    raw = (images["recovered RAW"] - images["RAW"]).abs().mean()
     torch.testing.assert_close(parts["rgb"], rgb)
     torch.testing.assert_close(parts["raw"], raw)
     torch.testing.assert_close(loss, 0.25 * rgb + raw)
-    assert torch.equal(pictures["rendered"], pictures["rendered"].clamp(0, 1))
+    assert torch.equal(images["rendered"], images["rendered"].clamp(0, 1))
     loss.backward()
-    assert all(value.grad is not None for value in objective.pipeline["render"].parameters())
+    assert all(value.grad is not None for value in objective.stage["render"].parameters())

@@ -159,7 +159,7 @@ def test_losses_are_of_planes_of_black_0_and_white_1(name):
     torch.manual_seed(0)
     objective, given = OBJECTIVES[name](), batch()
     levels = Capture.collate([Capture.of("RGGB", black=64, white=1023)] * 2)
-    found = objective.net(given.target).detach()
+    found = objective.stage.net(given.target).detach()
     wanted = torch.nn.functional.pixel_unshuffle(given.sensor, 2)
     loss, figures = objective(Batch(64 + 959 * given.sensor, levels, given.target))
     assert float(loss.detach()) == pytest.approx(float(LOSSES[name](found, wanted)), rel=1e-4)
@@ -170,9 +170,12 @@ def test_losses_are_of_planes_of_black_0_and_white_1(name):
 def test_what_training_draws():
     """Green of RAW, encoded; each of its pixels is four of the picture's."""
     objective, given = zero_noise.Objective(zero_noise.SMALL), batch()
-    shown = objective.pictures(given)
-    assert list(shown) == ["picture", "RAW found", "RAW"] and torch.equal(shown["picture"], given.target)
-    for name, x in (("RAW found", objective.net(given.target)), ("RAW", stages.Pack()(given.sensor, given.capture))):
+    shown = objective.preview(given)
+    assert list(shown) == ["sRGB", "recovered RAW", "RAW"] and torch.equal(shown["sRGB"], given.target)
+    for name, x in (
+        ("recovered RAW", objective.stage.net(given.target)),
+        ("RAW", stages.Pack()(given.sensor, given.capture)),
+    ):
         green = x[:, 1].clamp(0, 1) ** (1 / 2.2)
         for channel in range(3):
             for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -196,7 +199,7 @@ def test_planes_with_noise_are_supervised_by_planes_without():
     clean = given.sensor.flip(2)
     seen, wanted = (torch.nn.functional.pixel_unshuffle(x, 2) for x in (given.sensor, clean))
     loss, _ = objective(dataclasses.replace(given, target=clean))
-    expected = (objective.net(seen) - wanted).abs().mean()
+    expected = (objective.stage.net(seen) - wanted).abs().mean()
     assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
@@ -240,7 +243,7 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     assert run("train", recipe, "--data", tmp_path / "raw", "-o", tmp_path / "run", *settings)[0] == 0
     weights = tmp_path / "run" / "weights.safetensors"
     recipes = {"ssdnet": ssdnet, "rst_isp_net": rst_isp_net, "aim_unet": aim_unet, "zero_noise": zero_noise}
-    chain = recipes[recipe].load(weights)
+    chain = recipes[recipe].RECIPE.load_camera(weights)
     sensor, capture = read_raw(path)
     part, described = crop(sensor, capture, 400, 400, 64, 96)
     with torch.no_grad():
@@ -254,7 +257,7 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     assert status == 0 and [row["stage"] for row in json.loads(told)["rows"]] == ["camera"]
     other = rst_isp_net if recipe == "ssdnet" else ssdnet
     with pytest.raises(errors.UnreadableFile, match=f"it is of the recipe '{recipe}'"):
-        other.load(weights)
+        other.RECIPE.load(weights)
 
 
 @pytest.mark.parametrize(
@@ -263,9 +266,9 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
         ({"width": 16, "blocks": [1, 1, 1], "middle": 1, "last": 1, "refinement": 1}, "Error.s. in loading state_dict"),
         ({"width": 8, "depth": 3}, "unexpected keyword argument 'depth'"),
         ({"supervision": "soft"}, "supervision is hard"),
-        ([1], "its configuration is no table"),
-        ({"width": 100_000}, "of a larger network than its weights are"),
-        ({"middle": 1_000_000_000}, "of a larger network than its weights are"),
+        ([1], "its configuration is not a table"),
+        ({"width": 100_000}, "a larger network than its weights"),
+        ({"middle": 1_000_000_000}, "a larger network than its weights"),
     ],
     ids=["of another width", "of another version", "wrong", "no table", "too wide", "too deep"],
 )
@@ -274,7 +277,7 @@ def test_weights_of_another_configuration(config, why, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file({f"net.{name}": value for name, value in ssdnet.SSDNet(TINY).state_dict().items()}, path, about)
     with pytest.raises(errors.UnreadableFile, match=f"holds no weights of ssdnet: .*{why}"):
-        ssdnet.load(path)
+        ssdnet.RECIPE.load(path)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +289,10 @@ def test_weights_from_before_the_networks_were_the_published_ones(recipe, new, o
     path, about = tmp_path / "weights.safetensors", {"recipe": recipe, "config": json.dumps(vars(module.SMALL))}
     tensors = {f"net.{name}": value for name, value in module.build(module.SMALL).net.state_dict().items()}
     save_file(tensors, path, about)
-    module.load(path)
+    module.RECIPE.load(path)
     save_file({name.replace(new, old): value for name, value in tensors.items()}, path, about)
     with pytest.raises(errors.UnreadableFile, match=f"holds no weights of {recipe}: Error.s. in loading state_dict"):
-        module.load(path)
+        module.RECIPE.load(path)
 
 
 def test_wrong_configurations():

@@ -1,6 +1,5 @@
 """RST-ISP-Net as published: every tensor of the program, its outputs, block by block, and its losses."""
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -13,34 +12,7 @@ from isptoolkit import Capture, errors, stages
 from isptoolkit.data import Batch
 from isptoolkit.learned import critic_loss, strips
 
-CONFIGS = {"rst_s7": rst_isp_net.PUBLISHED, "rst_p20": replace(rst_isp_net.PUBLISHED, tail=1)}
-RULES = (
-    (r"style\.layers", "style_projector.fc"),
-    (r"first\.", "conv1.0."),
-    (r"leaky\.0", "conv1.1"),
-    (r"leaky\.2", "lrelu2"),
-    (r"shortcut", "projection"),
-    (r"attention\.channels", "ca.fc"),
-    (r"attention\.pixels", "sa.conv1"),
-    (r"channels", "ca.fc"),
-    (r"pixels", "sa.conv1"),
-)
-
-
-def name_of(key):
-    """The program's name of a tensor of ours."""
-    part, number, rest = re.fullmatch(r"(\w+)\.(\d)\.(.*)", key).groups()
-    number = int(number)
-    if part == "tail":
-        return f"res{5 + number}.{rest}"
-    if part == "up":
-        for ours, theirs in (("first", "conv1"), ("second", "conv2"), ("straight", "projection"), ("unused", "n2")):
-            rest = rest.replace(ours, theirs)
-        return f"res{2 + number}.{rest}"
-    blurred = number in (1, 3, 4, 5)  # whose second convolution comes after a blur
-    for ours, theirs in (*RULES, (r"second\.", f"conv2.{blurred:d}."), (r"leaky\.1", f"conv2.{1 + blurred}")):
-        rest = re.sub(f"^{ours}", theirs, rest)
-    return f"ds_res{1 + number}.{rest}"
+CONFIGS = {"rst_isp_net": rst_isp_net.PUBLISHED, "rst_p20": replace(rst_isp_net.PUBLISHED, tail=1)}
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -57,7 +29,7 @@ def published(request):
         if hasattr(module, "taps"):
             line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
             module.taps = torch.outer(line, line)[None, None]
-    load_published(net, weights, name_of)
+    load_published(net, weights, rst_isp_net.official_name)
     return golden, net
 
 
@@ -143,7 +115,7 @@ def test_golden_objective():
     sensor = stages.Pack().inverse(golden["y"], capture)
     batch = Batch(sensor, Capture.collate([capture] * 2), sensor.expand(-1, 3, -1, -1))
     objective = rst_isp_net.Objective(replace(rst_isp_net.PUBLISHED, widths=rst_isp_net.SMALL.widths, adversarial=0.0))
-    objective.net = Constant(golden["x"])
+    objective.stage.net = Constant(golden["x"])
     loss, parts = objective(batch)
     golden.check("generator_without_critic", loss, tolerance=1e-5 * 8.289)
     golden.check("value_ms_ssim", parts["published ms-ssim"], tolerance=1e-5 * 5.943)
@@ -163,7 +135,7 @@ def test_golden_small_configuration():
     objective.config = replace(small, adversarial=5.0)  # to see it beside the other terms
     objective.critic.eval()
     loss, parts = objective(batch)
-    torch.testing.assert_close(parts["adversarial"], -objective.critic(objective.net(batch.target)).mean())
+    torch.testing.assert_close(parts["adversarial"], -objective.critic(objective.stage.net(batch.target)).mean())
     assert float(parts["adversarial"].detach().abs()) > 1e-3
     summed = parts["published ms-ssim"] + 0.001 * parts["variation"] + 5 * parts["adversarial"]
     torch.testing.assert_close(loss, summed, rtol=1e-6, atol=1e-5)
@@ -176,10 +148,10 @@ def test_golden_penalty_is_of_pixels_that_the_critic_sees():
     batch = Batch(sensor, Capture.collate([Capture.of("RGGB")] * 2), sensor.expand(-1, 3, -1, -1))
     objective.critic.eval()
     kept = []
-    objective.net.register_forward_hook(lambda _, __, planes: kept.append(planes.requires_grad))
+    objective.stage.net.register_forward_hook(lambda _, __, planes: kept.append(planes.requires_grad))
     torch.manual_seed(1)
-    loss, parts = objective(batch, critic=True)
-    real, made = stages.Pack()(sensor, batch.capture), objective.net(batch.target)
+    loss, parts = objective.critic_loss(batch)
+    real, made = stages.Pack()(sensor, batch.capture), objective.stage.net(batch.target)
     torch.manual_seed(1)
     expected, known = critic_loss(
         objective.critic, *(nn.functional.interpolate(x, (16, 16), mode="bilinear") for x in (real, made))

@@ -1,7 +1,6 @@
 """SSDNet against the outputs of its program: the network, its branch, and the losses with their gradients."""
 
 import dataclasses
-import re
 
 import pytest
 import torch
@@ -12,55 +11,12 @@ from isptoolkit import Capture
 from isptoolkit.data import Batch
 from isptoolkit.learned import clamped_error, softened_error
 
-LAYERS = {
-    "first.0.weight": "pack_fist.weight",
-    "first.1.weight": "patch_embed.proj.weight",
-    **{f"shrink.{i}.0.weight": f"down{i + 1}_{i + 2}.body.0.weight" for i in range(3)},
-    **{f"grow.{i}.0.weight": f"up{4 - i}_{3 - i}.body.0.weight" for i in range(3)},
-    **{f"join.{i}.weight": f"reduce_chan_level{3 - i}.weight" for i in range(2)},
-    "picture.0.weight": "refinement_2.0.weight",
-    "out.0.weight": "out.0.weight",
-    "branch.0.weight": "sigma.0.weight",
-    "branch.3.weight": "sigma.6.weight",
-}
-SCALES = {
-    **{f"down.{i}": f"encoder_level{i + 1}" for i in range(3)},
-    "down.3": "latent",
-    **{f"up.{i}": f"decoder_level{3 - i}" for i in range(2)},
-    "last": "decoder_level1",
-    "refine": "refinement",
-    "branch.2": "sigma",
-}
-PARTS = {
-    "norms.0": "norm1.body",
-    "norms.1": "norm2.body",
-    "attention.temperature": "attn.temperature",
-    "attention.projection": "attn.qkv",
-    "attention.spread": "attn.qkv_dwconv",
-    "attention.context": "attn.bigk.bigk",
-    "attention.of_channels": "attn.conv2atten.conv_du",
-    "attention.of_pixels": "attn.atten2conv",
-    "attention.last": "attn.project_out",
-    "feed_forward.widen": "ffn.project_in",
-    "feed_forward.spread": "ffn.dwconv",
-    "feed_forward.last": "ffn.project_out",
-}
-
-
-def published(key):
-    if key in LAYERS:
-        return LAYERS[key]
-    scale, number, part, rest = re.fullmatch(rf"({'|'.join(SCALES)})\.(\d+)\.({'|'.join(PARTS)})(.*)", key).groups()
-    # The modules of the branch are counted together with the layers before them.
-    place = int(number) + (2 if scale == "branch.2" else 0)
-    return f"{SCALES[scale]}.{place}.{PARTS[part]}{rest}"
-
 
 @pytest.fixture(scope="module")
 def stage():
     """With the weights of the program; they are many, and drawn once."""
     made = ssdnet.build(ssdnet.Config(supervision="training"))
-    load_published(made.net, Golden("ssdnet").weights(), published)
+    load_published(made.net, Golden("ssdnet").weights(), ssdnet.official_name)
     return made.eval()
 
 
@@ -125,11 +81,11 @@ def test_the_objective_takes_the_golden_losses(supervision):
     batch = Batch(sensor, Capture.collate([Capture.of("RGGB")] * 2), picture)
     target = torch.nn.functional.pixel_unshuffle(sensor, 2)
     with torch.no_grad():
-        for net in (objective.net.out, objective.net.branch):
+        for net in (objective.stage.net.out, objective.stage.net.branch):
             for weight in () if net is None else net.parameters():
                 weight.mul_(4)
         plain = ssdnet.SSDNet(dataclasses.replace(objective.config, published_loss=False)).double()
-        plain.load_state_dict(objective.net.state_dict())
+        plain.load_state_dict(objective.stage.net.state_dict())
         raw, deviation = plain.softened(picture)
         torch.manual_seed(1)
         loss, figures = objective(batch)

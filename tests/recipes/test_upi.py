@@ -5,9 +5,11 @@ import torch
 from isptoolkit.recipes import upi
 
 from isptoolkit import Capture, errors, read_image
+from isptoolkit.data import PhotoFolder
 from isptoolkit.metrics import psnr
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
 from isptoolkit.stages import pack
+from isptoolkit.unprocess import published_camera, upi_camera
 
 GAINS = tuple(1.25 * gain for gain in (2.0, 1.0, 1.7))
 GOLDEN = {
@@ -44,7 +46,7 @@ def test_golden_values(srgb):
 
 def test_photographs_come_back(data):
     """Without mosaicing and 8-bit steps, where no color leaves the sensor's range; the published pair reaches 22 dB."""
-    chain = upi.build().span("balance", "tone")
+    chain = upi_camera().span("balance", "tone")
     found = []
     for path in sorted((data / "kodak24").glob("*.png"))[::3]:
         picture = read_image(path).float()
@@ -85,9 +87,9 @@ def test_the_mosaic_is_clipped_and_nothing_before_it():
     matrix = torch.tensor([[[1.3, -0.4, 0.1], [-0.2, 1.4, -0.2], [0.0, -0.5, 1.5]]], dtype=torch.float64)
     given = Capture.of("RGGB", gains=(1.6, 1.0, 0.8)).replace(srgb_to_camera=matrix)
     picture = torch.rand(1, 3, 8, 8, generator=generator(), dtype=torch.float64)
-    free = upi.build().span("levels", "tone").inverse(picture, given)
+    free = upi_camera().span("levels", "tone").inverse(picture, given)
     assert float(free.min()) < 0 and float(free.max()) > 1
-    for made in (upi.build_published().inverse(picture, given), upi.unprocess(picture, generator(), given)[0]):
+    for made in (published_camera().inverse(picture, given), upi.unprocess(picture, generator(), given)[0]):
         torch.testing.assert_close(made, free.clamp(0, 1))
 
 
@@ -150,11 +152,11 @@ def test_the_scaled_denoiser_works_in_units_of_the_noise():
 
 @pytest.mark.parametrize("domain", ["srgb", "srgb-published", "raw"])
 def test_the_denoiser_learns(domain, data):
-    source = upi.source(data / "kodak24", upi.Config())
+    source = upi.Unprocessed(PhotoFolder(data / "kodak24"))
     torch.manual_seed(0)
     objective = upi.Objective(upi.Config(widths=(8, 16), domain=domain))
     batch = source.batch(0, 4, 64)
-    assert torch.equal(objective.denoiser(pack(batch.sensor), batch.capture), pack(batch.sensor))
+    assert torch.equal(objective.stage(pack(batch.sensor), batch.capture), pack(batch.sensor))
     optimizer = torch.optim.Adam(objective.parameters(), 3e-3)
     losses = []
     for _ in range(60):
@@ -164,12 +166,12 @@ def test_the_denoiser_learns(domain, data):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.97 * losses[0]
-    shapes = {picture.shape for picture in objective.pictures(batch).values()}
+    shapes = {image.shape for image in objective.preview(batch).values()}
     assert shapes == {(4, 3, 64, 64)}
 
 
 def test_batches_are_functions_of_their_number(data):
-    source = upi.source(data / "kodak24", upi.Config())
+    source = upi.Unprocessed(PhotoFolder(data / "kodak24"))
     a, b, c = (source.batch(number, 4, 32, seed=5) for number in (1, 1, 2))
     assert torch.equal(a.sensor, b.sensor)
     assert not torch.equal(a.sensor, c.sensor)
@@ -180,10 +182,10 @@ def test_batches_are_functions_of_their_number(data):
 
 def test_training_by_command(run, data, tmp_path):
     how = ["train", "upi", "--data", data / "kodak24", "-o", tmp_path / "run", "--set", "widths=[4,8]"]
-    code, said, _ = run(*how, "--set", "steps=2", "--set", "patch=32", "--set", "batch=2", "--set", "draw_every=2")
+    code, said, _ = run(*how, "--set", "steps=2", "--set", "patch=32", "--set", "batch=2", "--set", "preview_every=2")
     assert code == 0
     assert "2 steps on 24 files" in said
-    assert (tmp_path / "run" / "pictures" / "0000002.png").is_file()
+    assert (tmp_path / "run" / "previews" / "0000002.png").is_file()
     (tmp_path / "none").mkdir()
     assert "no photograph" in run("train", "upi", "--data", tmp_path / "none", "-o", tmp_path / "b")[2]
 

@@ -1,7 +1,5 @@
 """UPI against the outputs of its programs: every step either way, the denoiser, and both losses."""
 
-import re
-
 import pytest
 import torch
 from golden import Golden, load_published
@@ -10,7 +8,8 @@ from isptoolkit.recipes import upi
 from isptoolkit import Capture, stages
 from isptoolkit.data import Batch
 from isptoolkit.priors import matrix_of
-from isptoolkit.stages.cfa import pack, unpack
+from isptoolkit.stages import pack, unpack
+from isptoolkit.unprocess import published_camera, published_rendering
 
 STEPS = Golden("upi_steps")
 RGGB = Capture.of("RGGB")
@@ -52,7 +51,7 @@ def sample(capture, number):
 @dtypes
 def test_golden_steps_to_raw(dtype):
     x, capture = first("x", dtype), unprocessed_by()
-    steps = upi.build_published().trace_inverse(x, capture)
+    steps = published_camera().trace_inverse(x, capture)
     check("y_inverse_smoothstep", steps["tone"])
     check("y_gamma_expansion", steps["gamma"])
     check("y_camera", steps["matrix"])
@@ -65,7 +64,7 @@ def test_golden_steps_to_raw(dtype):
 def test_golden_steps_to_a_photograph(dtype):
     bayer, capture = unpack(first("bayer", dtype)), processed_by()
     check("p_demosaiced_of_bayer", stages.DemosaicBilinear()(bayer, capture))
-    steps = upi.build_published_process().trace(bayer, capture)
+    steps = published_rendering().trace(bayer, capture)
     check("p_gained", pack(steps["balance"]))
     check("p_demosaiced", steps["demosaic"])
     check("p_colour", steps["matrix"])
@@ -79,19 +78,10 @@ def test_golden_steps_to_a_photograph(dtype):
 
 @dtypes
 def test_golden_denoiser(dtype):
-    golden = Golden("upi_unet")
+    golden = Golden("upi")
     weights = {key: value.permute(3, 2, 0, 1) if value.ndim == 4 else value for key, value in golden.weights().items()}
     denoiser = upi.Denoiser(scaled=False)
-
-    def published(key):
-        """The program numbers its layers in the order of use, three for each scale."""
-        part, rest = re.fullmatch(r"net\.(\w+)\.(.*)", key).groups()
-        block, layer = (0, 0) if part == "last" else map(int, rest.split(".")[:2])
-        number = {"down": 3 * block, "join": 15 + 3 * block, "last": 27}[part] + layer // 2
-        kind = "kernel" if key.endswith("weight") else "bias"
-        return f"conv2d{f'_{number}' if number else ''}/{kind}"
-
-    load_published(denoiser, weights, published)
+    load_published(denoiser, weights, upi.official_name)
     x, variance = (golden[name].permute(0, 3, 1, 2).to(dtype) for name in ("x", "variance"))
     denoiser = denoiser.to(dtype)
     with torch.no_grad():
@@ -111,7 +101,7 @@ class Same(torch.nn.Module):
 
 def loss(domain, sensor, clean, capture):
     objective = upi.Objective(upi.Config(widths=(4, 8), domain=domain))
-    objective.denoiser = Same()
+    objective.stage = Same()
     return objective(Batch(sensor, capture, clean))
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from isptoolkit import Capture, errors
 from isptoolkit.data import Batch
 from isptoolkit.learned import critic_loss
-from isptoolkit.train import Checkpoint, Training, losses, train
+from isptoolkit.train import Checkpoint, Objective, Training, losses, train
 from isptoolkit.train.log import steps_of
 
 
@@ -30,27 +30,35 @@ def same(a, b):
     return a.keys() == b.keys() and all(map(torch.equal, a.values(), b.values()))
 
 
-class Shift(nn.Module):
-    """Numbers that are to be distributed as others are; only the critic tells how far off they are."""
-
+class Shifted(nn.Module):
     def __init__(self):
         super().__init__()
         self.shift = nn.Parameter(torch.tensor(0.0))
-        self.critic = nn.Sequential(nn.Flatten(), nn.Linear(16, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), nn.Flatten(0))
 
-    def forward(self, batch, critic=False):
-        real, made = batch.sensor + 0.5, torch.rand_like(batch.sensor) + self.shift
-        if critic:
-            return critic_loss(self.critic, real, made, penalty=1.0)
-        return -self.critic(made).mean(), {"shift": self.shift.detach()}
+    def forward(self, like):
+        return torch.rand_like(like) + self.shift
 
 
-HOW = {"batch": 8, "patch": 4, "rate": 5e-3, "critic_rate": 2e-2, "betas": (0.5, 0.999), "keep_every": 4}
+class Shift(Objective):
+    """Numbers that are to have the distribution of others; only the critic measures how far off they are."""
+
+    def __init__(self):
+        layers = (nn.Flatten(), nn.Linear(16, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), nn.Flatten(0))
+        super().__init__(Shifted(), nn.Sequential(*layers))
+
+    def forward(self, batch):
+        return -self.critic(self.stage(batch.sensor)).mean(), {"shift": self.stage.shift.detach()}
+
+    def critic_loss(self, batch):
+        return critic_loss(self.critic, batch.sensor + 0.5, self.stage(batch.sensor), penalty=1.0)
+
+
+HOW = {"batch": 8, "patch": 4, "lr": 5e-3, "critic_lr": 2e-2, "betas": (0.5, 0.999), "checkpoint_every": 4}
 
 
 def test_the_critic_leads_the_network(tmp_path):
-    made = train(Shift, Noise(), Training(steps=150, **HOW), tmp_path)
-    assert float(made.shift.detach()) == pytest.approx(0.5, abs=0.2)
+    result = train(Shift, Noise(), Training(steps=150, **HOW), tmp_path)
+    assert float(result.stage.shift.detach()) == pytest.approx(0.5, abs=0.2)
     lines = list(steps_of(tmp_path / "log.jsonl"))
     assert {"critic loss", "critic distance", "critic penalty", "loss", "shift"} <= lines[0].keys()
 
@@ -58,31 +66,31 @@ def test_the_critic_leads_the_network(tmp_path):
 def test_each_has_its_rate_and_number_of_steps(tmp_path):
     train(Shift, Noise(), Training(steps=4, critic_steps=3, **HOW), tmp_path)
     state = Checkpoint.load(tmp_path / "checkpoint.safetensors").optimizer
-    assert float(state["shift"]["step"]) == 4
+    assert float(state["stage.shift"]["step"]) == 4
     assert float(state["critic.1.weight"]["step"]) == 12
     # Adam's first step is the rate, whatever the gradient.
     train(Shift, Noise(), Training(steps=1, critic_steps=1, **HOW), tmp_path / "first")
     torch.manual_seed(0)
     before, after = Shift(), Checkpoint.load(tmp_path / "first" / "checkpoint.safetensors").model
-    assert float(after["shift"].abs()) == pytest.approx(5e-3, rel=1e-3)
+    assert float(after["stage.shift"].abs()) == pytest.approx(5e-3, rel=1e-3)
     moved = (after["critic.1.weight"] - before.state_dict()["critic.1.weight"]).abs()
     assert float(moved.max()) == pytest.approx(2e-2, rel=1e-3)
 
 
 def test_two_steps_are_a_loop_written_out(tmp_path):
     """Two steps of the critic before each of the network, with new batches and random numbers for all."""
-    how = Training(steps=2, critic_steps=2, rate=5e-3, critic_rate=2e-2, betas=(0.5, 0.999), batch=8, patch=4)
+    how = Training(steps=2, critic_steps=2, lr=5e-3, critic_lr=2e-2, betas=(0.5, 0.999), batch=8, patch=4)
     result = train(Shift, Noise(), how, tmp_path)
     torch.manual_seed(how.seed)
     other = Shift()
     critic = torch.optim.Adam(other.critic.parameters(), 2e-2, betas=(0.5, 0.999))
-    network = torch.optim.Adam([other.shift], 5e-3, betas=(0.5, 0.999))
+    network = torch.optim.Adam([other.stage.shift], 5e-3, betas=(0.5, 0.999))
     for number in range(6):
         batch = Noise().batch(number, 8, 4, seed=how.seed, rank=0, world=1)
         seed = np.random.SeedSequence((how.seed, number, 0)).generate_state(1, np.uint64)[0] >> 1
         torch.manual_seed(int(seed))
         judging = number % 3 < 2
-        real, made = batch.sensor + 0.5, torch.rand_like(batch.sensor) + other.shift
+        real, made = batch.sensor + 0.5, torch.rand_like(batch.sensor) + other.stage.shift
         if judging:
             made = made.detach()
             share = torch.rand(8, 1, 1, 1)
@@ -167,9 +175,9 @@ def test_total_variation():
 def test_wrong_settings():
     with pytest.raises(errors.InvalidArgument, match="betas are two numbers"):
         Training(betas=(0.9, 1.0))
-    with pytest.raises(errors.InvalidArgument, match="critic_rate must be positive"):
-        Training(critic_rate=0)
-    with pytest.raises(errors.InvalidArgument, match="critic_steps is a whole number"):
+    with pytest.raises(errors.InvalidArgument, match="critic_lr must be positive"):
+        Training(critic_lr=0)
+    with pytest.raises(errors.InvalidArgument, match="critic_steps is an integer"):
         Training(critic_steps=0)
     with pytest.raises(errors.InvalidArgument, match="weights from 0"):
         rst_isp_net.Config(l1=0)

@@ -13,7 +13,7 @@ from torch import nn
 
 from isptoolkit import Capture, errors, read_image
 from isptoolkit.data import Batch
-from isptoolkit.train import Checkpoint, Training, train
+from isptoolkit.train import Checkpoint, Objective, Training, train
 from isptoolkit.train.log import steps_of
 
 
@@ -30,13 +30,12 @@ class Noise:
         return Batch(sensor, capture, sensor.expand(-1, 3, -1, -1) * 0.5 + 0.1)
 
 
-class Toy(nn.Module):
+class Toy(Objective):
     def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1))
+        super().__init__(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1)))
 
     def forward(self, batch):
-        loss = (self.net(batch.sensor) - batch.target).abs().mean()
+        loss = (self.stage(batch.sensor) - batch.target).abs().mean()
         return loss, {"again": loss}
 
 
@@ -52,16 +51,16 @@ def same(a, b):
 
 def test_it_learns_and_logs(tmp_path):
     told = []
-    train(Toy, Noise(), Training(steps=60, patch=16, rate=1e-2), tmp_path, on_step=lambda step, f: told.append(step))
+    train(Toy, Noise(), Training(steps=60, patch=16, lr=1e-2), tmp_path, on_step=lambda step, f: told.append(step))
     losses = [line["loss"] for line in steps_of(tmp_path / "log.jsonl")]
     assert len(losses) == 60
     assert told == list(range(60))
     assert losses[-1] < 0.4 * losses[0]
 
 
-@pytest.mark.parametrize("settings", [{}, {"average": 0.9, "accumulate": 2, "milestones": (5,)}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9, "accumulate": 2, "milestones": (5,)}], ids=str)
 def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, settings):
-    how = {"patch": 8, "keep_every": 4, **settings}
+    how = {"patch": 8, "checkpoint_every": 4, **settings}
     train(Toy, Noise(), Training(steps=12, **how), tmp_path / "one")
     train(Toy, Noise(), Training(steps=6, **how), tmp_path / "two")
     train(Toy, Noise(), Training(steps=12, **how), tmp_path / "two")
@@ -79,7 +78,8 @@ slow = float(sys.argv[2])
 def on_step(step, figures):
     print(step, flush=True)
     time.sleep(slow)
-train(Toy, Noise(), Training(steps=30, patch=8, keep_every=3, batch=4), pathlib.Path(sys.argv[1]), on_step=on_step)
+how = Training(steps=30, patch=8, checkpoint_every=3, batch=4)
+train(Toy, Noise(), how, pathlib.Path(sys.argv[1]), on_step=on_step)
 """
 
 
@@ -112,7 +112,7 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_weights(tmp_path):
 
 
 def test_two_processes_equal_one(tmp_path):
-    train(Toy, Noise(), Training(steps=30, patch=8, keep_every=3, batch=4), tmp_path / "one")
+    train(Toy, Noise(), Training(steps=30, patch=8, checkpoint_every=3, batch=4), tmp_path / "one")
     (tmp_path / "run.py").write_text(script())
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
     done = subprocess.run(
@@ -145,7 +145,7 @@ def test_another_run_in_the_folder_is_not_overwritten(tmp_path):
     with pytest.raises(errors.InvalidArgument, match=r"batch 4, now 8"):
         train(Toy, Noise(), Training(steps=4, patch=8, batch=8), tmp_path)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"half a file")
-    with pytest.raises(errors.InvalidArgument, match="is no checkpoint that can be read"):
+    with pytest.raises(errors.InvalidArgument, match="is not a readable checkpoint"):
         train(Toy, Noise(), Training(steps=4, patch=8), tmp_path)
 
 
@@ -158,61 +158,61 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(errors.InvalidArgument, match="No space left"):
-        train(Toy, Noise(), Training(steps=4, patch=8, keep_every=1), tmp_path)
+        train(Toy, Noise(), Training(steps=4, patch=8, checkpoint_every=1), tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
     assert Checkpoint.load(tmp_path / "checkpoint.safetensors").step == 2
 
 
-class Drawn(Toy):
-    def pictures(self, batch):
-        return {"made": self.net(batch.sensor), "target": batch.target}
+class Previewed(Toy):
+    def preview(self, batch):
+        return {"output": self.stage(batch.sensor), "target": batch.target}
 
 
-def test_events_and_pictures(tmp_path):
+def test_tensorboard_and_previews(tmp_path):
     """In two parts, so that no step stands twice in what TensorBoard reads."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for steps in (4, 8):
-        how = Training(steps=steps, patch=16, batch=3, keep_every=3, draw_every=4, events=True)
-        train(Drawn, Noise(), how, tmp_path)
+        how = Training(steps=steps, patch=16, batch=3, checkpoint_every=3, preview_every=4, tensorboard=True)
+        train(Previewed, Noise(), how, tmp_path)
     read = EventAccumulator(str(tmp_path)).Reload()
-    assert {"loss", "again", "rate"} <= set(read.Tags()["scalars"])
+    assert {"loss", "again", "lr"} <= set(read.Tags()["scalars"])
     assert [event.step for event in read.Scalars("loss")] == list(range(8))
     logged = [line["loss"] for line in steps_of(tmp_path / "log.jsonl")]
     assert [event.value for event in read.Scalars("loss")] == pytest.approx(logged)
-    assert [event.step for event in read.Images("made / target")] == [3, 7]
-    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["0000004.png", "0000008.png"]
-    sheet = read_image(tmp_path / "pictures" / "0000008.png")
+    assert [event.step for event in read.Images("output / target")] == [3, 7]
+    assert sorted(path.name for path in (tmp_path / "previews").iterdir()) == ["0000004.png", "0000008.png"]
+    sheet = read_image(tmp_path / "previews" / "0000008.png")
     assert sheet.shape == (1, 3, 32, 48)
     target = Noise().batch(0, 3, 16, seed=0, rank=0, world=1).target
     torch.testing.assert_close(sheet[0, :, 16:, :16], target[0], rtol=0, atol=0.6 / 255)
 
 
-def test_events_without_tensorboard(tmp_path, monkeypatch):
+def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(errors.MissingPackage, match=r"isptoolkit\[tensorboard\]"):
-        train(Toy, Noise(), Training(steps=1, patch=8, events=True), tmp_path)
+        train(Toy, Noise(), Training(steps=1, patch=8, tensorboard=True), tmp_path)
 
 
 def test_schedules():
-    cosine = Training(steps=100, rate=2.0, schedule="cosine")
-    assert [cosine.rate_at(step) for step in (0, 50)] == [2.0, pytest.approx(1.0)]
-    assert Training(rate=1.0, milestones=(2, 4)).rate_at(4) == 0.25
+    cosine = Training(steps=100, lr=2.0, schedule="cosine")
+    assert [cosine.lr_at(step) for step in (0, 50)] == [2.0, pytest.approx(1.0)]
+    assert Training(lr=1.0, milestones=(2, 4)).lr_at(4) == 0.25
     assert [Training(patch=((0, 8), (3, 16))).patch_at(step) for step in (0, 2, 3)] == [8, 8, 16]
-    held = Training(steps=100, rate=3.0, schedule="cosine", hold=50, floor=1.0)
-    assert [held.rate_at(step) for step in (0, 49, 50, 75, 100)] == [3, 3, 3, pytest.approx(2), pytest.approx(1)]
+    held = Training(steps=100, lr=3.0, schedule="cosine", hold=50, floor=1.0)
+    assert [held.lr_at(step) for step in (0, 49, 50, 75, 100)] == [3, 3, 3, pytest.approx(2), pytest.approx(1)]
 
 
 class Drawing(Toy):
     """Its loss draws random numbers of its own."""
 
     def forward(self, batch):
-        made = self.net(batch.sensor)
+        made = self.stage(batch.sensor)
         return (made + 0.1 * torch.randn_like(made) - batch.target).abs().mean(), {}
 
 
 def test_what_an_objective_draws_goes_on_as_well(tmp_path):
-    how = {"patch": 8, "keep_every": 2}
+    how = {"patch": 8, "checkpoint_every": 2}
     train(Drawing, Noise(), Training(steps=8, **how), tmp_path / "one")
     for steps in (4, 8):
         torch.manual_seed(steps)
@@ -229,13 +229,19 @@ def test_patches_that_grow_and_batches_that_shrink(tmp_path):
             seen.append((number, size, patch))
             return super().batch(number, size, patch, **share)
 
-    how = {"patch": ((0, 8), (4, 16)), "batch": ((0, 4), (4, 2)), "optimizer": "adamw", "decay": 0.1, "clip": 0.01}
+    how = {
+        "patch": ((0, 8), (4, 16)),
+        "batch": ((0, 4), (4, 2)),
+        "optimizer": "adamw",
+        "weight_decay": 0.1,
+        "grad_clip": 0.01,
+    }
     train(Toy, Watched(), Training(steps=6, **how), tmp_path / "one")
     assert seen[1:] == [(n, 4, 8) for n in range(4)] + [(n, 2, 16) for n in (4, 5)]
     for steps in (3, 6):
         train(Toy, Noise(), Training(steps=steps, **how), tmp_path / "two")
     assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
-    plain = {**how, "clip": 0.0}
+    plain = {**how, "grad_clip": 0.0}
     train(Toy, Noise(), Training(steps=6, **plain), tmp_path / "three")
     assert not same(weights(tmp_path / "one"), weights(tmp_path / "three"))
 
@@ -246,10 +252,10 @@ def test_patches_that_grow_and_batches_that_shrink(tmp_path):
         {"steps": 0},
         {"batch": 1.5},
         {"schedule": "x"},
-        {"rate": -1.0},
-        {"average": 1.0},
+        {"lr": -1.0},
+        {"ema_decay": 1.0},
         {"precision": "fp8"},
-        {"draw_every": -1},
+        {"preview_every": -1},
     ],
     ids=str,
 )
@@ -259,9 +265,9 @@ def test_wrong_settings(wrong):
 
 
 def test_log_lines_are_json(tmp_path):
-    train(Toy, Noise(), Training(steps=2, patch=8, rate=0.5), tmp_path)
+    train(Toy, Noise(), Training(steps=2, patch=8, lr=0.5), tmp_path)
     for line in (tmp_path / "log.jsonl").read_text().splitlines():
-        assert json.loads(line).keys() == {"step", "rate", "loss", "again"}
+        assert json.loads(line).keys() == {"step", "lr", "loss", "again"}
 
 
 def test_runs_of_one_process_have_each_its_precision(tmp_path):

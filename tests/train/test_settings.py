@@ -10,6 +10,7 @@ from isptoolkit import errors, read_image
 from isptoolkit.cli.train import _configured
 from isptoolkit.train import Training, load_trained
 from isptoolkit.train.log import Log, steps_of
+from isptoolkit.train.settings import RENAMED
 from isptoolkit.train.weights import write_weights
 
 
@@ -19,23 +20,23 @@ from isptoolkit.train.weights import write_weights
         {"betas": (0.9, 1.0)},
         {"betas": (-0.1, 0.9)},
         {"betas": (0.9,)},
-        {"average": -0.1},
-        {"average": 1.0},
+        {"ema_decay": -0.1},
+        {"ema_decay": 1.0},
         {"hold": 10},
         {"hold": -1},
         {"floor": 2e-4},
         {"floor": -1e-9},
-        {"clip": -0.5},
-        {"decay": -0.5},
+        {"grad_clip": -0.5},
+        {"weight_decay": -0.5},
         {"optimizer": "sgd"},
-        {"critic_rate": 0.0},
-        {"critic_rate": float("inf")},
+        {"critic_lr": 0.0},
+        {"critic_lr": float("inf")},
         {"critic_steps": 0},
-        {"rate": 0.0},
-        {"rate": float("nan")},
+        {"lr": 0.0},
+        {"lr": float("nan")},
         {"accumulate": 0},
-        {"keep_every": 0},
-        {"draw_every": 0.5},
+        {"checkpoint_every": 0},
+        {"preview_every": 0.5},
         {"patch": ((1, 8),)},
         {"patch": ((0, 8), (4, 16), (2, 32))},
         {"patch": ((0, 8), (0, 16))},
@@ -56,7 +57,7 @@ def test_settings_beyond_their_bounds(wrong):
     "right",
     [
         {"betas": (0.0, 0.0)},
-        {"average": 0.0},
+        {"ema_decay": 0.0},
         {"hold": 9},
         {"floor": 1e-4},
         {"patch": ((0, 8), (1, 4))},
@@ -72,7 +73,7 @@ def test_a_log_goes_on_where_the_checkpoint_is(tmp_path):
     """Steps after it, and a line that was cut off, are dropped; what came before stays as it was."""
     lines = [json.dumps({"step": step, "loss": step / 10}) for step in range(4)]
     (tmp_path / "log.jsonl").write_text("\n".join([*lines, '{"step": 4, "lo']))
-    Log(tmp_path, 3, events=False).step(3, {"loss": 7.0})
+    Log(tmp_path, 3, tensorboard=False).step(3, {"loss": 7.0})
     assert list(steps_of(tmp_path / "log.jsonl")) == [
         *({"step": step, "loss": step / 10} for step in range(3)),
         {"step": 3, "loss": 7.0},
@@ -83,8 +84,8 @@ def test_pictures_are_clipped_and_in_order(tmp_path):
     """A row for each picture, a column for each sample; what is no number is black."""
     first = torch.tensor([0.2, 1.7]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
     second = torch.tensor([-0.5, torch.nan]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
-    Log(tmp_path, 0, events=False).pictures(12, {"made": first, "wanted": second})
-    sheet = read_image(tmp_path / "pictures" / "0000012.png")
+    Log(tmp_path, 0, tensorboard=False).preview(12, {"output": first, "target": second})
+    sheet = read_image(tmp_path / "previews" / "0000012.png")
     assert sheet.shape == (1, 3, 8, 8)
     assert (255 * sheet[0, 0, ::4, ::4]).round().tolist() == [[51, 255], [0, 0]]
 
@@ -99,7 +100,7 @@ class Net(nn.Module):
 @pytest.fixture
 def written(tmp_path):
     def write(config=None, recipe="small"):
-        tensors = {"net.layer.weight": torch.rand(1, 3), "net.layer.bias": torch.rand(1), "critic": torch.rand(9)}
+        tensors = {"layer.weight": torch.rand(1, 3), "layer.bias": torch.rand(1)}
         about = {"recipe": recipe, "config": json.dumps(config or {"width": 3, "sizes": [1, 2]})}
         write_weights(tmp_path / "w.safetensors", tensors, about)
         return tmp_path / "w.safetensors", tensors
@@ -109,9 +110,28 @@ def written(tmp_path):
 
 def test_weights_come_back_for_use(written):
     path, tensors = written()
-    net = load_trained(path, "small", "net", lambda config: Net(**config))
-    assert torch.equal(net.layer.weight, tensors["net.layer.weight"]) and net.sizes == (1, 2)
+    net = load_trained(path, "small", lambda config: Net(**config))
+    assert torch.equal(net.layer.weight, tensors["layer.weight"]) and net.sizes == (1, 2)
     assert not net.training
+
+
+@pytest.mark.parametrize("former", ["pipeline.", "denoiser."])
+def test_weights_under_former_names_come_back(former, tmp_path):
+    """Earlier versions wrote the names of the objective, not those of its stage."""
+    tensors = {f"{former}layer.weight": torch.rand(1, 3), f"{former}layer.bias": torch.rand(1)}
+    about = {"recipe": "small", "config": json.dumps({"width": 3, "sizes": []})}
+    write_weights(tmp_path / "w.safetensors", tensors, about)
+    net = load_trained(tmp_path / "w.safetensors", "small", lambda config: Net(**config))
+    assert torch.equal(net.layer.weight, tensors[f"{former}layer.weight"])
+
+
+@pytest.mark.parametrize("former", RENAMED)
+def test_former_names_of_settings_lead_to_the_present_ones(former):
+    from isptoolkit.recipes.aim_unet import Config
+
+    with pytest.raises(errors.InvalidArgument, match=f"--set {former}: this setting is now called {RENAMED[former]}$"):
+        _configured({"steps": 7, former: 1}, Config())
+    assert RENAMED[former] in vars(Training())
 
 
 @pytest.mark.parametrize(
@@ -119,16 +139,16 @@ def test_weights_come_back_for_use(written):
     [
         ({"recipe": "large"}, "holds no weights of small: it is of the recipe 'large'"),
         ({"config": {"width": 4, "sizes": []}}, "holds no weights of small: Error.* in loading state_dict"),
-        ({"config": {"width": 10**7, "sizes": []}}, "its configuration is of a larger network than its weights are"),
+        ({"config": {"width": 10**7, "sizes": []}}, "its configuration describes a larger network than its weights"),
         ({"config": {"depth": 3}}, "holds no weights of small: .*unexpected keyword argument 'depth'"),
-        ({"config": [3]}, "holds no weights of small: its configuration is no table"),
+        ({"config": [3]}, "holds no weights of small: its configuration is not a table"),
     ],
     ids=["recipe", "shape", "large", "name", "list"],
 )
 def test_weights_of_something_else(written, how, said):
     path, _ = written(**how)
     with pytest.raises(errors.UnreadableFile, match=said):
-        load_trained(path, "small", "net", lambda config: Net(**config))
+        load_trained(path, "small", lambda config: Net(**config))
 
 
 def test_values_of_the_command_go_where_they_belong():
@@ -147,22 +167,22 @@ def test_defaults():
         batch=4,
         patch=128,
         optimizer="adam",
-        decay=0.0,
-        clip=0.0,
+        weight_decay=0.0,
+        grad_clip=0.0,
         betas=(0.9, 0.999),
-        rate=1e-4,
+        lr=1e-4,
         schedule="step",
         hold=0,
         floor=0.0,
         milestones=(),
         factor=0.5,
         accumulate=1,
-        average=0.0,
+        ema_decay=0.0,
         seed=0,
-        keep_every=100,
-        draw_every=0,
-        events=False,
-        critic_rate=4e-4,
+        checkpoint_every=100,
+        preview_every=0,
+        tensorboard=False,
+        critic_lr=4e-4,
         critic_steps=3,
         precision="no",
     )
