@@ -15,7 +15,7 @@ from .stages.cfa import mosaic, site_channels
 from .stages.demosaic import DemosaicBilinear, DemosaicMalvar
 
 _TOPS = {torch.float32: 1, torch.uint16: 65535, torch.uint8: 255}
-"""The dtypes that `render` writes, with the code that stands for 1."""
+"""What `render` gives, with the code of 1."""
 _METHODS: dict[type[Stage], int] = {DemosaicBilinear: 1, DemosaicMalvar: 2}
 
 

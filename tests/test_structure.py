@@ -24,9 +24,10 @@ LAYERS = (
     {"spaces", "contract"},
     {"display"},
     {"capture"},
+    {"bound"},
     {"stage", "geometry", "kernels"},
     {"stages", "learned"},
-    {"bound", "parallel", "pipeline"},
+    {"parallel", "pipeline"},
     set(),
     {"cli", "recipes"},
 )
