@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from .capture import Capture
-from .stage import Stage
+
+if TYPE_CHECKING:
+    from .stage import Stage
 
 
 class Bound(nn.Module):
@@ -25,7 +27,7 @@ class Bound(nn.Module):
     tensor([[[[2.]]]])
     """
 
-    def __init__(self, stage: Stage, capture: Capture) -> None:
+    def __init__(self, stage: "Stage", capture: Capture) -> None:
         super().__init__()
         self.stage, self.capture = stage, capture
 

@@ -27,9 +27,9 @@ def constructor_call(module: nn.Module) -> str:
     Networks and long tensors appear in angle brackets with their class or shape and their size. Arguments left at None
     are omitted, and so is the contract.
 
-    >>> from isptoolkit.stages import PowerCurve
-    >>> constructor_call(PowerCurve(gamma=1.8))
-    'PowerCurve(gamma=1.8, space=SRGB)'
+    >>> from isptoolkit.stages import Gain
+    >>> constructor_call(Gain(gain=1.8))
+    'Gain(gain=1.8, space=MOSAIC)'
     """
     arguments = inspect.signature(type(module).__init__).parameters
     parts: list[str] = []

@@ -54,4 +54,4 @@ class TrainingFailed(IspError):
 
 
 class MissingPackage(IspError):
-    """A feature needs a package that is not installed."""
+    """What was asked for needs a package that is not installed."""

@@ -15,7 +15,7 @@ from .stages.cfa import mosaic, site_channels
 from .stages.demosaic import DemosaicBilinear, DemosaicMalvar
 
 _TOPS = {torch.float32: 1, torch.uint16: 65535, torch.uint8: 255}
-"""The dtypes that `render` writes, with the code that stands for 1."""
+"""What `render` gives, with the code of 1."""
 _METHODS: dict[type[Stage], int] = {DemosaicBilinear: 1, DemosaicMalvar: 2}
 
 
@@ -62,8 +62,8 @@ class Fused(Stage):
             return _developed(x, plan.numbers, plan.before)
         from .kernels.trip import render
 
-        output: Tensor = render(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, x.dtype)
-        return output
+        made: Tensor = render(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, x.dtype)
+        return made
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         if not usable(y):
@@ -147,14 +147,14 @@ class Fused(Stage):
         return stages[: self._demosaic], stages[self._demosaic + 1 :]
 
     def _method(self) -> int:
-        """The kernel's number for the demosaic, 0 for none."""
+        """The kernel's number of the demosaic, 0 for none."""
         stages = list(self.stages)
         return _METHODS[type(stages[self._demosaic])] if self._demosaic < len(stages) else 0
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """The arguments of a kernel: coefficients and program of the steps before and after a demosaic, and the CFA."""
+    """What a trip is told: the numbers and the words of its steps, the demosaic between them, the CFA's channels."""
 
     numbers: Tensor
     before: list[int]
@@ -163,7 +163,7 @@ class _Plan:
     channels: tuple[int, ...]
 
     def without_rounding_to(self, top: int) -> "_Plan":
-        """A plan without a last rounding to the codes 0 to `top`, to which the output is rounded anyway."""
+        """The plan without a final rounding to codes 0 to `top`, to which the output is rounded anyway."""
         half = self.after if self.method else self.before
         if top == 1 or not half or half[-WORDS] != Kind.QUANTIZE or self.numbers[0, half[1 - WORDS]] != top:
             return self
@@ -187,8 +187,8 @@ def _batched(x: Tensor, values: Tensor) -> Tensor:
 def _developed(x: Tensor, values: Tensor, program: list[int]) -> Tensor:
     from .kernels.trip import develop
 
-    output: Tensor = develop(x, values, program)
-    return output
+    made: Tensor = develop(x, values, program)
+    return made
 
 
 def _stepped(x: Tensor, steps: list[Step]) -> Tensor:

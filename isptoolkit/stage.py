@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from .bound import Bound
 from .capture import Capture
 from .contract import Contract
 from .display import constructor_call
@@ -17,7 +18,6 @@ from .errors import InvalidArgument, OneWay
 from .spaces import Space, resample_mask
 
 if TYPE_CHECKING:
-    from .bound import Bound
     from .kernels.steps import Step
 
 Quantity: TypeAlias = float | Sequence[Any] | Tensor
@@ -121,7 +121,7 @@ class Stage(nn.Module, ABC):
         """The reversed stage; `stage.inv.inv is stage`."""
         return Inverse(self)
 
-    def bind(self, capture: Capture) -> "Bound":
+    def bind(self, capture: Capture) -> Bound:
         """A plain `nn.Module` of one tensor argument, for `nn.Sequential`, transforms and `DataLoader` workers.
 
         >>> from isptoolkit import presets
@@ -129,8 +129,6 @@ class Stage(nn.Module, ABC):
         >>> camera(torch.full((1, 4, 4), 512.0)).shape
         torch.Size([3, 4, 4])
         """
-        from .bound import Bound
-
         return Bound(self, capture)
 
     def hold(self, name: str, value: Quantity | None, shape: tuple[int | None, ...]) -> None:
