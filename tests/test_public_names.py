@@ -29,7 +29,7 @@ def declared():
 
 
 def fresh(source):
-    """What a statement prints in a process of its own."""
+    """What a program prints in a new process."""
     return subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True).stdout.split()
 
 

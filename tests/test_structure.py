@@ -251,7 +251,7 @@ def test_every_public_stage_has_a_doctest():
 
 
 def loaded(statement):
-    """The packages in memory after a statement, in a process of its own."""
+    """The packages that a statement imports in a new process."""
     source = f"import sys\n{statement}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     output = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True).stdout
     return set(output.split())

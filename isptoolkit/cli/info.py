@@ -24,7 +24,7 @@ def info(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print what a RAW file says, and what is missing.
+    """Print a RAW file's metadata, and what it lacks.
 
     With --kernels, print which native kernels run here, and why; with --list, the names that other commands accept.
     """

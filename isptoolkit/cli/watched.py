@@ -34,7 +34,7 @@ def watched(pipeline: Pipeline, on_start: Callable[[str], None], on_end: Callabl
     """A pipeline that renders as `pipeline` does, and calls back around each stage.
 
     Args:
-        pipeline: what to render with; it stays as it is.
+        pipeline: what to render with; it is not modified.
         on_start: called with the name of each stage before it runs.
         on_end: called after each stage.
 

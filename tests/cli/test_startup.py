@@ -22,7 +22,7 @@ OUT = ("-o", "x.png")
 
 
 def loaded(folder, *arguments):
-    """Exit status of a command in a process of its own, and the packages that it imported."""
+    """Exit status of a command in a new process, and the packages that it imported."""
     command = [sys.executable, "-c", RUN, *map(str, arguments)]
     result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
     code, *packages = result.stderr.splitlines()[-1].split()
