@@ -134,7 +134,9 @@ def running_with(words):
 
 
 def test_only_those_of_the_task_take_part(tmp_path):
-    with pytest.raises(errors.InvalidArgument, match="u-net has no part in micro-noise: choose from noisy, wiener"):
+    with pytest.raises(
+        errors.InvalidArgument, match="u-net does not take part in micro-noise: choose from noisy, wiener"
+    ):
         bench([but(JOB, protocol="micro-noise")], tmp_path)
 
 
