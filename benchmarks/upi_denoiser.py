@@ -3,8 +3,8 @@
     python -m benchmarks.upi_denoiser [--data DIR] [--minutes 2] [--out DIR]
 
 The same small U-Net, the same photographs (Kodak) and CPU time; tested on the middle of seven Canon CRW files with
-known noise added to RAW, compared in sRGB after `isptoolkit.unprocess.process`. The files carry a little noise of their own, which
-counts as signal for all alike. BM3D needs `pip install bm3d`; it gets the noise level of the true difference.
+known noise added to RAW, compared in sRGB after `isptoolkit.unprocess.process`. The files carry a little noise of their
+own, which counts as signal for all methods. BM3D needs `pip install bm3d`; it gets the noise level of the true difference.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def cases(data: Path) -> list[Case]:
 
 
 def trained(module: nn.Module, loss: Callable[[int], Tensor], minutes: float) -> tuple[nn.Module, int]:
-    """As many steps as go into so many minutes of CPU time; the learning rate falls along a cosine of the time spent."""
+    """Steps for a number of minutes of CPU time; the learning rate falls along a cosine of the time spent."""
     optimizer = torch.optim.Adam(module.parameters(), 1e-3)
     start, number = time.process_time(), 0
     while (spent := time.process_time() - start) < 60 * minutes:
