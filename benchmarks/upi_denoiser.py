@@ -4,7 +4,7 @@
 
 The same small U-Net, the same photographs (Kodak) and CPU time; tested on the middle of seven Canon CRW files with
 known noise added to RAW, compared in sRGB after `isptoolkit.unprocess.process`. The files carry a little noise of their
-own, which counts as signal for all methods. BM3D needs `pip install bm3d`; it gets the noise level of the true difference.
+own, which counts as signal for all methods. BM3D needs `pip install bm3d`; it gets the true noise level.
 """
 
 import argparse
