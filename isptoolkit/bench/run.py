@@ -62,10 +62,10 @@ def run(
     for job in jobs:
         if entrant(job.entrant).task != PROTOCOLS[first.protocol].task:
             names = ", ".join(entrants_of(first.protocol))
-            raise InvalidArgument(f"{job.entrant} does not take part in {first.protocol}: choose from {names}")
+            raise InvalidArgument(f"{job.entrant} is not an entrant of {first.protocol}: choose from {names}")
     before = read_results(out / "results.json") if (out / "results.json").is_file() else None
     if before is not None and before["protocol"]["name"] != first.protocol:
-        raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: take another folder")
+        raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: choose another folder")
     with tempfile.TemporaryDirectory(prefix="isptoolkit-bench-") as decoded:
         results = _run(jobs, out, Path(decoded), budget, workers, on_run)
     with replacing(out / "results.json") as temporary:
