@@ -76,12 +76,12 @@ def table(found: dict[str, list[float]]) -> str:
 
 def entrant_of(config: ssdnet.Config) -> Entrant:
     """What the benchmark would train, without a name there."""
-    return Entrant("a variant of SSDNet", predictor_of, lambda: ssdnet.Objective(config), rate=2e-3)
+    return Entrant("a variant of SSDNet", predictor_of, lambda: ssdnet.Objective(config), lr=2e-3)
 
 
 def predictor_of(objective: Any) -> Predictor:
     """RAW without drawing from the variance branch."""
-    return Predictor(lambda picture, capture: objective.net.softened(picture)[0], module=objective)
+    return Predictor(lambda picture, capture: objective.stage.net.softened(picture)[0], module=objective)
 
 
 def decibels(predictor: Predictor, data: Pairs, protocol: str) -> float:
@@ -97,7 +97,7 @@ def compete(name: str, job: Job, data: Pairs, run: Path) -> dict[str, float]:
     objective = objective.eval()
     made = {name: decibels(entrant.predictor(objective), data, job.protocol)}
     if config.supervision == "testing":
-        drawn = Predictor(lambda picture, capture: objective.net(picture), module=objective)
+        drawn = Predictor(lambda picture, capture: objective.stage.net(picture), module=objective)
         made[DRAWN] = decibels(drawn, data, job.protocol)
     return made
 

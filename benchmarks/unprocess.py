@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from isptoolkit.recipes import upi
 from PIL import Image
 from torch import Tensor
 
 from isptoolkit import Capture
 from isptoolkit.io.photograph import read_photograph
 from isptoolkit.priors import random_captures
+from isptoolkit.unprocess import unprocess
 
 
 def plain(srgb: Tensor, capture: Capture, generator: torch.Generator) -> Tensor:
@@ -60,13 +60,13 @@ def main() -> None:
     capture = random_captures(1, generator)
     silent = capture.replace(noise=None)
     work: dict[str, Callable[[], object]] = {
-        "isptoolkit": lambda: upi.unprocess(srgb, generator, capture),
-        "isptoolkit, no noise": lambda: upi.unprocess(srgb, generator, silent),
+        "isptoolkit": lambda: unprocess(srgb, generator, capture),
+        "isptoolkit, no noise": lambda: unprocess(srgb, generator, silent),
         "plain torch": lambda: plain(srgb, capture, generator),
         "decoding the JPEG": lambda: np.asarray(Image.open(path)),
     }
     with torch.no_grad():
-        mine = upi.unprocess(srgb, torch.Generator().manual_seed(1), silent)[0]
+        mine = unprocess(srgb, torch.Generator().manual_seed(1), silent)[0]
         theirs = plain(srgb, capture.replace(noise=torch.zeros(1, 2)), generator)
         apart = float((torch.nn.functional.pixel_unshuffle(mine, 2) - theirs).abs().max())
         found = {name: srgb.shape[2] * srgb.shape[3] / 1e6 / fastest(run) for name, run in work.items()}

@@ -3,8 +3,8 @@
     python -m benchmarks.upi_denoiser [--data DIR] [--minutes 2] [--out DIR]
 
 The same small U-Net, the same photographs (Kodak) and CPU time; tested on the middle of seven Canon CRW files with
-known noise added to RAW, compared in sRGB after `upi.process`. The files carry a little noise of their own, which
-counts as signal for all alike. BM3D needs `pip install bm3d`; it gets the noise level of the true difference.
+known noise added to RAW, compared in sRGB after `isptoolkit.unprocess.process`. The files carry a little noise of their
+own, which counts as signal for all methods. BM3D needs `pip install bm3d`; it gets the true noise level.
 """
 
 import argparse
@@ -25,15 +25,16 @@ from isptoolkit import Capture, read_raw, stages
 from isptoolkit.data import PhotoFolder
 from isptoolkit.learned import UNet
 from isptoolkit.metrics import psnr
-from isptoolkit.stages.cfa import pack, unpack
+from isptoolkit.stages import pack, unpack
 from isptoolkit.stages.noise import shot_read_noise
+from isptoolkit.unprocess import process
 
 WIDTHS, CROP, NOISE = (16, 32, 64), 384, (4e-3, 4e-5)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A test picture: clean and noisy mosaic of black 0, white 1."""
+    """A test image: clean and noisy mosaic of black 0, white 1."""
 
     clean: Tensor
     noisy: Tensor
@@ -56,7 +57,7 @@ def cases(data: Path) -> list[Case]:
 
 
 def trained(module: nn.Module, loss: Callable[[int], Tensor], minutes: float) -> tuple[nn.Module, int]:
-    """As many steps as go into so many minutes of CPU time; the rate falls as a cosine of the time spent."""
+    """Steps for a number of minutes of CPU time; the learning rate falls along a cosine of the time spent."""
     optimizer = torch.optim.Adam(module.parameters(), 1e-3)
     start, number = time.process_time(), 0
     while (spent := time.process_time() - start) < 60 * minutes:
@@ -78,7 +79,7 @@ def unprocessed(photographs: PhotoFolder, minutes: float, domain: str) -> tuple[
     _, steps = trained(objective, lambda number: objective(source.batch(number, 4, 128))[0], minutes)
 
     def work(case: Case) -> Tensor:
-        return upi.process(unpack(objective.denoiser(pack(case.noisy), case.capture)).clamp(0, 1), case.capture)
+        return process(unpack(objective.stage(pack(case.noisy), case.capture)).clamp(0, 1), case.capture)
 
     return work, steps
 
@@ -102,12 +103,12 @@ def in_srgb(photographs: PhotoFolder, minutes: float) -> tuple[Callable[[Case], 
         return (denoised(noisy, sigma) - clean).abs().mean()
 
     _, steps = trained(net, loss, minutes)
-    return lambda case: denoised(upi.process(case.noisy.clamp(0, 1), case.capture), level(case)), steps
+    return lambda case: denoised(process(case.noisy.clamp(0, 1), case.capture), level(case)), steps
 
 
 def level(case: Case) -> Tensor:
     """The deviation of the noise in sRGB, by what is known of this one."""
-    shown = (upi.process(x.clamp(0, 1), case.capture) for x in (case.noisy, case.clean))
+    shown = (process(x.clamp(0, 1), case.capture) for x in (case.noisy, case.clean))
     return torch.tensor([float((next(shown) - next(shown)).std())])
 
 
@@ -115,7 +116,7 @@ def bm3d(case: Case) -> Tensor:
     """Of colors in sRGB."""
     from bm3d import bm3d_rgb
 
-    picture = upi.process(case.noisy.clamp(0, 1), case.capture)[0].permute(1, 2, 0).double().numpy()
+    picture = process(case.noisy.clamp(0, 1), case.capture)[0].permute(1, 2, 0).double().numpy()
     return torch.from_numpy(bm3d_rgb(picture, float(level(case)))).permute(2, 0, 1)[None].float()
 
 
@@ -129,20 +130,18 @@ def main() -> None:
     arguments = parser.parse_args()
     tests, photographs = cases(arguments.data), PhotoFolder(arguments.data / "kodak24")
     methods: dict[str, tuple[Callable[[Case], Tensor], int]] = {
-        "noisy": (lambda case: upi.process(case.noisy.clamp(0, 1), case.capture), 0),
+        "noisy": (lambda case: process(case.noisy.clamp(0, 1), case.capture), 0),
         "U-Net, unprocessed data, loss in sRGB": unprocessed(photographs, arguments.minutes, "srgb"),
         "U-Net, unprocessed data, loss in RAW": unprocessed(photographs, arguments.minutes, "raw"),
         "U-Net, Gaussian noise in sRGB": in_srgb(photographs, arguments.minutes),
         "BM3D in sRGB": (bm3d, 0),
     }
     found: dict[str, dict[str, float]] = {}
-    shown: dict[str, Tensor] = {"clean": upi.process(tests[0].clean, tests[0].capture)}
+    shown: dict[str, Tensor] = {"clean": process(tests[0].clean, tests[0].capture)}
     with torch.no_grad():
         for name, (work, steps) in methods.items():
             made = [work(case).clamp(0, 1) for case in tests]
-            errors = [
-                float(psnr(x, upi.process(c.clean, c.capture).clamp(0, 1))) for x, c in zip(made, tests, strict=True)
-            ]
+            errors = [float(psnr(x, process(c.clean, c.capture).clamp(0, 1))) for x, c in zip(made, tests, strict=True)]
             found[name] = {"sRGB dB": float(np.mean(errors)), "steps": steps}
             shown[name] = made[0]
             print(f"{name:<40} {found[name]['sRGB dB']:6.2f} dB  {steps or '':>5}", flush=True)

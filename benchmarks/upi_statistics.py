@@ -15,10 +15,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from isptoolkit.recipes import upi
 
 from isptoolkit import read_image, read_raw, stages
 from isptoolkit.calibrate.noise import noise_of_picture
+from isptoolkit.unprocess import unprocess
 
 LEVELS, GRADIENTS = np.geomspace(1e-4, 1, 80), np.geomspace(1e-4, 1, 80)
 
@@ -52,7 +52,7 @@ def main() -> None:
     made, flat, found = [], [], []
     for path in sorted((arguments.data / "kodak24").glob("*.png")):
         photograph = read_image(path)
-        _, capture, noisy = upi.unprocess(photograph, generator)
+        _, capture, noisy = unprocess(photograph, generator)
         made.append(pack_sensor(noisy, capture))
         flat.append(pack_sensor(stages.Mosaic()(photograph, capture), capture))  # sRGB taken for RAW
         profile = noise_of_picture(noisy, capture)

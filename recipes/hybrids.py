@@ -117,9 +117,11 @@ RECIPE = Recipe(
     layouts=FIVEK,
     camera=_camera,
     candidates=(
-        _candidate("flow", "classic() with matrix, curve and tone swapped by a flow", 5e-4, 12.0),
-        _candidate("residual", "classic() and a flow behind it that begins as the identity", 5e-4, 12.0),
-        _candidate("demosaic", "classic() with its demosaic swapped by Malvar's and a small network", 1e-3, 0.55),
+        _candidate("flow", "classic() with a flow in place of matrix, curve and tone", 5e-4, 12.0),
+        _candidate("residual", "classic() followed by an identity-initialized flow", 5e-4, 12.0),
+        _candidate(
+            "demosaic", "classic() with Malvar's demosaic and a small network in place of its demosaic", 1e-3, 0.55
+        ),
     ),
     card=Card(
         what="`classic()` with a flow that replaces its matrix, curve and tone stages, or an identity-initialized flow "

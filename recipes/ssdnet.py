@@ -150,12 +150,12 @@ RECIPE = Recipe(
     official_name=official_name,
     candidates=(
         _candidate("ssdnet", "hard", cost=5.0, reported="ssdnet"),
-        _candidate("ssdnet-x8", "hard", ", eight ways", cost=5.0, reported="ssdnet-x8", ensemble=True),
+        _candidate("ssdnet-x8", "hard", ", self-ensemble of eight", cost=5.0, reported="ssdnet-x8", ensemble=True),
         _candidate("ssdnet-testing", "testing"),
         _candidate("ssdnet-training", "training"),
         Candidate(
             "ssdnet-denoiser",
-            "SSDNet{size}, planes for the picture, not told the noise",
+            "SSDNet{size}, from packed RAW, without the noise level",
             replace(Config(), inputs=4),
             replace(TINY, inputs=4),
             _SIXTH,

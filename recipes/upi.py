@@ -218,7 +218,7 @@ RECIPE = Recipe(
     candidates=(
         Candidate(
             "upi-denoiser",
-            "UPI's U-Net{size}, told the noise",
+            "UPI's U-Net{size}, given the noise level",
             Config(domain="raw", line="sidd"),
             replace(SMALL, domain="raw", line="sidd"),
             "half as wide, three scales of five",

@@ -1,4 +1,4 @@
-"""A benchmark: every entrant, with every seed, in a process of its own, done once for as long as nothing changes."""
+"""A benchmark: every entrant with every seed in its own process; results are reused until something changes."""
 
 import hashlib
 import json
@@ -40,32 +40,32 @@ def run(
     workers: int = 1,
     on_run: Callable[[Job, dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Do the jobs that are not done, and write `results.json` of all of them, a row for each entrant.
+    """Run the jobs that have no result yet, and write `results.json` with a row for each entrant.
 
-    A job is done when its result was made by the same program from the same data with the same settings and seed. One
-    that crashes, or takes more than its budget, is a run that says so.
+    A result is reused if the program, the data, the settings and the seed are unchanged. A job that crashes, or exceeds
+    its budget, becomes a run that states so.
 
     Args:
         jobs: of one protocol and folder of data.
         out: folder of the results.
-        budget: seconds that a job may take, 0 for no bound.
-        workers: jobs at once.
-        on_run: called with the job and the result of each that is done.
+        budget: limit of a job in seconds, 0 for none.
+        workers: number of jobs that run at the same time.
+        on_run: called with each job and its result.
 
     Returns:
-        What `results.json` holds.
+        The contents of `results.json`.
 
     Raises:
-        InvalidArgument: for an entrant or data that are not there, or a folder of another protocol's results.
+        InvalidArgument: for an unknown entrant, missing data, or a folder with another protocol's results.
     """
     first = jobs[0]
     for job in jobs:
         if entrant(job.entrant).task != PROTOCOLS[first.protocol].task:
-            told = ", ".join(entrants_of(first.protocol))
-            raise InvalidArgument(f"{job.entrant} has no part in {first.protocol}: choose from {told}")
+            names = ", ".join(entrants_of(first.protocol))
+            raise InvalidArgument(f"{job.entrant} is not an entrant of {first.protocol}: choose from {names}")
     before = read_results(out / "results.json") if (out / "results.json").is_file() else None
     if before is not None and before["protocol"]["name"] != first.protocol:
-        raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: take another folder")
+        raise InvalidArgument(f"{out} holds results of {before['protocol']['name']}: choose another folder")
     with tempfile.TemporaryDirectory(prefix="isptoolkit-bench-") as decoded:
         results = _run(jobs, out, Path(decoded), budget, workers, on_run)
     with replacing(out / "results.json") as temporary:
@@ -83,27 +83,27 @@ def _run(
 ) -> dict[str, Any]:
     first = jobs[0]
     data = pairs_of(first.protocol, first.data, first.target, decoded)
-    said = [why] if (why := perceptual(first.lpips)[1]) else []
+    notes = [reason] if (reason := perceptual(first.lpips)[1]) else []
     code = code_hash()
     out.mkdir(parents=True, exist_ok=True)
 
     def done(job: Job) -> dict[str, Any]:
         folder = folder_of(out, job.entrant, job.seed)
         key = _key(job, data.fingerprint, code)
-        found = kept(folder, key)
-        if found is None:
+        result = kept(folder, key)
+        if result is None:
             _in_a_process(job, folder, key, decoded, budget)
-            found = kept(folder, key) or {"failed": "it left no result"}
+            result = kept(folder, key) or {"failed": "it left no result"}
         if on_run is not None:
-            on_run(job, found)
-        return found
+            on_run(job, result)
+        return result
 
     rows: dict[str, dict[str, Any]] = {}
     with ThreadPoolExecutor(workers) as pool:
-        for job, found in zip(jobs, pool.map(done, jobs), strict=True):
+        for job, result in zip(jobs, pool.map(done, jobs), strict=True):
             chosen = entrant(job.entrant, job.full)
             row = rows.setdefault(job.entrant, {"about": chosen.about, "reported": chosen.reported, "runs": {}})
-            row["runs"][f"{job.seed}"] = found
+            row["runs"][f"{job.seed}"] = result
     return {
         "format": FORMAT,
         "protocol": asdict(PROTOCOLS[first.protocol]),
@@ -112,7 +112,7 @@ def _run(
         "full": first.full,
         "commit": _commit(),
         "code": code,
-        "data": {"fingerprint": data.fingerprint, "images": len(data.cases), "notes": data.notes + said},
+        "data": {"fingerprint": data.fingerprint, "images": len(data.cases), "notes": data.notes + notes},
         "machine": _machine(first.device),
         "versions": {name: _version(name) for name in ("isptoolkit", *_PACKAGES)},
         "entrants": rows,
@@ -120,7 +120,7 @@ def _run(
 
 
 def code_hash() -> str:
-    """Of all sources of the package and the recipes."""
+    """Hash of all sources of the package and the recipes."""
     code = hashlib.sha256()
     for folder in (Path(__file__).resolve().parents[1], Path(str(recipes.__file__)).resolve().parent):
         for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".h", ".c", ".cu")):
@@ -134,7 +134,7 @@ def _key(job: Job, fingerprint: str, code: str) -> str:
 
 
 def _in_a_process(job: Job, folder: Path, key: str, decoded: Path, budget: float) -> None:
-    """What the process itself could not write, how it ended, is written here."""
+    """Run a job; if its process ends without writing a result, write the reason."""
     process = multiprocessing.get_context("spawn").Process(target=work, args=(job, folder, key, decoded))
     start = time.perf_counter()
     process.start()
@@ -142,30 +142,30 @@ def _in_a_process(job: Job, folder: Path, key: str, decoded: Path, budget: float
     if process.is_alive():
         process.terminate()
         process.join()
-        why = f"stopped, since its budget of {budget:g} seconds was spent"
+        reason = f"stopped, since its budget of {budget:g} seconds was spent"
     elif process.exitcode:
-        why = f"its process ended with status {process.exitcode}"
+        reason = f"its process ended with status {process.exitcode}"
     else:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "result.json") as temporary:
-        found = {"failed": why, "key": key, "wall seconds": time.perf_counter() - start}
-        temporary.write_text(json.dumps(found) + "\n")
+        result = {"failed": reason, "key": key, "wall seconds": time.perf_counter() - start}
+        temporary.write_text(json.dumps(result) + "\n")
 
 
 def _commit() -> str | None:
     try:
-        asked = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def _machine(device: str) -> dict[str, Any]:
-    made: dict[str, Any] = {"processor": platform.machine(), "threads": torch.get_num_threads(), "device": device}
+    machine: dict[str, Any] = {"processor": platform.machine(), "threads": torch.get_num_threads(), "device": device}
     if device.startswith("cuda"):
-        made["gpu"] = torch.cuda.get_device_name(device)
-    return made | {"python": sys.version.split()[0], "system": platform.system()}
+        machine["gpu"] = torch.cuda.get_device_name(device)
+    return machine | {"python": sys.version.split()[0], "system": platform.system()}
 
 
 def _version(name: str) -> str | None:

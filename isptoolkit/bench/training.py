@@ -1,4 +1,4 @@
-"""Training of one entrant, by this process or by a group of them."""
+"""Training of one entrant, by this process or by a group of processes."""
 
 import json
 import os
@@ -22,50 +22,55 @@ _FAILED = "failed: "
 
 
 def trained(job: Job, source: Any, out: Path, decoded: Path) -> Objective:
-    """The objective of an entrant that learns, trained; what was begun before is gone on with.
+    """The trained objective of an entrant that learns; an interrupted run resumes.
 
     Args:
-        job: what to do.
+        job: entrant, protocol and settings.
         source: of batches.
         out: folder of the run.
         decoded: folder of decoded RAW files.
 
     Raises:
-        TrainingFailed: when a group of processes ends with an error; says which.
+        TrainingFailed: if a group of processes ends with an error; states which.
     """
     chosen = entrant(job.entrant, job.full)
     assert chosen.make is not None
     if job.processes > 1:
         _by_a_group(job, out, decoded)
-    # What the group has done is not done again: the run in the folder is read.
+    # After a group has trained, this reads the finished run.
     return train(chosen.make, source, settings_of(job, chosen), out)
 
 
 def _by_a_group(job: Job, out: Path, decoded: Path) -> None:
     if (out / "weights.safetensors").is_file():
         return
-    words = json.dumps(asdict(job), default=str)
+    serialized = json.dumps(asdict(job), default=str)
     group = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", f"{job.processes}"]
-    asked = [*group, "-m", "isptoolkit.bench.training", words, str(out), str(decoded)]
-    # Who stops this process stops the group: its launcher ends all members when it is asked to.
+    arguments = [*group, "-m", "isptoolkit.bench.training", serialized, str(out), str(decoded)]
+    # Stopping this process stops the group: its launcher terminates all members.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    # Members are of this installation, not of a folder of that name where the command is given.
+    # Members import this installation, not a folder of that name in the working directory.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    how: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": environment}
-    with subprocess.Popen([sys.executable, *asked], **how) as launcher:
+    options: dict[str, Any] = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "env": environment,
+    }
+    with subprocess.Popen([sys.executable, *arguments], **options) as launcher:
         try:
-            _, said = launcher.communicate()
+            _, log = launcher.communicate()
         except BaseException:
             launcher.terminate()
             raise
     if launcher.returncode:
-        told = [line.removeprefix(_FAILED) for line in said.splitlines() if line.startswith(_FAILED)]
-        raise TrainingFailed(f"a group of {job.processes} processes failed: {told[0] if told else said[-300:]}")
+        reasons = [line.removeprefix(_FAILED) for line in log.splitlines() if line.startswith(_FAILED)]
+        raise TrainingFailed(f"a group of {job.processes} processes failed: {reasons[0] if reasons else log[-300:]}")
 
 
-def _member(words: str, out: str, decoded: str) -> None:
-    """What each process of a group does."""
-    job = Job.of(json.loads(words))
+def _member(serialized: str, out: str, decoded: str) -> None:
+    """Train, as one process of a group."""
+    job = Job.of(json.loads(serialized))
     torch.set_num_threads(job.threads)
     chosen = entrant(job.entrant, job.full)
     assert chosen.make is not None

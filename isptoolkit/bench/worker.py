@@ -1,4 +1,4 @@
-"""One entrant in a process of its own: trained, scored, drawn, its result left in a folder."""
+"""One run in its own process: train, score, draw, and write the result to a folder."""
 
 import json
 import resource
@@ -28,16 +28,16 @@ from .scoring import by_stage, cost, score
 from .training import trained
 
 SHOWN = 6
-"""Cases that are drawn."""
+"""Number of cases that are drawn."""
 
 
 def work(job: Job, out: Path, key: str, decoded: Path) -> None:
-    """Train, score and draw; `result.json` in `out` says how it went, also where it failed.
+    """Train, score and draw; `result.json` in `out` holds the figures, or the reason of a failure.
 
     Args:
-        job: what to do.
+        job: entrant, protocol and settings.
         out: folder of the run.
-        key: of everything that the result depends on; kept with it.
+        key: hash of everything that the result depends on; stored with it.
         decoded: folder of decoded RAW files, which all entrants share.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -47,18 +47,18 @@ def work(job: Job, out: Path, key: str, decoded: Path) -> None:
     _begin(out / "training", key)
     start = time.perf_counter()
     try:
-        found = _done(job, out, decoded)
+        result = _done(job, out, decoded)
     except Exception as error:
-        found = {"failed": f"{type(error).__name__}: {error}"}
+        result = {"failed": f"{type(error).__name__}: {error}"}
         if not isinstance(error, IspError | MemoryError | OSError):
             (out / "traceback.txt").write_text(traceback.format_exc())
-    found |= {"key": key, "wall seconds": time.perf_counter() - start}
+    result |= {"key": key, "wall seconds": time.perf_counter() - start}
     with replacing(out / "result.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
 
 
 def _begin(folder: Path, key: str) -> None:
-    """What was trained for another result, by another program or on other data, is not gone on with."""
+    """Delete a training run of another program, of other data or of other settings."""
     mark = folder / "key"
     if folder.is_dir() and not (mark.is_file() and mark.read_text() == key):
         shutil.rmtree(folder)
@@ -69,15 +69,15 @@ def _begin(folder: Path, key: str) -> None:
 
 def _done(job: Job, out: Path, decoded: Path) -> dict[str, Any]:
     data, chosen = pairs_of(job.protocol, job.data, job.target, decoded), entrant(job.entrant, job.full)
-    made: Any = None
-    found: dict[str, Any] = {}
+    module: Any = None
+    figures: dict[str, Any] = {}
     if chosen.make is not None:
         start = time.perf_counter()
-        made = trained(job, data.train, out / "training", decoded).to(job.device).eval()
-        found |= {"steps": settings_of(job, chosen).steps, "training s": time.perf_counter() - start}
+        module = trained(job, data.train, out / "training", decoded).to(job.device).eval()
+        figures |= {"steps": settings_of(job, chosen).steps, "training s": time.perf_counter() - start}
     elif chosen.fit is not None:
-        made = chosen.fit(data.train, job.seed).to(job.device)
-    return found | _scored(chosen.predictor(made), data, job, out)
+        module = chosen.fit(data.train, job.seed).to(job.device)
+    return figures | _scored(chosen.predictor(module), data, job, out)
 
 
 def _scored(predictor: Predictor, data: Pairs, job: Job, out: Path) -> dict[str, Any]:
@@ -104,17 +104,16 @@ def _scored(predictor: Predictor, data: Pairs, job: Job, out: Path) -> dict[str,
 
 
 def _peak(device: str) -> float:
-    """The most memory so far, in bytes: of the process, or that torch took of a GPU."""
+    """Peak memory in bytes: of the process, or what torch allocated on a GPU."""
     if device.startswith("cuda"):
         return float(torch.cuda.max_memory_allocated(device))
     return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _draw(case: Case, raw: Tensor | None, rendered: Tensor | None, folder: Path) -> None:
-    """Pictures of a case: what was there, what was found, and where it is wrong."""
+    """Images of a case: the truth, the result, and the error."""
     folder.mkdir(parents=True, exist_ok=True)
     truth = pack_sensor(case.sensor, case.capture)
-    found, shown = (None if x is None else x.cpu() for x in (raw, rendered))
-    pictures = draw(case.given, truth, found, shown, case.capture)
-    for name, picture in pictures.items():
-        write_image(folder / f"{name}.png", picture)
+    recovered, image = (None if x is None else x.cpu() for x in (raw, rendered))
+    for name, sheet in draw(case.given, truth, recovered, image, case.capture).items():
+        write_image(folder / f"{name}.png", sheet)

@@ -63,7 +63,7 @@ class Checkpoint:
             if metadata.get("format") != FORMAT:
                 raise ValueError(
                     f"format {metadata.get('format')!r}, this version reads {FORMAT}: "
-                    "finish the run with the version that began it, or take another folder"
+                    "finish the run with the version that began it, or choose another folder"
                 )
             step, settings = int(metadata["step"]), json.loads(metadata["settings"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:

@@ -225,7 +225,7 @@ def _check_same_run(before: dict[str, Any], now: dict[str, Any], out: Path) -> N
     changed = sorted(name for name in now if name not in free and before.get(name) != now[name])
     if changed:
         differences = ", ".join(f"{name} {before.get(name)!r}, now {now[name]!r}" for name in changed)
-        raise InvalidArgument(f"{out} holds a run with other settings ({differences}): take another folder")
+        raise InvalidArgument(f"{out} holds a run with other settings ({differences}): choose another folder")
 
 
 def _give_up(out: Path, batch: Batch, step: int, loss: float) -> None:

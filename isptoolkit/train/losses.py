@@ -1,4 +1,4 @@
-"""Losses of pictures and RAW that training is given beside the plain mean absolute error."""
+"""Losses of images and packed RAW besides the mean absolute error."""
 
 import functools
 
@@ -9,20 +9,20 @@ from torch.nn import functional as F
 from ..errors import InvalidArgument, InvalidTensor
 
 _SIGMAS = (0.5, 1.0, 2.0, 4.0)
-"""Of the Gaussian masks of MS-SSIM, in pixels, on 17x17."""
+"""Standard deviations in pixels of the Gaussian masks of MS-SSIM, on 17x17 taps."""
 _SMOOTHING = (2.0, 4.0, 4.0, 4.0)
-"""Of the masks that the published MS-SSIM smooths the planes' absolute errors with."""
+"""Standard deviations of the masks by which the published MS-SSIM smooths the absolute errors, by channel."""
 
 
-def ms_ssim(made: Tensor, wanted: Tensor) -> Tensor:
-    """`200 (0.025 (1 - MS-SSIM) + 0.975 mean of Gaussian-weighted |made - wanted|)`, kornia's.
+def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
+    """`200 (0.025 (1 - MS-SSIM) + 0.975 mean of Gaussian-weighted |output - target|)`, kornia's.
 
-    Four scales of sigma 0.5 to 4 pixels, on every channel alike. (kornia before 0.9 gave each channel a scale of its
-    own: `ms_ssim_published`.)
+    Four scales of sigma 0.5 to 4 pixels, equal for every channel. (kornia before 0.9 gave each channel its own
+    scale: `ms_ssim_published`.)
 
     Args:
-        made: `[B,C,H,W]`, 0 to 1.
-        wanted: the same shape.
+        output: `[B,C,H,W]`, 0 to 1.
+        target: `[B,C,H,W]`, 0 to 1.
 
     Source: Zhao, Gallo, Frosio and Kautz, "Loss functions for image restoration with neural networks", IEEE TCI 2017.
 
@@ -30,24 +30,24 @@ def ms_ssim(made: Tensor, wanted: Tensor) -> Tensor:
     >>> abs(float(ms_ssim(x, x))) < 1e-4
     True
     """
-    loss: Tensor = _ms_ssim(made.device)(made, wanted)
+    loss: Tensor = _ms_ssim(output.device)(output, target)
     return loss
 
 
 def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """`200 (0.025 (1 - l_B^3 product of c_p^3) + 0.975 mean of |output - target| * g_p)`, RST-ISP-Net's loss.
 
-    It is `ms_ssim` as kornia of mid 2022 computed it. Plane p has one scale: sigma is 0.5 for R, 1 for the green
+    It is `ms_ssim` as kornia of mid 2022 computed it. Channel p has one scale: sigma is 0.5 for R, 1 for the green
     beside it, 2 for the other green, 4 for B. `c_p` is its contrast term and `l_B` the luminance term of B; the
     Gaussians `g_p` have sigma 2 for R and 4 for the others. Borders are zero.
 
     Args:
-        output: `[B,4,H,W]` planes of RGGB, 0 to 1.
-        target: the same shape.
+        output: packed RAW `[B,4,H,W]`, RGGB, 0 to 1.
+        target: `[B,4,H,W]`.
         reduction: "mean" over samples and pixels, or "none" for `[B,H,W]`.
 
     Raises:
-        InvalidTensor: for other shapes than four planes, twice.
+        InvalidTensor: unless both have the same shape, with four channels.
         InvalidArgument: for another reduction.
 
     Source: kornia 0.6.6, of mid 2022, as the program of RST-ISP-Net calls it: Kinli, Ozcan and Kirac, "Reversing
@@ -70,7 +70,7 @@ def ms_ssim_published(output: Tensor, target: Tensor, reduction: str = "mean") -
 
 
 def _ms_ssim_published(output: Tensor, target: Tensor) -> Tensor:
-    """Of each pixel, `[B,H,W]`."""
+    """The loss of each pixel, `[B,H,W]`."""
     scales = _masks(_SIGMAS, output)
     means = [_smoothed(x, scales) for x in (output, target)]
     squares = [_smoothed(x.square(), scales) - mean.square() for x, mean in zip((output, target), means, strict=True)]
@@ -96,19 +96,20 @@ def total_variation(x: Tensor) -> Tensor:
     """
     from kornia.losses import total_variation as summed
 
-    found: Tensor = summed(x, reduction="mean").mean()
-    return found
+    variation: Tensor = summed(x, reduction="mean").mean()
+    return variation
 
 
 def total_variation_sum(x: Tensor) -> Tensor:
     """The sum of a sample's absolute differences of neighbors, down and across, its mean over the batch.
 
-    It grows with the picture: for four planes of 252x252 it is 253,008 times `total_variation`.
+    It grows with the image: for packed RAW of 252x252 it is 253,008 times `total_variation`.
 
     Args:
         x: `[B,C,H,W]`.
 
-    Source: as `ms_ssim_published`.
+    Source: the program of RST-ISP-Net: Kinli, Ozcan and Kirac, "Reversing image signal processors by reverse style
+    transferring", AIM 2022 reversed ISP challenge.
 
     >>> float(total_variation_sum(torch.arange(4.0).view(1, 1, 2, 2)))  # 2 + 2 down, 1 + 1 across
     6.0
@@ -118,7 +119,7 @@ def total_variation_sum(x: Tensor) -> Tensor:
 
 
 def _masks(sigmas: tuple[float, ...], like: Tensor) -> Tensor:
-    """For each plane a Gaussian of 17x17 taps and sum 1, `[C,1,17,17]`, in single precision as kornia's."""
+    """For each channel a Gaussian of 17x17 taps that sum to 1, `[C,1,17,17]`, in single precision as kornia's."""
     taps = torch.arange(-8.0, 9.0, device=like.device)
     deviations = torch.tensor(sigmas, device=like.device)[:, None]
     lines = torch.exp(-taps.square() / (2 * deviations.square()))
@@ -127,7 +128,7 @@ def _masks(sigmas: tuple[float, ...], like: Tensor) -> Tensor:
 
 
 def _smoothed(x: Tensor, masks: Tensor) -> Tensor:
-    """Each plane by its own mask, with zeros around."""
+    """Each channel smoothed by its own mask, with zero borders."""
     return F.conv2d(x, masks, padding=8, groups=len(masks))
 
 

@@ -77,7 +77,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Candidate(Generic[C]):
-    """A configuration of a recipe that takes part in the benchmark.
+    """A configuration of a recipe that the benchmark trains and measures.
 
     Args:
         name: of the entrant.
@@ -90,7 +90,7 @@ class Candidate(Generic[C]):
             train for about the same time.
         reported: its name among the published figures, see `isptoolkit.bench.report.published`; the published
             configuration may differ.
-        task: selects the protocols that it takes part in.
+        task: of its protocols.
         inference: what of the trained stage is evaluated, such as a self-ensemble; None takes the stage itself.
         objective: instead of the recipe's.
     """

@@ -233,11 +233,11 @@ def _manifest(path: Path, job: Job) -> dict[str, str]:
             entry = json.loads(line)
             before, done[entry["output"]] = entry["job"], entry["sha256"]
         except (ValueError, KeyError, TypeError):
-            raise InvalidArgument(f"line {number} of {path} is not a manifest entry: take another folder") from None
+            raise InvalidArgument(f"line {number} of {path} is not a manifest entry: choose another folder") from None
         changed = [f"{k} {before.get(k)!r}, now {now!r}" for k, now in asdict(job).items() if before.get(k) != now]
         if changed:
             changes = "; ".join(changed)
-            raise InvalidArgument(f"{path.parent} holds another job's files ({changes}): take another folder")
+            raise InvalidArgument(f"{path.parent} holds another job's files ({changes}): choose another folder")
     if whole != text:
         with path.open("r+") as file:
             file.truncate(len(whole.encode()))

@@ -39,7 +39,8 @@ def test_every_figure_is_on_a_card():
     page = " ".join((TABLES["ROOT"] / "docs" / "cards.md").read_text("utf-8").split())
     for recipe in RECIPES:
         card = page.split(f"## {recipe.title} ")[1].split(" ## ")[0]
-        assert recipe.source is None or f"{recipe.source}. {recipe.parameters:,} parameters" in card
+        assert recipe.parameters is None or f"{recipe.parameters:,} parameters" in card
+        assert recipe.source is None or f"{recipe.source}." in card
         for name in (candidate.name for candidate in recipe.candidates):
             for protocol in PUBLISHED:
                 if name in results_of(protocol)["entrants"]:

@@ -134,7 +134,9 @@ def running_with(words):
 
 
 def test_only_those_of_the_task_take_part(tmp_path):
-    with pytest.raises(errors.InvalidArgument, match="u-net has no part in micro-noise: choose from noisy, wiener"):
+    with pytest.raises(
+        errors.InvalidArgument, match="u-net is not an entrant of micro-noise: choose from noisy, wiener"
+    ):
         bench([but(JOB, protocol="micro-noise")], tmp_path)
 
 
@@ -201,7 +203,7 @@ def test_everyone_says_what_it_is(name):
 def test_bad_input(folder, tmp_path):
     with pytest.raises(errors.InvalidArgument, match="no entrant 'nobody': choose from identity, classic"):
         bench([but(JOB, entrant="nobody")], tmp_path)
-    with pytest.raises(errors.InvalidArgument, match="holds results of micro: take another folder"):
+    with pytest.raises(errors.InvalidArgument, match="holds results of micro: choose another folder"):
         bench([but(JOB, protocol="pairs")], folder)
     with pytest.raises(errors.InvalidArgument, match="the protocol pairs needs --data"):
         bench([but(JOB, protocol="pairs")], tmp_path)

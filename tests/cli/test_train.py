@@ -151,7 +151,7 @@ def test_recipes_learn_from_published_layouts(run, published, tmp_path, recipe, 
         ("upi", "sidd", ["--cache", "x"], "the layout sidd takes no cache"),
         ("invisp", "fivek-nikon", ["--mixed"], "--mixed is for a folder of RAW files"),
         ("invisp", "fivek-nikon", ["--list", "x"], "--list is for a folder of RAW files"),
-        ("invisp", "fivek-canon", [], "Canon_EOS_5D_train.txt is not there: get the data from"),
+        ("invisp", "fivek-canon", [], "Canon_EOS_5D_train.txt does not exist: get the data from"),
     ],
 )
 def test_layouts_that_do_not_fit_are_one_line(run, published, recipe, layout, more, said):

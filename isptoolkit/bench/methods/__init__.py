@@ -1,1 +1,1 @@
-"""What takes part in a benchmark."""
+"""Entrants of the benchmark."""

@@ -12,12 +12,12 @@ from .entrant import Entrant, Predictor
 
 def noisy(_: bool) -> Entrant:
     """RAW with its noise, unchanged."""
-    return Entrant("RAW as it is, with its noise", lambda _: Predictor(pack_sensor), task="denoise")
+    return Entrant("noisy RAW, unchanged", lambda _: Predictor(pack_sensor), task="denoise")
 
 
 def wiener_filter(_: bool) -> Entrant:
     """`wiener` on neighborhoods of 5 x 5 cells."""
-    about = "local linear filter of least mean square error (Lee 1980), 5 x 5 cells, told the noise"
+    about = "local linear filter of least mean square error (Lee 1980), 5 x 5 cells, given the noise level"
     return Entrant(about, lambda _: Predictor(wiener), task="denoise")
 
 

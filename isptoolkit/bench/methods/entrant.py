@@ -47,7 +47,7 @@ class Entrant:
         cost: of a step, relative to that of the AIM U-Net: divides the number of steps, so that all entrants train for
             about the same time.
         reported: its name among the published figures; the published configuration may differ.
-        task: of the protocols that it takes part in, see `isptoolkit.bench.Protocol`.
+        task: of its protocols, see `isptoolkit.bench.Protocol`.
         fit: makes, from a source and a seed, what is fitted in closed form; instead of `make`.
     """
 

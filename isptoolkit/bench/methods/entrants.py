@@ -17,7 +17,7 @@ from .least_squares import fitted
 
 def _identity(_: bool) -> Entrant:
     return Entrant(
-        "the samples of the picture that lie at the sites, as they are",
+        "the image's own samples at the sites, unchanged",
         lambda _: Predictor(lambda image, capture: pack(Mosaic()(image, capture))),
     )
 
@@ -27,12 +27,12 @@ def _classic(_: bool) -> Entrant:
 
 
 def _upi(_: bool) -> Entrant:
-    return Entrant("UPI's camera and its inverse, nothing learned", lambda _: two_way(upi_camera()), reported="upi")
+    return Entrant("UPI's camera and its inverse, not trained", lambda _: two_way(upi_camera()), reported="upi")
 
 
 def _least_squares(_: bool) -> Entrant:
     return Entrant(
-        "a polynomial of degree 3 for each site, of the pixel that lies there",
+        "for each site a polynomial of degree 3 in the pixel at that site",
         lambda cubic: Predictor(cubic, module=cubic),
         fit=lambda source, seed: fitted(source, seed=seed),
         configuration={"degree": 3},
