@@ -8,6 +8,7 @@ from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidSize
 from ..kernels import usable
+from ..kernels.steps import DemosaicMethod
 from ..spaces import CAMERA, MOSAIC
 from ..stage import Stage
 from .cfa import mosaic, site_channels, site_masks
@@ -52,19 +53,23 @@ def box_mean(x: Tensor, size: int) -> Tensor:
 
 def demosaic_bilinear(plane: Tensor, cfa: str) -> Tensor:
     """Fill each missing color with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
-    return _native(plane, cfa, 1) if _has_kernel(plane) else _interpolate(plane, cfa, _BILINEAR, 4)
+    if _has_kernel(plane):
+        return _native(plane, cfa, DemosaicMethod.BILINEAR)
+    return _interpolate(plane, cfa, _BILINEAR, 4)
 
 
 def demosaic_malvar(plane: Tensor, cfa: str) -> Tensor:
     """Bilinear plus a gain-corrected Laplacian of the color at hand, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
-    return _native(plane, cfa, 2) if _has_kernel(plane) else _interpolate(plane, cfa, _MALVAR, 16)
+    if _has_kernel(plane):
+        return _native(plane, cfa, DemosaicMethod.MALVAR)
+    return _interpolate(plane, cfa, _MALVAR, 16)
 
 
 def _has_kernel(plane: Tensor) -> bool:
     return usable(plane) and min(plane.shape[-2:]) >= 2
 
 
-def _native(plane: Tensor, cfa: str, method: int) -> Tensor:
+def _native(plane: Tensor, cfa: str, method: DemosaicMethod) -> Tensor:
     from ..kernels.demosaic import demosaic as kernel
 
     image: Tensor = kernel(plane, site_channels(cfa), method)
