@@ -1,4 +1,4 @@
-"""What learned blocks are made of."""
+"""Networks and layers for learned stages."""
 
 from .adain import adain as adain
 from .affine_coupling import AffineCoupling as AffineCoupling
