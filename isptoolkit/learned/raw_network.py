@@ -71,9 +71,9 @@ def drawn(image: Tensor, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         output: `[B,4,H/2,W/2]` packed RAW, RGGB.
         target: `[B,4,H/2,W/2]` packed RAW, RGGB.
     """
-    packed = {"recovered RAW": output, "RAW": target}
+    packed = {"RAW found": output, "RAW": target}
     green = {name: F.interpolate(x[:, 1:2].clamp(0, 1) ** (1 / 2.2), scale_factor=2) for name, x in packed.items()}
-    return {"image": image, **{name: x.expand(-1, 3, -1, -1) for name, x in green.items()}}
+    return {"picture": image, **{name: x.expand(-1, 3, -1, -1) for name, x in green.items()}}
 
 
 _SHIFTS = {"RGGB": (0, 0), "GRBG": (0, 1), "GBRG": (1, 0), "BGGR": (1, 1)}
