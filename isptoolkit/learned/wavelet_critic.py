@@ -19,7 +19,7 @@ _ORDER = [0, 2, 1, 3]
 
 
 class WaveletCritic(nn.Module):
-    """Score samples: `[B,planes,H,W]` to `[B]`, high for RAW that looks real.
+    """Score samples: `[B,C,H,W]` to `[B]`, high for RAW that looks real.
 
     Samples are resized to `4 2^(n+1)` pixels, n the number of downsamplings. At every scale a 1x1 convolution of their
     Haar bands is added to the features, which two convolutions, the second with blur and stride 2, reduce to 4x4; the
@@ -27,7 +27,7 @@ class WaveletCritic(nn.Module):
     padding, and every layer but the last ends in a `BiasedLeaky`.
 
     Args:
-        planes: channels of a sample.
+        channels: C, of a sample.
         widths: channels per scale, finest first; the published widths have 26,222,337 parameters.
 
     Raises:
@@ -42,20 +42,20 @@ class WaveletCritic(nn.Module):
     torch.Size([3])
     """
 
-    def __init__(self, planes: int = 4, widths: tuple[int, ...] = (128, 512, 512, 512, 512, 512)) -> None:
+    def __init__(self, channels: int = 4, widths: tuple[int, ...] = (128, 512, 512, 512, 512, 512)) -> None:
         super().__init__()
         if len(widths) < 2:
             raise InvalidArgument(f"WaveletCritic needs at least two widths, got {widths}")
-        self.planes, self.size, self.haar = planes, 4 * 2 ** len(widths), Haar()
-        self.seen = nn.ModuleList(_layer(nn.Conv2d(4 * planes, width, 1, bias=False)) for width in widths)
-        self.looked = nn.ModuleList(_layer(nn.Conv2d(width, width, 3, padding=1, bias=False)) for width in widths[:-1])
-        self.shrunk = nn.ModuleList(
+        self.channels, self.size, self.haar = channels, 4 * 2 ** len(widths), Haar()
+        self.from_bands = nn.ModuleList(_layer(nn.Conv2d(4 * channels, width, 1, bias=False)) for width in widths)
+        self.convs = nn.ModuleList(_layer(nn.Conv2d(width, width, 3, padding=1, bias=False)) for width in widths[:-1])
+        self.downs = nn.ModuleList(
             nn.Sequential(Blur(2, 2, repeated=False), *_layer(nn.Conv2d(*pair, 3, 2, bias=False)))
             for pair in itertools.pairwise(widths)
         )
         self.last = _layer(nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1, bias=False))
         # As in the published code, the first linear layer and its activation both have a bias.
-        self.judged = nn.Sequential(
+        self.head = nn.Sequential(
             *_layer(nn.Linear(16 * widths[-1], widths[-1])), spectral_norm(nn.Linear(widths[-1], 1))
         )
         self.blur = Blur(1, 1, repeated=False)
@@ -63,24 +63,24 @@ class WaveletCritic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.resized(x)
         y = x.new_zeros(())
-        for scale, from_bands in enumerate(self.seen):
+        for scale, from_bands in enumerate(self.from_bands):
             if scale:
                 x = self.halved(x)
             y = y + from_bands(self.bands(x))
-            if scale < len(self.shrunk):
-                y = self.shrunk[scale](self.looked[scale](y))
+            if scale < len(self.downs):
+                y = self.downs[scale](self.convs[scale](y))
         y = torch.cat((y, _group_deviation(y)), 1)
-        score: Tensor = self.judged(self.last(y).flatten(1))
+        score: Tensor = self.head(self.last(y).flatten(1))
         return score[:, 0]
 
     def resized(self, x: Tensor) -> Tensor:
-        """Resize samples `[B,planes,H,W]` bilinearly to the input size of the critic.
+        """Resize samples `[B,C,H,W]` bilinearly to the input size of the critic.
 
         Raises:
             InvalidTensor: for another number of channels.
         """
-        if x.ndim != 4 or x.shape[1] != self.planes:
-            raise InvalidTensor(f"WaveletCritic needs [B,{self.planes},H,W], got {list(x.shape)}")
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise InvalidTensor(f"WaveletCritic needs [B,{self.channels},H,W], got {list(x.shape)}")
         if x.shape[2:] == (self.size, self.size):
             return x
         return F.interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)

@@ -21,11 +21,11 @@ def name_of(key):
     key = key.replace("parametrizations.weight.original", "weight_orig")
     key = re.sub(r"parametrizations\.weight\.0\._([uv])", r"weight_\1", key)
     for name, published_name in (
-        (r"seen\.(\d)", r"from_rgbs.\1.conv"),
-        (r"looked\.(\d)", r"convs.\1.conv1"),
-        (r"shrunk\.(\d)", r"convs.\1.conv2"),
+        (r"from_bands\.(\d)", r"from_rgbs.\1.conv"),
+        (r"convs\.(\d)", r"convs.\1.conv1"),
+        (r"downs\.(\d)", r"convs.\1.conv2"),
         (r"last", "final_conv"),
-        (r"judged", "final_linear"),
+        (r"head", "final_linear"),
     ):
         key = re.sub(f"^{name}", published_name, key)
     return key
@@ -82,7 +82,7 @@ def test_golden_bands(large):
     bands = critic.bands(x)
     golden.check("haar", bands[:, :, ::8, ::8])
     golden.check("second_input", critic.bands(critic.halved(x))[:, :, ::4, ::4])
-    golden.check("from_rgb0", critic.seen[0](bands)[:, ::32, ::4, ::4])
+    golden.check("from_rgb0", critic.from_bands[0](bands)[:, ::32, ::4, ::4])
 
 
 def test_golden_score_and_gradient(large):
