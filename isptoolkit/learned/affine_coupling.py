@@ -54,7 +54,7 @@ class AffineCoupling(FlowStep):
     Raises:
         InvalidArgument: for a split that leaves one group empty.
 
-    Source: Xing et al., CVPR 2021, equations 3 and 4.
+    Source: Xing et al., "Invertible image signal processing", CVPR 2021, equations 3 and 4.
 
     >>> step, x = AffineCoupling(3, split=1, growth=4), torch.rand(1, 3, 4, 4)
     >>> bool((step.inverse(step(x)) - x).abs().max() < 1e-5)

@@ -75,7 +75,7 @@ class ActNorm(FlowStep):
     Args:
         channels: C.
 
-    Source: Kingma and Dhariwal, NeurIPS 2018, section 3.1.
+    Source: Kingma and Dhariwal, "Glow: generative flow with invertible 1x1 convolutions", NeurIPS 2018, section 3.1.
     """
 
     def __init__(self, channels: int) -> None:

@@ -38,7 +38,7 @@ def radial_gain(height: int, width: int, coefficients: Tensor, center: tuple[flo
 
 
 def mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
-    """Interpolate a mesh `[B,P,rows,cols]` that spans the frame bilinearly, to `[B,P,H,W]`.
+    """Bilinearly interpolate a mesh `[B,P,rows,cols]` that spans the frame, to `[B,P,H,W]`.
 
     The pixel (i, j) lies at `((i + 1/2) / H, (j + 1/2) / W)`; the outer nodes lie on the frame's edges, 0 and 1.
 
@@ -50,7 +50,7 @@ def mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
 
 
 def site_mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
-    """Interpolate a mesh per 2x2 site, `[B,4,rows,cols]` row-major, bilinearly to a mosaic `[B,1,H,W]`.
+    """Bilinearly interpolate a mesh per 2x2 site, `[B,4,rows,cols]` row-major, to a mosaic `[B,1,H,W]`.
 
     Each pixel uses the plane of its site, and its position in the frame as in `mesh_gain`.
 
