@@ -1,4 +1,4 @@
-"""Demosaic quality on the Kodak 24: mean CPSNR away from the border, beside colour-demosaicing in the same run.
+"""Demosaic quality on the Kodak 24: mean CPSNR away from the border, compared with colour-demosaicing.
 
 python benchmarks/demosaic_quality.py [--data DIR]
 """
@@ -30,19 +30,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = os.environ.get("ISPTOOLKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default))
-    pictures = sorted((parser.parse_args().data / "kodak24").glob("*.png"))
+    paths = sorted((parser.parse_args().data / "kodak24").glob("*.png"))
     capture, inner = Capture.of("RGGB"), (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     totals = {name: [0.0, 0.0] for name in METHODS}
-    for path in pictures:
+    for path in paths:
         image = read_image(path).double()
         mosaic = stages.Mosaic()(image, capture)
-        for name, (ours, theirs) in METHODS.items():
-            other = torch.from_numpy(theirs(mosaic[0, 0].numpy(), "RGGB")).permute(2, 0, 1)[None]
-            for i, guess in enumerate((ours(mosaic, capture), other)):
-                totals[name][i] += float(psnr(guess[inner], image[inner])) / len(pictures)
-    print(f"{len(pictures)} pictures       isptoolkit   colour-demosaicing")
-    for name, (mine, other) in totals.items():
-        print(f"{name:<12} {mine:13.3f} dB {other:15.3f} dB")
+        for name, (stage, peer) in METHODS.items():
+            other = torch.from_numpy(peer(mosaic[0, 0].numpy(), "RGGB")).permute(2, 0, 1)[None]
+            for i, output in enumerate((stage(mosaic, capture), other)):
+                totals[name][i] += float(psnr(output[inner], image[inner])) / len(paths)
+    print(f"{len(paths)} images         isptoolkit   colour-demosaicing")
+    for name, (ours, other) in totals.items():
+        print(f"{name:<12} {ours:13.3f} dB {other:15.3f} dB")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who takes part in `benchmarks.kernels`: for every task, ours, the copy of the same bytes, and the peers at hand."""
+"""The entrants of `benchmarks.kernels`: for every task isptoolkit, a copy of the same bytes, and installed peers."""
 
 import contextlib
 import importlib
@@ -31,12 +31,12 @@ CHAIN = Pipeline(
 
 
 def describe_versions() -> dict[str, str]:
-    """The versions of the peers that are installed."""
-    found = {}
+    """The versions of the installed peers."""
+    versions = {}
     for name in PEERS:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def _peer(name: str) -> Any:
@@ -51,7 +51,7 @@ def _capture(device: torch.device) -> Capture:
 
 
 def _plain(stage: Any, *arguments: Any) -> Callable[[], Any]:
-    """Eager torch."""
+    """The stage in eager torch, without kernels."""
 
     def run() -> Any:
         with reference(), torch.no_grad():
@@ -61,36 +61,36 @@ def _plain(stage: Any, *arguments: Any) -> Callable[[], Any]:
 
 
 def chain(height: int, width: int, threads: int, device: torch.device) -> Entrants:
-    """Gains, matrix, clip, sRGB curve and smoothstep on three planes."""
+    """White balance, matrix, clip, sRGB curve and smoothstep on three channels."""
     x, capture = torch.rand(1, 3, height, width, device=device), _capture(device)
     out, fused = torch.empty_like(x), Fused(CHAIN).to(device)
-    torch.compiler.reset()  # or the sizes before would count against the limit of recompilations
+    torch.compiler.reset()  # otherwise previous sizes count toward the recompilation limit
     compiled = torch.compile(CHAIN, dynamic=False)
     leaf, gradient = x.clone().requires_grad_(), torch.rand_like(x)
-    made = fused(leaf, capture)
+    output = fused(leaf, capture)
 
     def new() -> Tensor:
         with torch.no_grad():
             return fused(x, capture)
 
-    def by_inductor() -> Tensor:
+    def inductor() -> Tensor:
         with torch.no_grad():
-            made: Tensor = compiled(x, capture)
-            return made
+            output: Tensor = compiled(x, capture)
+            return output
 
     return {
         "copy": lambda: out.copy_(x),
         "isptoolkit, out=": lambda: fused.render(x, capture, out=out),
         "clone": lambda: x.clone(),
         "isptoolkit": new,
-        "isptoolkit, backward": lambda: torch.autograd.grad(made, leaf, gradient, retain_graph=True),
-        "torch.compile": by_inductor,
+        "isptoolkit, backward": lambda: torch.autograd.grad(output, leaf, gradient, retain_graph=True),
+        "torch.compile": inductor,
         "torch eager": _plain(CHAIN, x, capture),
     }
 
 
 def demosaic(height: int, width: int, threads: int, device: torch.device) -> Entrants:
-    """One plane to three."""
+    """Demosaic a mosaic to three channels."""
     x, capture = torch.rand(1, 1, height, width, device=device), _capture(device)
     two, other, out = (
         torch.rand(1, 2, height, width, device=device),
@@ -121,7 +121,7 @@ def demosaic(height: int, width: int, threads: int, device: torch.device) -> Ent
 
 
 def render(height: int, width: int, threads: int, device: torch.device) -> Entrants:
-    """A uint16 mosaic to uint8 sRGB: levels, gains, clip, Malvar, matrix, clip, curve, tone, 8 bits."""
+    """Render a uint16 mosaic to uint8 sRGB: levels, gains, clip, Malvar, matrix, clip, curve, tone, 8 bits."""
     pixels = torch.randint(64, 1024, (1, 1, height, width), dtype=torch.int32).to(torch.uint16)
     capture, fused = _capture(device), Fused(presets.classic()).to(device)
     out, sensor = torch.empty(1, 3, height, width, dtype=torch.uint8, device=device), pixels.to(device)
@@ -134,7 +134,7 @@ def render(height: int, width: int, threads: int, device: torch.device) -> Entra
         curve = np.round(255 * np.linspace(0, 1, 65536) ** (1 / 2.2)).astype(np.uint8)
 
         def opencv() -> Any:
-            """Demosaic and a table look-up: no levels, gains or matrix."""
+            """Demosaic and a lookup table, without levels, gains or matrix."""
             return curve[cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB)]
 
         entrants["OpenCV bilinear + numpy curve"] = opencv
@@ -144,19 +144,19 @@ def render(height: int, width: int, threads: int, device: torch.device) -> Entra
             write_dng(path, mosaic)
             raw = rawpy.imread(str(path))
             raw.unpack()
-        how = dict(
+        options = dict(
             demosaic_algorithm=rawpy.DemosaicAlgorithm.LINEAR,
             use_camera_wb=True,
             no_auto_bright=True,
             output_color=rawpy.ColorSpace.sRGB,
             adjust_maximum_thr=0,
         )
-        entrants["LibRaw bilinear"] = lambda: raw.postprocess(**how)
+        entrants["LibRaw bilinear"] = lambda: raw.postprocess(**options)
     return entrants
 
 
 def write_dng(path: Path, mosaic: np.ndarray[Any, Any]) -> None:
-    """An uncompressed DNG that LibRaw reads."""
+    """Write an uncompressed DNG that LibRaw reads."""
     matrix = (
         20000,
         10000,
@@ -192,7 +192,7 @@ def write_dng(path: Path, mosaic: np.ndarray[Any, Any]) -> None:
 
 
 def blocks(height: int, width: int, threads: int, device: torch.device) -> Entrants:
-    """AdaIN and coupling over as many values as three planes, and JPEG's blocks of three planes at quality 75 or so."""
+    """AdaIN and coupling on as many values as three channels, and JPEG blocks of three channels at about quality 75."""
     x = torch.rand(1, 48, height // 4, width // 4, device=device)
     y, style, table = torch.empty_like(x), torch.rand(1, 48, device=device), torch.full((1, 8, 8), 16.0, device=device)
     planes = (255 * torch.rand(3, height // 8 * 8, width // 8 * 8, device=device)).round()

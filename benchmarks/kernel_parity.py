@@ -1,9 +1,9 @@
-"""How far kernels and plain stages are from the exact values, stage by stage, both ways, in units of the last place.
+"""Errors of kernels and plain stages in units in the last place, per stage and direction.
 
     python -m benchmarks.kernel_parity
 
-A unit of the last place is 2^-23 of the value, or of 1/8 where that is larger. Inputs are 600000 random values over
-[0, 1], or over the sensor's range; inverses get the exact results of the stage. The exact values are float64.
+A unit in the last place is 2^-23 times the value, or times 1/8 if that is larger. Inputs are 600000 random values in
+[0, 1], or in the sensor's range; inverses get the exact outputs of the stage. The reference is float64.
 """
 
 from typing import Any
@@ -43,42 +43,42 @@ CASES: dict[str, Stage] = {
 }
 
 
-def ulps(found: Tensor, exact: Tensor) -> float:
-    """The largest distance."""
+def ulps(result: Tensor, exact: Tensor) -> float:
+    """The largest error, in units in the last place."""
     unit = torch.finfo(torch.float32).eps * exact.abs().clamp_min(0.125)
-    return float(((found.double() - exact).abs() / unit).max())
+    return float(((result.double() - exact).abs() / unit).max())
 
 
 def builds() -> list[str]:
-    """The instruction sets that run here."""
+    """The instruction sets that this processor supports."""
     library: Any = native.library()
     names = ("baseline", "neon", "avx2", "avx512") if library is not None else ()
     return [name for name in names if library.isp_use(name.encode())]
 
 
 def main() -> None:
-    """Print a row per stage and way."""
+    """Print a row per stage and direction."""
     names = builds()
     heads = " ".join(f"{name:>9}" for name in names)
-    print(f"{'stage':<15} {'way':<8} {'torch':>7} {heads}   largest error of a kernel")
+    print(f"{'stage':<15} {'direction':<9} {'torch':>7} {heads}   largest error of a kernel")
     for title, stage in CASES.items():
         x = torch.rand(200_000 * 3, dtype=torch.float64).sort().values.float()
         x = x.view(1, stage.takes.channels, -1, 500) * (959 if stage.takes.name == "sensor" else 1)
         x = x + 64 if stage.takes.name == "sensor" else x
         exact = CAPTURE.to(torch.float64)
-        for way in ("forward", "inverse"):
-            value = x if way == "forward" else stage.forward(x.double(), exact).float()
-            right = getattr(stage, way)(value.double(), exact)
+        for direction in ("forward", "inverse"):
+            value = x if direction == "forward" else stage.forward(x.double(), exact).float()
+            expected = getattr(stage, direction)(value.double(), exact)
             with reference():
-                cells = [ulps(getattr(stage, way)(value, CAPTURE), right)]
+                cells = [ulps(getattr(stage, direction)(value, CAPTURE), expected)]
             worst = 0.0
             for name in names:
                 native.library().isp_use(name.encode())
-                made = getattr(Fused(Pipeline(only=stage)), way)(value, CAPTURE)
-                cells.append(ulps(made, right))
-                worst = max(worst, float((made.double() - right).abs().max()))
+                output = getattr(Fused(Pipeline(only=stage)), direction)(value, CAPTURE)
+                cells.append(ulps(output, expected))
+                worst = max(worst, float((output.double() - expected).abs().max()))
             columns = [f"{cells[0]:7.2f}", *(f"{cell:9.2f}" for cell in cells[1:])]
-            print(f"{title:<15} {way:<8} {' '.join(columns)}   {worst:.1e}")
+            print(f"{title:<15} {direction:<9} {' '.join(columns)}   {worst:.1e}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ _COLORS = ("#2e5eaa", "#d1495b", "#3a7d44", "#b07a10", "#6a7290", "#7d4fa8", "#1
 
 
 def text_table(rows: list[Row]) -> str:
-    """One line per entrant, size and thread count: milliseconds, and times the copy of the same bytes."""
+    """One line per entrant, size and thread count: milliseconds, and the ratio to a copy of the same bytes."""
     lines = [f"{'task':<9} {'entrant':<31} {'MP':>5} {'threads':>7} {'ms':>10} {'x copy':>8}"]
     copies = {_key(row): row["ms"] for row in rows if row["name"] == "copy"}
     for row in rows:
@@ -29,7 +29,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def targets(rows: list[Row]) -> list[dict[str, str]]:
-    """What the kernels were built to reach at 12 megapixels on two threads, with what was found."""
+    """The performance targets at 12 megapixels on two threads, with the measured values."""
     at = {(r["task"], r["name"]): r["ms"] for r in rows if r["megapixels"] == TARGET_SIZE and r["threads"] == 2}
     chain, fresh, malvar = (
         ("chain", "isptoolkit, out="),
@@ -37,7 +37,7 @@ def targets(rows: list[Row]) -> list[dict[str, str]]:
         ("demosaic", "isptoolkit Malvar, out="),
     )
     bilinear, render = ("demosaic", "isptoolkit bilinear, out="), ("render", "isptoolkit, out=")
-    made = [
+    results = [
         _at_most(at, "chain into an existing tensor / copy", chain, ("chain", "copy"), 1.4),
         _at_most(at, "chain into a new tensor / clone", fresh, ("chain", "clone"), 0.6),
         _at_most(
@@ -57,8 +57,9 @@ def targets(rows: list[Row]) -> list[dict[str, str]]:
     for task, name in (chain, malvar, render):
         slope = _slope(rows, task, name)
         if slope is not None:
-            made.append(_judged(f"log-log slope of time against pixels, {task}", slope, 1.05, slope <= 1.05, "at most"))
-    return [target for target in made if target]
+            title = f"log-log slope of time against pixels, {task}"
+            results.append(_judged(title, slope, 1.05, slope <= 1.05, "at most"))
+    return [target for target in results if target]
 
 
 def _at_most(at: dict[Any, float], what: str, one: Any, other: Any, limit: float) -> dict[str, str]:
@@ -75,8 +76,8 @@ def _at_least(at: dict[Any, float], what: str, one: Any, other: Any, limit: floa
     return _judged(what, ratio, limit, ratio >= limit, "at least")
 
 
-def _judged(what: str, found: float, limit: float, met: bool, how: str) -> dict[str, str]:
-    return {"met": "met" if met else "missed", "what": what, "found": f"{found:.3g}", "target": f"{how} {limit:g}"}
+def _judged(what: str, value: float, limit: float, met: bool, bound: str) -> dict[str, str]:
+    return {"met": "met" if met else "missed", "what": what, "found": f"{value:.3g}", "target": f"{bound} {limit:g}"}
 
 
 def _slope(rows: list[Row], task: str, name: str) -> float | None:
@@ -89,7 +90,7 @@ def _slope(rows: list[Row], task: str, name: str) -> float | None:
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Left: the time of every entrant, the copy among them, over the sizes. Right: the peers' as a multiple of ours."""
+    """Plot the time of every entrant by size (left), and the peers' times relative to isptoolkit's (right)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,11 +1,11 @@
-"""The native kernels beside their peers: all of one task interleaved in one run, sizes from 0.25 to 48 megapixels.
+"""Benchmark the native kernels against peers: interleaved runs per task, sizes from 0.25 to 48 megapixels.
 
     python -m benchmarks.kernels [--sizes 0.25,1,4,12] [--threads 1,2] [--device cuda] [--out DIR]
 
-Writes a table, results.json and a plot into DIR. Times are medians in milliseconds; only ratios within one run mean
-anything. Peers: eager torch, torch.compile, kornia, OpenCV, colour-demosaicing, LibRaw through rawpy. Those that are
-not installed are left out; `pip install -c constraints.txt ".[bench]"` installs them. A peer that would take more than
-`--patience` seconds a run is not run at that size.
+Writes a table, results.json and a plot to DIR. Times are medians in milliseconds; compare only times from the same run.
+Peers: eager torch, torch.compile, kornia, OpenCV, colour-demosaicing, LibRaw through rawpy. Peers that are not
+installed are skipped; `pip install -c constraints.txt ".[bench]"` installs them. A peer that takes more than
+`--patience` seconds per run is skipped at larger sizes.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SIZES = (0.25, 1.0, 4.0, 12.0, 24.0, 48.0)
 
 
 def frame(megapixels: float) -> tuple[int, int]:
-    """Height and width, 3:4 and even."""
+    """Height and width at an aspect ratio of 3:4, multiples of 16."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5 / 16) * 16
     return height, round(megapixels * 1e6 / height / 16) * 16
 
@@ -35,18 +35,18 @@ def frame(megapixels: float) -> tuple[int, int]:
 def interleaved(
     entrants: dict[str, Callable[[], Any]], wait: Callable[[], None], seconds: float, patience: float
 ) -> dict[str, float]:
-    """The median time of each in milliseconds: rounds of all of them, until each has had its share of time."""
+    """The median time of each entrant in milliseconds, run in turns until each has had `seconds`."""
     times: dict[str, list[float]] = {name: [] for name in entrants}
     slow: set[str] = set()
     for name, run in entrants.items():
         begin = time.perf_counter()
         run()  # warms up, compiles
-        run_again = time.perf_counter()
+        second = time.perf_counter()
         run()
         wait()
-        last = time.perf_counter() - run_again
+        last = time.perf_counter() - second
         times[name].append(last)
-        if last > patience or run_again - begin > 20 * patience:
+        if last > patience or second - begin > 20 * patience:
             slow.add(name)
     begin = time.perf_counter()
     while time.perf_counter() - begin < seconds * len(entrants):
@@ -64,7 +64,7 @@ def interleaved(
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The hardware and the versions that the results were measured with."""
     name = platform.processor()
     cpus = Path("/proc/cpuinfo")
     if cpus.is_file():
@@ -72,19 +72,19 @@ def machine(device: torch.device) -> dict[str, Any]:
             line.split(":", 1)[1].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")
         ]
         name = names[0] if names else name
-    found = {"cpu": name, "cores": os.cpu_count(), "torch": torch.__version__, **describe_versions()}
-    return found | ({"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {})
+    description = {"cpu": name, "cores": os.cpu_count(), "torch": torch.__version__, **describe_versions()}
+    return description | ({"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {})
 
 
 def main() -> None:
-    """Measure, print, and write."""
+    """Run the benchmark, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default=",".join(f"{size:g}" for size in SIZES), help="megapixels")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each entrant at each size")
-    parser.add_argument("--patience", type=float, default=6.0, help="seconds a run may take")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per entrant and size")
+    parser.add_argument("--patience", type=float, default=6.0, help="largest number of seconds per run")
     parser.add_argument("--out", type=Path, default=Path("kernel-benchmark"))
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -92,15 +92,15 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for threads in (int(count) for count in arguments.threads.split(",")):
         torch.set_num_threads(threads)
-        impatient: set[tuple[str, str]] = set()
+        too_slow: set[tuple[str, str]] = set()
         for size in (float(size) for size in arguments.sizes.split(",")):
             for task in arguments.tasks.split(","):
                 entrants = TASKS[task](*frame(size), threads, device)
-                entrants = {name: run for name, run in entrants.items() if (task, name) not in impatient}
+                entrants = {name: run for name, run in entrants.items() if (task, name) not in too_slow}
                 for name, taken in interleaved(entrants, wait, arguments.seconds, arguments.patience).items():
                     rows.append({"task": task, "name": name, "megapixels": size, "threads": threads, "ms": taken})
                     if taken * 2 > 1e3 * arguments.patience:
-                        impatient.add((task, name))
+                        too_slow.add((task, name))
                 entrants.clear()
                 print(
                     text_table(

@@ -1,9 +1,10 @@
-"""How much brighter LibRaw's default rendering is than one of fixed levels, file by file: what no picture tells.
+"""The brightness of LibRaw's default rendering relative to one with a fixed white level, per file.
 
     python -m benchmarks.libraw_brightness photo.CRW ...
 
-By default (`adjust_maximum_thr`) LibRaw takes the largest sample of a file for white where that is not far below it:
-the target `libraw` of `isptoolkit.data.RawFolder`. The protocol `pairs` takes `libraw-fixed`, one white for all files.
+By default (`adjust_maximum_thr`) LibRaw uses the largest sample of a file as white level if it is not far below the
+nominal one: the target `libraw` of `isptoolkit.data.RawFolder`. The protocol `pairs` uses `libraw-fixed`, whose white
+level is the same for all files.
 """
 
 import argparse
@@ -14,19 +15,25 @@ import rawpy
 
 
 def brightness(path: Path) -> float:
-    """The median ratio of linear samples, neither dark nor clipped, with and without the adjustment."""
-    made = []
-    for asked in ({}, {"adjust_maximum_thr": 0.0}):
+    """The median ratio of linear samples that are neither dark nor clipped, with and without the adjustment."""
+    renderings = []
+    for adjustment in ({}, {"adjust_maximum_thr": 0.0}):
         with rawpy.imread(str(path)) as raw:
-            how = {"use_camera_wb": True, "no_auto_bright": True, "gamma": (1, 1), "output_bps": 16, "half_size": True}
-            made.append(raw.postprocess(**how, **asked).astype(np.float64))
-    adjusted, plain = made
-    inside = (adjusted < 60000) & (plain > 500)
-    return float(np.median(adjusted[inside] / plain[inside]))
+            options = {
+                "use_camera_wb": True,
+                "no_auto_bright": True,
+                "gamma": (1, 1),
+                "output_bps": 16,
+                "half_size": True,
+            }
+            renderings.append(raw.postprocess(**options, **adjustment).astype(np.float64))
+    adjusted, fixed = renderings
+    inside = (adjusted < 60000) & (fixed > 500)
+    return float(np.median(adjusted[inside] / fixed[inside]))
 
 
 def main() -> None:
-    """Print a line for each file."""
+    """Print one line per file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args().files:

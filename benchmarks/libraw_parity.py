@@ -1,4 +1,4 @@
-"""`presets.libraw()` against LibRaw itself, on every Canon CRW of the camera data: PSNR over the interior.
+"""PSNR of `presets.libraw()` against LibRaw, away from the border, on every Canon CRW of the camera data.
 
 python benchmarks/libraw_parity.py [--data DIR] [--json FILE]
 """
@@ -18,7 +18,7 @@ BORDER = 8
 
 
 def rendered_by_libraw(path: Path) -> torch.Tensor:
-    """LibRaw's plain 16-bit rendering, `[1,3,H,W]` in [0, 1]."""
+    """LibRaw's 16-bit rendering without adjustments, `[1,3,H,W]` in [0, 1]."""
     with rawpy.imread(str(path)) as raw:
         image = raw.postprocess(
             demosaic_algorithm=rawpy.DemosaicAlgorithm.LINEAR,
@@ -34,7 +34,7 @@ def rendered_by_libraw(path: Path) -> torch.Tensor:
 
 
 def agreement(path: Path) -> float:
-    """PSNR in decibels between the two renderings, without the outer pixels."""
+    """PSNR in decibels between the two renderings, away from the border."""
     sensor, capture = read_raw(path)
     ours = presets.libraw(bits=16)(sensor, capture)
     inner = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))

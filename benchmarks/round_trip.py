@@ -1,7 +1,7 @@
-"""Round trip of `presets.classic()` on every RAW of the camera data, as a share of the sensor's range.
+"""Round-trip errors of `presets.classic()` on every RAW of the camera data, relative to the sensor's range.
 
-Without quantizing: the largest on-domain error in float32 and float64. With 8-bit quantizing: the distribution over
-the pixels, by stage, of one file.
+Without quantization: the largest on-domain error in float32 and float64. With 8-bit quantization: the distribution over
+the pixels of one file, by stage.
 
     python benchmarks/round_trip.py [--data DIR] [--json FILE]
 """
@@ -17,10 +17,10 @@ from isptoolkit import Capture, presets, read_mosaic, read_raw
 from isptoolkit.errors import MissingMetadata, UnreadableFile
 from isptoolkit.report.round_trip import measure
 
-# Stand-ins for files that carry no white balance or matrix: daylight gains, and sRGB primaries as camera primaries.
+# For files without white balance or matrix: daylight gains, and sRGB primaries as camera primaries.
 GAINS = (2.0, 1.0, 1.5)
 MATRIX = ((3.2404542, -1.5371385, -0.4985314), (-0.9692660, 1.8760108, 0.0415560), (0.0556434, -0.2040259, 1.0572252))
-# name ending -> width, height, CFA, dtype, black, white: the geometry that the data's own README states.
+# name ending -> width, height, CFA, dtype, black, white: the geometry stated in the data's README.
 DUMPS = {
     "8bit_GRBG.raw": (2592, 1536, "GRBG", "uint8", 12.5, 255),
     "ColorCheckerRAW_1920x1080_12bit_BGGR.raw": (1920, 1080, "BGGR", "uint16", 0, 4095),
@@ -37,7 +37,7 @@ SUFFIXES = (".crw", ".kdc", ".qtk", ".dng", ".raw", ".nef", ".cr3", ".gpr")
 
 
 def read(path: Path) -> tuple[Tensor, Capture]:
-    """Any RAW of the data, with stand-ins only for what its file does not say."""
+    """Read a RAW of the data, with substitutes for missing metadata only."""
     for ending, (width, height, cfa, dtype, black, white) in DUMPS.items():
         if path.as_posix().endswith(ending):
             return read_mosaic(
@@ -81,10 +81,10 @@ def main() -> None:
         print(f"{path.name:<44} {row[0]:9.1e} {row[1]:9.1e}  {row[2]:8.2%}", flush=True)
     worst = [max(row[i] for row in results.values()) for i in range(2)]
     print(f"{'worst of ' + str(len(results)):<44} {worst[0]:9.1e} {worst[1]:9.1e}")
-    print("\nno mosaic, or not decodable:\n  " + "\n  ".join(skipped))
+    print("\nnot a mosaic, or not decodable:\n  " + "\n  ".join(skipped))
     example = next(arguments.data.rglob("CRW_0117.CRW"))
     sensor, capture = read_raw(example)
-    print(f"\n{example.name} with 8-bit quantizing, error in digital numbers: median, 99 %, max; on-domain")
+    print(f"\n{example.name} with 8-bit quantization, error in digital numbers: median, 99 %, max; on-domain")
     for row in measure(presets.classic(), sensor, capture).rows:
         print(
             f"  {row.stage:<10} {row.space:<7}"

@@ -8,7 +8,18 @@ from torch import Tensor
 from .capture import Capture
 from .errors import InvalidArgument, InvalidTensor
 from .kernels import usable
-from .kernels.steps import MAX_PLANES, MAX_STEPS, WORDS, Kind, Step, merge, numbers, on_device, words
+from .kernels.steps import (
+    MAX_PLANES,
+    MAX_STEPS,
+    STEP_SIZE,
+    DemosaicMethod,
+    Kind,
+    Step,
+    encode_program,
+    join_coefficients,
+    merge,
+    on_device,
+)
 from .pipeline import Pipeline
 from .stage import Inverse, Stage
 from .stages.cfa import mosaic, site_channels
@@ -16,7 +27,10 @@ from .stages.demosaic import DemosaicBilinear, DemosaicMalvar
 
 _TOPS = {torch.float32: 1, torch.uint16: 65535, torch.uint8: 255}
 """What `render` gives, with the code of 1."""
-_METHODS: dict[type[Stage], int] = {DemosaicBilinear: 1, DemosaicMalvar: 2}
+_METHODS: dict[type[Stage], DemosaicMethod] = {
+    DemosaicBilinear: DemosaicMethod.BILINEAR,
+    DemosaicMalvar: DemosaicMethod.MALVAR,
+}
 
 
 class Fused(Stage):
@@ -57,13 +71,13 @@ class Fused(Stage):
         plan = self._plan(x, capture)
         if plan is None:
             return self.stages.forward(x, capture)
-        x = _batched(x, plan.numbers)
+        x = _batched(x, plan.coefficients)
         if not plan.method:
-            return _developed(x, plan.numbers, plan.before)
-        from .kernels.trip import render
+            return _developed(x, plan.coefficients, plan.before)
+        from .kernels.render import render
 
-        made: Tensor = render(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, x.dtype)
-        return made
+        output: Tensor = render(x, plan.coefficients, plan.before, plan.after, plan.channels, plan.method, x.dtype)
+        return output
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         if not usable(y):
@@ -97,7 +111,7 @@ class Fused(Stage):
             InvalidTensor: for another layout, batch size or device.
         """
         from .kernels.native import fresh
-        from .kernels.trip import run
+        from .kernels.render import run
 
         top = _TOPS.get(dtype if out is None else out.dtype)
         if top is None:
@@ -105,7 +119,7 @@ class Fused(Stage):
         self.takes.check(x if x.is_floating_point() else torch.empty(x.shape, device="meta"))
         capture.check(x)
         plan = self._plan(x, capture)
-        samples = x.shape[0] if plan is None else max(x.shape[0], len(plan.numbers))
+        samples = x.shape[0] if plan is None else max(x.shape[0], len(plan.coefficients))
         shape = (samples, self.gives.channels, *x.shape[2:])
         if out is None:
             out = fresh(shape, dtype, x.device)
@@ -116,9 +130,9 @@ class Fused(Stage):
         if plan is None:
             y = self.stages.forward(x.float(), capture)
             return out.copy_(y if top == 1 else (y * top).round().nan_to_num(0).clamp(0, top))
-        x = _batched(x, plan.numbers)
+        x = _batched(x, plan.coefficients)
         plan = plan.without_rounding_to(top)
-        run(x, plan.numbers, plan.before, plan.after, plan.channels, plan.method, out)
+        run(x, plan.coefficients, plan.before, plan.after, plan.channels, plan.method, out)
         return out
 
     @property
@@ -137,37 +151,44 @@ class Fused(Stage):
         method = self._method()
         if max(len(before), len(after)) > MAX_STEPS or (method and min(x.shape[-2:]) < 2):
             return None
-        late = sum(step.numbers.shape[1] for step in before)
-        values = numbers(before + after, x.device)
-        return _Plan(values, words(before), words(after, late), method, site_channels(capture.cfa))
+        start = sum(step.coefficients.shape[1] for step in before)
+        coefficients = join_coefficients(before + after, x.device)
+        programs = encode_program(before), encode_program(after, start)
+        return _Plan(coefficients, *programs, method, site_channels(capture.cfa))
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         """The stages before the demosaic, and those after it."""
         stages = list(self.stages)
         return stages[: self._demosaic], stages[self._demosaic + 1 :]
 
-    def _method(self) -> int:
-        """The kernel's number of the demosaic, 0 for none."""
+    def _method(self) -> DemosaicMethod:
+        """The method of the demosaic, or NONE."""
         stages = list(self.stages)
-        return _METHODS[type(stages[self._demosaic])] if self._demosaic < len(stages) else 0
+        return _METHODS[type(stages[self._demosaic])] if self._demosaic < len(stages) else DemosaicMethod.NONE
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a trip is told: the numbers and the words of its steps, the demosaic between them, the CFA's channels."""
+    """What a kernel runs: coefficients, the programs before and after the demosaic, its method, the CFA's channels."""
 
-    numbers: Tensor
+    coefficients: Tensor
     before: list[int]
     after: list[int]
-    method: int
+    method: DemosaicMethod
     channels: tuple[int, ...]
 
     def without_rounding_to(self, top: int) -> "_Plan":
         """The plan without a final rounding to codes 0 to `top`, to which the output is rounded anyway."""
         half = self.after if self.method else self.before
-        if top == 1 or not half or half[-WORDS] != Kind.QUANTIZE or self.numbers[0, half[1 - WORDS]] != top:
+        if (
+            top == 1
+            or not half
+            or half[-STEP_SIZE] != Kind.QUANTIZE
+            or self.coefficients[0, half[1 - STEP_SIZE]] != top
+        ):
             return self
-        return replace(self, after=half[:-WORDS]) if self.method else replace(self, before=half[:-WORDS])
+        shorter = half[:-STEP_SIZE]
+        return replace(self, after=shorter) if self.method else replace(self, before=shorter)
 
 
 def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step]:
@@ -184,19 +205,19 @@ def _batched(x: Tensor, values: Tensor) -> Tensor:
     raise InvalidTensor(f"the capture describes {len(values)} samples, the tensor holds {len(x)}")
 
 
-def _developed(x: Tensor, values: Tensor, program: list[int]) -> Tensor:
-    from .kernels.trip import develop
+def _developed(x: Tensor, coefficients: Tensor, program: list[int]) -> Tensor:
+    from .kernels.render import develop
 
-    made: Tensor = develop(x, values, program)
-    return made
+    output: Tensor = develop(x, coefficients, program)
+    return output
 
 
 def _stepped(x: Tensor, steps: list[Step]) -> Tensor:
     """Apply the steps; no steps need no pass over memory."""
     if not steps:
         return x
-    values = numbers(steps, x.device)
-    return _developed(_batched(x, values), values, words(steps))
+    coefficients = join_coefficients(steps, x.device)
+    return _developed(_batched(x, coefficients), coefficients, encode_program(steps))
 
 
 def _pointwise(stage: Stage) -> bool:

@@ -1,4 +1,4 @@
-"""Native kernels, one source for CPU and CUDA; what they compute is defined by the stages in plain torch."""
+"""Native kernels for CPU and CUDA from one source; the stages define in plain torch what they compute."""
 
 import contextlib
 import sys
@@ -13,7 +13,7 @@ _off = 0
 
 @contextlib.contextmanager
 def reference() -> Iterator[None]:
-    """No native kernels inside: every stage runs its definition in plain torch.
+    """Disable native kernels in this context: every stage runs its definition in plain torch.
 
     >>> with reference():
     ...     usable(torch.zeros(1, 1, 2, 2))
@@ -30,7 +30,7 @@ def reference() -> Iterator[None]:
 def usable(x: Tensor) -> bool:
     """Whether kernels run on this tensor: float32 on the CPU, or float32, float16 or bfloat16 on CUDA.
 
-    Not while a model is written as ONNX, which knows only torch's own operators.
+    False during ONNX export, which supports torch's own operators only.
     """
     if _off or _writing_onnx():
         return False
@@ -62,7 +62,7 @@ for _fixed in (_cpu, _cuda, _writing_onnx):
 
 
 def describe_kernels() -> dict[str, str]:
-    """What runs on the CPU and on GPUs, and why.
+    """What runs on the CPU and on GPUs, and why, as lines of a report.
 
     >>> sorted(describe_kernels())
     ['cpu kernels', 'cpu threads', 'cuda kernels']

@@ -1,4 +1,4 @@
-"""AdaIN and coupling as operators of torch."""
+"""AdaIN and affine coupling as torch operators."""
 
 import ctypes
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ class AdainGradient(ctypes.Structure):
     """`isp_adain_gradient` in csrc/cpu.h."""
 
     _fields_ = (
-        *((name, c_void_p) for name in ("x", "scale", "mean", "inverse_deviation", "by_y")),
-        *((name, c_void_p) for name in ("by_x", "by_scale", "by_shift")),
+        *((name, c_void_p) for name in ("x", "scale", "mean", "inverse_deviation", "grad_y")),
+        *((name, c_void_p) for name in ("grad_x", "grad_scale", "grad_shift")),
         *((name, c_int64) for name in ("planes", "pixels")),
         ("threads", c_int32),
     )
@@ -50,7 +50,7 @@ class CouplingGradient(ctypes.Structure):
     """`isp_coupling_gradient` in csrc/cpu.h."""
 
     _fields_ = (
-        *((name, c_void_p) for name in ("by_y", "plain", "h", "by_x", "by_h", "by_t")),
+        *((name, c_void_p) for name in ("grad_y", "unscaled", "h", "grad_x", "grad_h", "grad_t")),
         ("count", c_int64),
         ("limit", c_float),
         ("inverse", c_int32),
@@ -60,7 +60,9 @@ class CouplingGradient(ctypes.Structure):
 
 @torch.library.custom_op("isptoolkit::adain", mutates_args=())
 def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Each plane normalized, scaled and shifted, `[B,C,H,W]`; its mean as a sum, `[B,C,2]`; one over its deviation.
+    """AdaIN `[B,C,H,W]`; with the mean as an unevaluated sum `[B,C,2]`, and the inverse deviation `[B,C]`.
+
+    `y = scale (x - mean) / sqrt(variance + epsilon) + shift`, with mean and variance of each plane.
 
     Args:
         x: `[B,C,H,W]`.
@@ -82,24 +84,24 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tens
 
 @torch.library.custom_op("isptoolkit::adain_gradient", mutates_args=())
 def adain_gradient(
-    x: Tensor, scale: Tensor, mean: Tensor, inverse: Tensor, by_y: Tensor
+    x: Tensor, scale: Tensor, mean: Tensor, inverse: Tensor, grad_y: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of `adain`: the gradients by x, scale and shift."""
-    x, by_y, scale = x.contiguous(), by_y.contiguous(), scale.contiguous()
-    by_x = fresh(x.shape, x.dtype, x.device)
-    by_scale, by_shift = torch.empty_like(scale), torch.empty_like(scale)
+    """Gradients of `adain` with respect to x, scale and shift."""
+    x, grad_y, scale = x.contiguous(), grad_y.contiguous(), scale.contiguous()
+    grad_x = fresh(x.shape, x.dtype, x.device)
+    grad_scale, grad_shift = torch.empty_like(scale), torch.empty_like(scale)
     planes, pixels = x.shape[0] * x.shape[1], x.shape[2] * x.shape[3]
     if x.is_cuda:
-        cuda.adain_gradient(x, scale, mean, inverse, by_y, by_x, by_scale, by_shift)
+        cuda.adain_gradient(x, scale, mean, inverse, grad_y, grad_x, grad_scale, grad_shift)
     else:
-        arrays = (value.data_ptr() for value in (x, scale, mean, inverse, by_y, by_x, by_scale, by_shift))
+        arrays = (value.data_ptr() for value in (x, scale, mean, inverse, grad_y, grad_x, grad_scale, grad_shift))
         call("isp_adain_back", AdainGradient(*arrays, planes, pixels, threads(x.numel())))
-    return by_x, by_scale, by_shift
+    return grad_x, grad_scale, grad_shift
 
 
 @torch.library.custom_op("isptoolkit::coupling", mutates_args=())
 def coupling(x: Tensor, h: Tensor, t: Tensor, limit: float, inverse: bool) -> Tensor:
-    """`x exp(s) + t`, or its inverse in x, with `s = limit tanh(h / 2)`, or h where the limit is 0; of one shape."""
+    """`x exp(s) + t`, or its inverse in x; `s = limit tanh(h / 2)`, or `s = h` if the limit is 0. One shape for all."""
     x, h, t = x.contiguous(), h.contiguous(), t.contiguous()
     y = fresh(x.shape, x.dtype, x.device)
     if x.is_cuda:
@@ -112,17 +114,25 @@ def coupling(x: Tensor, h: Tensor, t: Tensor, limit: float, inverse: bool) -> Te
 
 @torch.library.custom_op("isptoolkit::coupling_gradient", mutates_args=())
 def coupling_gradient(
-    by_y: Tensor, plain: Tensor, h: Tensor, limit: float, inverse: bool
+    grad_y: Tensor, unscaled: Tensor, h: Tensor, limit: float, inverse: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of `coupling`: the gradients by x, h and t; `plain` is x, or backwards the result."""
-    by_y, plain, h = by_y.contiguous(), plain.contiguous(), h.contiguous()
-    by_x, by_h, by_t = (fresh(h.shape, h.dtype, h.device) for _ in range(3))
+    """Gradients of `coupling` with respect to x, h and t.
+
+    Args:
+        grad_y: the gradient of the output.
+        unscaled: the input x of the forward direction, or the output of the inverse.
+        h: as in the forward pass.
+        limit: as in the forward pass.
+        inverse: as in the forward pass.
+    """
+    grad_y, unscaled, h = grad_y.contiguous(), unscaled.contiguous(), h.contiguous()
+    grad_x, grad_h, grad_t = (fresh(h.shape, h.dtype, h.device) for _ in range(3))
     if h.is_cuda:
-        cuda.coupling_gradient(by_y, plain, h, by_x, by_h, by_t, limit, inverse)
+        cuda.coupling_gradient(grad_y, unscaled, h, grad_x, grad_h, grad_t, limit, inverse)
     else:
-        arrays = (value.data_ptr() for value in (by_y, plain, h, by_x, by_h, by_t))
+        arrays = (value.data_ptr() for value in (grad_y, unscaled, h, grad_x, grad_h, grad_t))
         call("isp_coupling_back", CouplingGradient(*arrays, h.numel(), limit, inverse, threads(h.numel())))
-    return by_x, by_h, by_t
+    return grad_x, grad_h, grad_t
 
 
 def _like(*values: Tensor) -> tuple[Tensor, ...]:
@@ -130,28 +140,28 @@ def _like(*values: Tensor) -> tuple[Tensor, ...]:
 
 
 adain.register_fake(lambda x, scale, shift, epsilon: _like(x, scale[..., None].expand(-1, -1, 2), scale))
-adain_gradient.register_fake(lambda x, scale, mean, inverse, by_y: _like(x, scale, scale))
+adain_gradient.register_fake(lambda x, scale, mean, inverse, grad_y: _like(x, scale, scale))
 coupling.register_fake(lambda x, h, t, limit, inverse: _like(x)[0])
-coupling_gradient.register_fake(lambda by_y, plain, h, limit, inverse: _like(h, h, h))
+coupling_gradient.register_fake(lambda grad_y, unscaled, h, limit, inverse: _like(h, h, h))
 
 
-def _keep_adain(ctx: Any, inputs: Any, output: Any) -> None:
+def _save_adain(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(*inputs[:2], *output[1:])
     ctx.mark_non_differentiable(*output[1:])
 
 
-def _adain_backward(ctx: Any, by_y: Tensor, *_: Any) -> Sequence[Tensor | None]:
-    return (*adain_gradient(*ctx.saved_tensors, by_y), None)
+def _adain_backward(ctx: Any, grad_y: Tensor, *_: Any) -> Sequence[Tensor | None]:
+    return (*adain_gradient(*ctx.saved_tensors, grad_y), None)
 
 
-def _keep_coupling(ctx: Any, inputs: Any, output: Any) -> None:
+def _save_coupling(ctx: Any, inputs: Any, output: Any) -> None:
     x, h, _, ctx.limit, ctx.inverse = inputs
     ctx.save_for_backward(output if ctx.inverse else x, h)
 
 
-def _coupling_backward(ctx: Any, by_y: Tensor) -> Sequence[Tensor | None]:
-    return (*coupling_gradient(by_y, *ctx.saved_tensors, ctx.limit, ctx.inverse), None, None)
+def _coupling_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    return (*coupling_gradient(grad_y, *ctx.saved_tensors, ctx.limit, ctx.inverse), None, None)
 
 
-adain.register_autograd(_adain_backward, setup_context=_keep_adain)
-coupling.register_autograd(_coupling_backward, setup_context=_keep_coupling)
+adain.register_autograd(_adain_backward, setup_context=_save_adain)
+coupling.register_autograd(_coupling_backward, setup_context=_save_coupling)

@@ -7,7 +7,7 @@ from typing import Any
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
 
-SOURCES = ("cpu_trip.c", "cpu_gradient.c", "cpu_demosaic.c", "cpu_blocks.c", "cpu_jpeg.c", "cpu_jpeg_planes.c")
+SOURCES = ("cpu_render.c", "cpu_gradient.c", "cpu_demosaic.c", "cpu_blocks.c", "cpu_jpeg.c", "cpu_jpeg_planes.c")
 FLAGS = [
     "-O3",
     "-g0",

@@ -1,9 +1,10 @@
-"""The kernels on a GPU: compiled for it at first use, launched on torch's current stream."""
+"""The kernels on GPUs: compiled at first use, launched on torch's current stream."""
 
 import contextlib
 import functools
 import logging
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,33 @@ from torch import Tensor
 
 from .native import TYPES, rows
 from .nvrtc import compile_source, source_of
-from .steps import WORDS
+from .steps import STEP_SIZE
 
 log = logging.getLogger(__name__)
 
 _THREADS = 256
-_SAMPLINGS = {"isp_mosaic": 0, "isp_mosaic_adjoint": 1, "isp_pack": 2, "isp_unpack": 3}
+
+
+class SamplingMode(IntEnum):
+    """Sampling or packing of a mosaic: `isp_sampling_mode` in csrc/steps.h."""
+
+    SAMPLE = 0
+    SPREAD = 1
+    PACK = 2
+    UNPACK = 3
+
+
+_MODES = {
+    "isp_mosaic": SamplingMode.SAMPLE,
+    "isp_mosaic_adjoint": SamplingMode.SPREAD,
+    "isp_pack": SamplingMode.PACK,
+    "isp_unpack": SamplingMode.UNPACK,
+}
 
 
 @functools.cache
-def _found() -> tuple[bool, str]:
-    """Whether kernels can run on a GPU here, and what it is or why not."""
+def _probe() -> tuple[bool, str]:
+    """Whether kernels can run on a GPU, with the names of the GPUs or the reason."""
     if not torch.cuda.is_available():
         return False, "not used: torch finds no GPU"
     try:
@@ -35,13 +52,13 @@ def _found() -> tuple[bool, str]:
 
 
 def available() -> bool:
-    """Whether kernels can run on a GPU here."""
-    return _found()[0]
+    """Whether kernels can run on a GPU."""
+    return _probe()[0]
 
 
 def state() -> str:
-    """What runs on GPUs, and why."""
-    return _found()[1]
+    """What runs on GPUs, and why: NVRTC with the GPUs' names, or the reason that kernels cannot run."""
+    return _probe()[1]
 
 
 @functools.cache
@@ -53,14 +70,14 @@ def _kernel(device: int, name: str) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _words(device: int, words: tuple[int, ...]) -> Tensor:
-    """Steps on the device; kept, so that a graph captured after a first call holds no copy from the host."""
-    return torch.tensor(words or (0,), dtype=torch.int32, device=f"cuda:{device}")
+def _program(device: int, steps: tuple[int, ...]) -> Tensor:
+    """A program in device memory; cached, so that a CUDA graph captured after a first call copies nothing."""
+    return torch.tensor(steps or (0,), dtype=torch.int32, device=f"cuda:{device}")
 
 
 @contextlib.contextmanager
 def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
-    """The device of `x` made current, with torch's current stream on it."""
+    """Make the device of `x` current and yield it with torch's current stream."""
     from cuda.core import Device, Stream
 
     device = x.get_device()
@@ -70,9 +87,9 @@ def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
 
 
 def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -> None:
-    """Run a kernel on the device and current stream of `x`; tensors are passed by address, whole numbers as int64.
+    """Launch a kernel on the device and current stream of `x`.
 
-    A whole number that the kernel takes as int is passed by `whole`.
+    Tensors are passed by address and Python integers as int64; wrap those that the kernel declares as int in `int32`.
     """
     import cuda.core
 
@@ -83,84 +100,92 @@ def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -
 
 
 def blocks(x: Tensor, items: int) -> int:
-    """Enough blocks for every thread to have an item, and no more than fill the device many times over."""
+    """A grid size with one item per thread, up to 32 blocks per multiprocessor."""
     return max(1, min(-(-items // _THREADS), 32 * torch.cuda.get_device_properties(x.device).multi_processor_count))
 
 
-def whole(value: int) -> Any:
-    """A number that a kernel takes as int."""
+def int32(value: int) -> Any:
+    """An argument that a kernel declares as int."""
     return np.int32(value)
 
 
 def run(
     x: Tensor,
-    numbers: Tensor,
+    coefficients: Tensor,
     before: Sequence[int],
     after: Sequence[int],
     channels: Sequence[int],
     method: int,
     out: Tensor,
 ) -> None:
-    """Any trip, as `isptoolkit.kernels.trip.run`."""
-    numbers = numbers.contiguous()
+    """Run programs and demosaic into `out`; arguments as for `isptoolkit.kernels.render.run`."""
+    coefficients = coefficients.contiguous()
     batch, planes, height, width = x.shape
     x = rows(x)
-    stride = numbers.shape[1] if numbers.shape[0] > 1 else 0
-    first, second = (_words(x.get_device(), tuple(words)) for words in (before, after))
-    kinds = whole(TYPES[x.dtype]), whole(TYPES[out.dtype])
-    counts = whole(len(before) // WORDS), whole(len(after) // WORDS)
+    stride = coefficients.shape[1] if coefficients.shape[0] > 1 else 0
+    first, second = (_program(x.get_device(), tuple(steps)) for steps in (before, after))
+    kinds = int32(TYPES[x.dtype]), int32(TYPES[out.dtype])
+    counts = int32(len(before) // STEP_SIZE), int32(len(after) // STEP_SIZE)
     if not method:
         grid = blocks(x, batch * height * width)
-        sizes = batch, whole(planes), height, width, *x.stride()[:3], stride
-        launch(x, "isp_develop", grid, x, out, numbers, first, counts[0], *sizes, *kinds)
+        sizes = batch, int32(planes), height, width, *x.stride()[:3], stride
+        launch(x, "isp_develop", grid, x, out, coefficients, first, counts[0], *sizes, *kinds)
         return
-    colors = [whole(channel) for channel in channels]
+    colors = [int32(channel) for channel in channels]
     grid3 = -(-width // 64), -(-height // 16), batch
     sizes = height, width, x.stride(0), x.stride(2), stride
     programs = first, counts[0], second, counts[1]
-    launch(x, "isp_render", grid3, x, out, numbers, *programs, *sizes, *kinds, whole(method), *colors)
+    launch(x, "isp_render", grid3, x, out, coefficients, *programs, *sizes, *kinds, int32(method), *colors)
 
 
 def run_gradient(
-    x: Tensor, numbers: Tensor, steps: Sequence[int], by_output: Tensor, by_x: Tensor, by_numbers: Tensor | None
+    x: Tensor,
+    coefficients: Tensor,
+    program: Sequence[int],
+    grad_y: Tensor,
+    grad_x: Tensor,
+    grad_coefficients: Tensor | None,
 ) -> None:
-    """The gradients of a trip without demosaic, into `by_x` and, unless None, `by_numbers`."""
-    numbers = numbers.contiguous()
+    """Write the gradients of a program into `grad_x` and, unless None, `grad_coefficients`."""
+    coefficients = coefficients.contiguous()
     batch, planes, height, width = x.shape
     x = rows(x)
-    sums = None if by_numbers is None else torch.zeros(by_numbers.shape, dtype=torch.float64, device=x.device)
-    stride, count = numbers.shape[1] if numbers.shape[0] > 1 else 0, numbers.shape[1]
-    words = _words(x.get_device(), tuple(steps))
+    sums = (
+        None
+        if grad_coefficients is None
+        else torch.zeros(grad_coefficients.shape, dtype=torch.float64, device=x.device)
+    )
+    stride, count = coefficients.shape[1] if coefficients.shape[0] > 1 else 0, coefficients.shape[1]
+    steps = _program(x.get_device(), tuple(program))
     grid = blocks(x, height * width), batch
-    sizes = whole(planes), height, width, *x.stride()[:3], stride, count
-    where = 0 if sums is None else sums
-    arrays = x, by_output, by_x, where, numbers, words
-    launch(x, "isp_develop_gradient", grid, *arrays, whole(len(steps) // WORDS), *sizes, whole(TYPES[x.dtype]))
-    if by_numbers is not None and sums is not None:
-        by_numbers.copy_(sums)
+    sizes = int32(planes), height, width, *x.stride()[:3], stride, count
+    arrays = x, grad_y, grad_x, 0 if sums is None else sums, coefficients, steps
+    launch(x, "isp_develop_gradient", grid, *arrays, int32(len(program) // STEP_SIZE), *sizes, int32(TYPES[x.dtype]))
+    if grad_coefficients is not None and sums is not None:
+        grad_coefficients.copy_(sums)
 
 
 def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int, out: Tensor) -> None:
-    """The transpose of a linear demosaic, into `out`."""
+    """Write the adjoint of a linear demosaic, applied to `image`, into `out`."""
     batch, _, height, width = image.shape
-    colors = [whole(channel) for channel in channels]
+    colors = [int32(channel) for channel in channels]
     grid = blocks(image, out.numel())
-    kind = whole(TYPES[image.dtype])
-    launch(image, "isp_demosaic_adjoint", grid, image, out, batch, height, width, kind, whole(method), *colors)
+    kind = int32(TYPES[image.dtype])
+    launch(image, "isp_demosaic_adjoint", grid, image, out, batch, height, width, kind, int32(method), *colors)
 
 
 def sample(name: str, x: Tensor, channels: Sequence[int], mosaic: Sequence[int], out: Tensor) -> None:
-    """Sampling, its adjoint, packing or unpacking, into `out`; `mosaic` is the size of the mosaic."""
-    colors = [whole(channel) for channel in channels]
+    """Write a sampling, its adjoint, a packing or unpacking of `x` into `out`; `mosaic` is the size of the mosaic."""
+    colors = [int32(channel) for channel in channels]
     grid = blocks(x, x.shape[0] * mosaic[0] * mosaic[1])
-    what, kind = whole(_SAMPLINGS[name]), whole(TYPES[x.dtype])
-    launch(x, "isp_sample", grid, x, out, what, x.shape[0], *mosaic, *x.stride()[:3], kind, *colors)
+    mode, kind = int32(_MODES[name]), int32(TYPES[x.dtype])
+    launch(x, "isp_sample", grid, x, out, mode, x.shape[0], *mosaic, *x.stride()[:3], kind, *colors)
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor, y: Tensor, mean: Tensor, inverse: Tensor, epsilon: float) -> None:
-    """Into `y`, `mean` and `inverse`; a block per plane."""
+    """Write AdaIN of `x` into `y`, and its statistics into `mean` and `inverse`; one block per plane."""
     batch, planes, height, width = x.shape
-    sizes = height * width, np.float64(epsilon), whole(TYPES[x.dtype])
+    sizes = height * width, np.float64(epsilon), int32(TYPES[x.dtype])
     launch(x, "isp_adain_apply", batch * planes, x, scale, shift, y, mean, inverse, *sizes)
 
 
@@ -169,41 +194,50 @@ def adain_gradient(
     scale: Tensor,
     mean: Tensor,
     inverse: Tensor,
-    by_y: Tensor,
-    by_x: Tensor,
-    by_scale: Tensor,
-    by_shift: Tensor,
+    grad_y: Tensor,
+    grad_x: Tensor,
+    grad_scale: Tensor,
+    grad_shift: Tensor,
 ) -> None:
-    """Into the last three."""
+    """Write the gradients of AdaIN into `grad_x`, `grad_scale` and `grad_shift`; one block per plane."""
     batch, planes, height, width = x.shape
-    arrays = x, scale, mean, inverse, by_y, by_x, by_scale, by_shift
-    launch(x, "isp_adain_back", batch * planes, *arrays, height * width, whole(TYPES[x.dtype]))
+    arrays = x, scale, mean, inverse, grad_y, grad_x, grad_scale, grad_shift
+    launch(x, "isp_adain_back", batch * planes, *arrays, height * width, int32(TYPES[x.dtype]))
 
 
 def coupling(x: Tensor, h: Tensor, t: Tensor, y: Tensor, limit: float, inverse: bool) -> None:
-    """Into `y`."""
-    how = np.float32(limit), whole(inverse), whole(TYPES[x.dtype])
-    launch(x, "isp_coupling_apply", blocks(x, x.numel()), x, h, t, y, x.numel(), *how)
+    """Write the affine coupling of `x`, or its inverse, into `y`."""
+    options = np.float32(limit), int32(inverse), int32(TYPES[x.dtype])
+    launch(x, "isp_coupling_apply", blocks(x, x.numel()), x, h, t, y, x.numel(), *options)
 
 
 def coupling_gradient(
-    by_y: Tensor, plain: Tensor, h: Tensor, by_x: Tensor, by_h: Tensor, by_t: Tensor, limit: float, inverse: bool
+    grad_y: Tensor,
+    unscaled: Tensor,
+    h: Tensor,
+    grad_x: Tensor,
+    grad_h: Tensor,
+    grad_t: Tensor,
+    limit: float,
+    inverse: bool,
 ) -> None:
-    """Into the three gradients."""
-    how = np.float32(limit), whole(inverse), whole(TYPES[h.dtype])
-    launch(h, "isp_coupling_back", blocks(h, h.numel()), by_y, plain, h, by_x, by_h, by_t, h.numel(), *how)
+    """Write the gradients of the coupling into `grad_x`, `grad_h` and `grad_t`."""
+    options = np.float32(limit), int32(inverse), int32(TYPES[h.dtype])
+    launch(
+        h, "isp_coupling_back", blocks(h, h.numel()), grad_y, unscaled, h, grad_x, grad_h, grad_t, h.numel(), *options
+    )
 
 
 def jpeg_blocks(x: Tensor, table: Tensor, y: Tensor) -> None:
-    """Into `y`; a block for 32 of JPEG's."""
+    """Write the decoded JPEG blocks into `y`; one CUDA block for 32 JPEG blocks."""
     stride = 64 if table.shape[0] > 1 else 0
-    launch(x, "isp_jpeg_blocks", -(-x.numel() // 2048), x, table, y, *x.shape, stride, whole(TYPES[x.dtype]))
+    launch(x, "isp_jpeg_blocks", -(-x.numel() // 2048), x, table, y, *x.shape, stride, int32(TYPES[x.dtype]))
 
 
 def jpeg_blocks_gradient(
-    x: Tensor, table: Tensor, slopes: Tensor, by_y: Tensor, by_x: Tensor, by_table: Tensor
+    x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor, grad_x: Tensor, grad_table: Tensor
 ) -> None:
-    """Into `by_x` and, added up, `by_table`."""
-    stride, count = 64 if table.shape[0] > 1 else 0, whole(slopes.numel())
-    arrays = x, table, slopes, count, by_y, by_x, by_table
-    launch(x, "isp_jpeg_back", -(-x.numel() // 2048), *arrays, *x.shape, stride, whole(TYPES[x.dtype]))
+    """Write the gradient of the samples into `grad_x`, and add that of the table to `grad_table`."""
+    stride, count = 64 if table.shape[0] > 1 else 0, int32(slopes.numel())
+    arrays = x, table, slopes, count, grad_y, grad_x, grad_table
+    launch(x, "isp_jpeg_back", -(-x.numel() // 2048), *arrays, *x.shape, stride, int32(TYPES[x.dtype]))

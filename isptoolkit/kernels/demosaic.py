@@ -1,4 +1,4 @@
-"""Demosaicing, sampling, packing and unpacking as operators of torch; each is linear, and knows its adjoint."""
+"""Demosaicing, sampling, packing and unpacking as torch operators; each is linear and registers its adjoint."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,12 +7,18 @@ import torch
 from torch import Tensor
 
 from . import cuda
-from .native import KEPT_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, call, fresh, rows, threads
+from .native import RING_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, call, fresh, rows, threads
 
 
 @torch.library.custom_op("isptoolkit::demosaic_adjoint", mutates_args=())
 def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int) -> Tensor:
-    """The transpose of a linear demosaic: `[B,3,H,W]` to `[B,1,H,W]`."""
+    """The adjoint of a linear demosaic: `[B,3,H,W]` to `[B,1,H,W]`.
+
+    Args:
+        image: the gradient of the demosaic's output.
+        channels: R 0, G 1, B 2: the channels of the 2x2 sites, row-major.
+        method: a `DemosaicMethod`.
+    """
     image = image.contiguous()
     batch, _, height, width = image.shape
     out = fresh((batch, 1, height, width), image.dtype, image.device)
@@ -20,17 +26,23 @@ def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int) -> Ten
         cuda.demosaic_adjoint(image, channels, method, out)
         return out
     team = threads(image.numel())
-    scratch = torch.empty(team * (6 * KEPT_ROWS + 1) * (width + ROW_MARGINS))
-    job = Adjoint(image.data_ptr(), out.data_ptr(), scratch.data_ptr(), batch, height, width, method, team)
-    job.channels = Channels(*channels)
-    call("isp_demosaic_adjoint", job)
+    scratch = torch.empty(team * (6 * RING_ROWS + 1) * (width + ROW_MARGINS))
+    args = Adjoint(image.data_ptr(), out.data_ptr(), scratch.data_ptr(), batch, height, width, method, team)
+    args.channels = Channels(*channels)
+    call("isp_demosaic_adjoint", args)
     return out
 
 
 @torch.library.custom_op("isptoolkit::demosaic", mutates_args=())
 def demosaic(plane: Tensor, channels: Sequence[int], method: int) -> Tensor:
-    """A linear demosaic, 1 bilinear or 2 Malvar-He-Cutler: `[B,1,H,W]` to `[B,3,H,W]`."""
-    from .trip import run
+    """Demosaic a mosaic linearly: `[B,1,H,W]` to `[B,3,H,W]`.
+
+    Args:
+        plane: the mosaic.
+        channels: R 0, G 1, B 2: the channels of the 2x2 sites, row-major.
+        method: a `DemosaicMethod`.
+    """
+    from .render import run
 
     out = fresh((plane.shape[0], 3, *plane.shape[2:]), plane.dtype, plane.device)
     run(plane, torch.zeros(1, 1, device=plane.device), (), (), channels, method, out)
@@ -39,28 +51,28 @@ def demosaic(plane: Tensor, channels: Sequence[int], method: int) -> Tensor:
 
 @torch.library.custom_op("isptoolkit::mosaic", mutates_args=())
 def mosaic(image: Tensor, channels: Sequence[int]) -> Tensor:
-    """Of every pixel the channel that its site sees: `[B,3,H,W]` to `[B,1,H,W]`."""
+    """Sample the channel that each pixel's site sees: `[B,3,H,W]` to `[B,1,H,W]`."""
     return _sampled("isp_mosaic", image, (1, *image.shape[2:]), image.shape[2:], channels)
 
 
 @torch.library.custom_op("isptoolkit::mosaic_adjoint", mutates_args=())
 def mosaic_adjoint(plane: Tensor, channels: Sequence[int]) -> Tensor:
-    """Each sample to the channel that its site sees, zero elsewhere: `[B,1,H,W]` to `[B,3,H,W]`."""
+    """Put each sample in the channel that its site sees, zero in the others: `[B,1,H,W]` to `[B,3,H,W]`."""
     return _sampled("isp_mosaic_adjoint", plane, (3, *plane.shape[2:]), plane.shape[2:], channels)
 
 
 @torch.library.custom_op("isptoolkit::pack", mutates_args=())
 def pack(plane: Tensor) -> Tensor:
-    """The four sites of each 2x2 cell as channels: `[B,1,H,W]` to `[B,4,H/2,W/2]`."""
+    """Pack the four sites of each 2x2 cell as channels: `[B,1,H,W]` to `[B,4,H/2,W/2]`."""
     height, width = plane.shape[2:]
     return _sampled("isp_pack", plane, (4, height // 2, width // 2), plane.shape[2:], (0, 0, 0, 0))
 
 
 @torch.library.custom_op("isptoolkit::unpack", mutates_args=())
-def unpack(planes: Tensor) -> Tensor:
-    """The opposite of `pack`: `[B,4,h,w]` to `[B,1,2h,2w]`."""
-    height, width = (2 * n for n in planes.shape[2:])
-    return _sampled("isp_unpack", planes, (1, height, width), (height, width), (0, 0, 0, 0))
+def unpack(packed: Tensor) -> Tensor:
+    """Put four channels back on the sites of each 2x2 cell: `[B,4,h,w]` to `[B,1,2h,2w]`."""
+    height, width = (2 * n for n in packed.shape[2:])
+    return _sampled("isp_unpack", packed, (1, height, width), (height, width), (0, 0, 0, 0))
 
 
 def _sampled(name: str, x: Tensor, shape: Sequence[int], mosaic: Sequence[int], channels: Sequence[int]) -> Tensor:
@@ -70,35 +82,35 @@ def _sampled(name: str, x: Tensor, shape: Sequence[int], mosaic: Sequence[int], 
         cuda.sample(name, x, channels, mosaic, out)
         return out
     batch, plane, row, _ = x.stride()
-    job = Sampling(x.data_ptr(), out.data_ptr(), x.shape[0], *mosaic, batch, plane, row, threads(out.numel()))
-    job.channels = Channels(*channels)
-    call(name, job)
+    args = Sampling(x.data_ptr(), out.data_ptr(), x.shape[0], *mosaic, batch, plane, row, threads(out.numel()))
+    args.channels = Channels(*channels)
+    call(name, args)
     return out
 
 
-def _fake(op: Any, shape: Callable[[Tensor], Sequence[int]]) -> None:
+def _register_fake(op: Any, shape: Callable[[Tensor], Sequence[int]]) -> None:
     op.register_fake(lambda x, *_: x.new_empty(x.shape[0], *shape(x)))
 
 
-def _transposes(op: Any, adjoint: Any) -> None:
-    """Make `adjoint` the derivative of the linear `op`."""
+def _register_adjoint(op: Any, adjoint: Any) -> None:
+    """Register `adjoint` as the backward of the linear operator `op`."""
 
-    def keep(ctx: Any, inputs: Any, output: Any) -> None:
+    def save(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.arguments = inputs[1:]
 
-    def backward(ctx: Any, by_output: Tensor) -> Any:
-        by_x = adjoint(by_output, *ctx.arguments)
-        return (by_x, *(None for _ in ctx.arguments)) if ctx.arguments else by_x
+    def backward(ctx: Any, grad_y: Tensor) -> Any:
+        grad_x = adjoint(grad_y, *ctx.arguments)
+        return (grad_x, *(None for _ in ctx.arguments)) if ctx.arguments else grad_x
 
-    op.register_autograd(backward, setup_context=keep)
+    op.register_autograd(backward, setup_context=save)
 
 
 for _op in (demosaic, mosaic_adjoint):
-    _fake(_op, lambda x: (3, *x.shape[2:]))
+    _register_fake(_op, lambda x: (3, *x.shape[2:]))
 for _op in (demosaic_adjoint, mosaic):
-    _fake(_op, lambda x: (1, *x.shape[2:]))
-_fake(pack, lambda x: (4, x.shape[2] // 2, x.shape[3] // 2))
-_fake(unpack, lambda x: (1, 2 * x.shape[2], 2 * x.shape[3]))
+    _register_fake(_op, lambda x: (1, *x.shape[2:]))
+_register_fake(pack, lambda x: (4, x.shape[2] // 2, x.shape[3] // 2))
+_register_fake(unpack, lambda x: (1, 2 * x.shape[2], 2 * x.shape[3]))
 for _op, _adjoint in ((demosaic, demosaic_adjoint), (mosaic, mosaic_adjoint), (pack, unpack)):
-    _transposes(_op, _adjoint)
-    _transposes(_adjoint, _op)
+    _register_adjoint(_op, _adjoint)
+    _register_adjoint(_adjoint, _op)

@@ -1,4 +1,4 @@
-"""The 8x8 DCT, quantization and inverse DCT of a JPEG component as an operator of torch."""
+"""The DCT, quantization and inverse DCT of JPEG, and its chroma subsampling, as torch operators."""
 
 import ctypes
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class JpegGradient(ctypes.Structure):
 
     _fields_ = (
         ("jpeg", Jpeg),
-        *((name, c_void_p) for name in ("slopes", "by_y", "by_x", "by_table")),
+        *((name, c_void_p) for name in ("slopes", "grad_y", "grad_x", "grad_table")),
         ("slope_count", c_int32),
     )
 
@@ -46,40 +46,40 @@ class JpegPlanes(ctypes.Structure):
 
 @torch.library.custom_op("isptoolkit::jpeg_blocks", mutates_args=())
 def jpeg_blocks(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
-    """Samples 0 to 255 through libjpeg's integers and back: `[N,H,W]` to the same.
+    """Compress and decompress samples in libjpeg's integer arithmetic: `[N,H,W]` to `[N,H,W]`.
 
     Args:
-        x: height and width are multiples of 8; rounded to whole samples.
-        table: `[N,64]` or `[1,64]` float32, entries from 1, rows of vertical frequency.
-        slopes: `[K]` float32: the gradient sees rounding with the slope `1 + sum slopes[n] cos(2 pi (n + 1) d)` at the
-            distance d from the nearest level; none is the straight-through estimator.
+        x: 0 to 255, rounded to integers; height and width are multiples of 8.
+        table: `[N,64]` or `[1,64]` float32, entries of at least 1, rows of vertical frequency.
+        slopes: `[K]` float32: the gradient of rounding is `1 + sum slopes[n] cos(2 pi (n + 1) d)` at distance d from
+            the nearest integer; an empty tensor is the straight-through estimator.
     """
     x, table = x.contiguous(), table.contiguous()
     y = fresh(x.shape, x.dtype, x.device)
     if x.is_cuda:
         cuda.jpeg_blocks(x, table, y)
     else:
-        call("isp_jpeg_blocks", _job(x, table, y))
+        call("isp_jpeg_blocks", _jpeg_args(x, table, y))
     return y
 
 
 @torch.library.custom_op("isptoolkit::jpeg_blocks_gradient", mutates_args=())
-def jpeg_blocks_gradient(x: Tensor, table: Tensor, slopes: Tensor, by_y: Tensor) -> tuple[Tensor, Tensor]:
-    """Of `jpeg_blocks`: the gradients by the samples and by the table."""
-    x, table, slopes, by_y = x.contiguous(), table.contiguous(), slopes.contiguous(), by_y.contiguous()
-    by_x = fresh(x.shape, x.dtype, x.device)
+def jpeg_blocks_gradient(x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of `jpeg_blocks` with respect to the samples and the table."""
+    x, table, slopes, grad_y = x.contiguous(), table.contiguous(), slopes.contiguous(), grad_y.contiguous()
+    grad_x = fresh(x.shape, x.dtype, x.device)
     if x.is_cuda:
         sums = torch.zeros(table.shape, dtype=torch.float64, device=x.device)
-        cuda.jpeg_blocks_gradient(x, table, slopes, by_y, by_x, sums)
-        return by_x, sums.to(table.dtype)
-    job = _job(x, table, by_x)
-    parts = torch.zeros(job.threads, *table.shape, dtype=torch.float64)
-    arrays = (value.data_ptr() for value in (slopes, by_y, by_x, parts))
-    call("isp_jpeg_back", JpegGradient(job, *arrays, slopes.numel()))
-    return by_x, parts.sum(0).to(table.dtype)
+        cuda.jpeg_blocks_gradient(x, table, slopes, grad_y, grad_x, sums)
+        return grad_x, sums.to(table.dtype)
+    args = _jpeg_args(x, table, grad_x)
+    parts = torch.zeros(args.threads, *table.shape, dtype=torch.float64)
+    arrays = (value.data_ptr() for value in (slopes, grad_y, grad_x, parts))
+    call("isp_jpeg_back", JpegGradient(args, *arrays, slopes.numel()))
+    return grad_x, parts.sum(0).to(table.dtype)
 
 
-def _job(x: Tensor, table: Tensor, y: Tensor) -> Jpeg:
+def _jpeg_args(x: Tensor, table: Tensor, y: Tensor) -> Jpeg:
     stride = 64 if table.shape[0] > 1 else 0
     return Jpeg(x.data_ptr(), table.data_ptr(), y.data_ptr(), *x.shape, stride, threads(x.numel()))
 
@@ -89,18 +89,18 @@ def _like(value: Tensor) -> Tensor:
 
 
 jpeg_blocks.register_fake(lambda x, table, slopes: _like(x))
-jpeg_blocks_gradient.register_fake(lambda x, table, slopes, by_y: (_like(x), _like(table)))
+jpeg_blocks_gradient.register_fake(lambda x, table, slopes, grad_y: (_like(x), _like(table)))
 
 
-def _keep(ctx: Any, inputs: Any, output: Any) -> None:
+def _save(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _backward(ctx: Any, by_y: Tensor) -> Sequence[Tensor | None]:
-    return (*jpeg_blocks_gradient(*ctx.saved_tensors, by_y), None)
+def _backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    return (*jpeg_blocks_gradient(*ctx.saved_tensors, grad_y), None)
 
 
-jpeg_blocks.register_autograd(_backward, setup_context=_keep)
+jpeg_blocks.register_autograd(_backward, setup_context=_save)
 
 
 def _blocks_of(count: int) -> int:
@@ -108,19 +108,26 @@ def _blocks_of(count: int) -> int:
 
 
 def _sizes(height: int, width: int, down: int, across: int) -> tuple[int, int, int, int]:
-    """Of luma and of chroma."""
+    """Height and width of the luma plane, then of the chroma planes, in whole blocks."""
     return _blocks_of(height), _blocks_of(width), _blocks_of(-(-height // down)), _blocks_of(-(-width // across))
 
 
 @torch.library.custom_op("isptoolkit::jpeg_split", mutates_args=())
-def jpeg_split(picture: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """`[B,3,H,W]` times `scale` to luma and chroma planes of whole blocks, libjpeg's integers; CPU, no gradient."""
-    picture = picture.contiguous()
-    batch, _, height, width = picture.shape
+def jpeg_split(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Convert RGB to Y, Cb and Cr planes of whole blocks in libjpeg's integer arithmetic; CPU only, no gradient.
+
+    Args:
+        image: `[B,3,H,W]`, multiplied by `scale` and rounded to codes from 0 to 255.
+        down: rows of pixels per chroma sample.
+        across: columns of pixels per chroma sample.
+        scale: the code of 1.0.
+    """
+    image = image.contiguous()
+    batch, _, height, width = image.shape
     sizes = _sizes(height, width, down, across)
-    y, blue, red = (fresh((batch, *size), picture.dtype, picture.device) for size in (sizes[:2], sizes[2:], sizes[2:]))
-    arrays = (value.data_ptr() for value in (picture, y, blue, red))
-    team = threads(picture.numel())
+    y, blue, red = (fresh((batch, *size), image.dtype, image.device) for size in (sizes[:2], sizes[2:], sizes[2:]))
+    arrays = (value.data_ptr() for value in (image, y, blue, red))
+    team = threads(image.numel())
     call("isp_jpeg_split", JpegPlanes(*arrays, batch, height, width, *sizes, down, across, team, scale))
     return y, blue, red
 
@@ -129,20 +136,31 @@ def jpeg_split(picture: Tensor, down: int, across: int, scale: float) -> tuple[T
 def jpeg_join(
     y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float
 ) -> Tensor:
-    """The opposite of `jpeg_split`."""
+    """Convert Y, Cb and Cr planes to RGB in libjpeg's integer arithmetic, the inverse of `jpeg_split` up to chroma.
+
+    Args:
+        y: `[B,H',W']`, whole blocks.
+        blue: Cb, subsampled by `down` and `across`, whole blocks.
+        red: Cr, subsampled by `down` and `across`, whole blocks.
+        height: of the image.
+        width: of the image.
+        down: rows of pixels per chroma sample.
+        across: columns of pixels per chroma sample.
+        scale: the code of 1.0.
+    """
     y, blue, red = y.contiguous(), blue.contiguous(), red.contiguous()
-    codes = fresh((len(y), 3, height, width), y.dtype, y.device)
-    arrays = (value.data_ptr() for value in (codes, y, blue, red))
+    image = fresh((len(y), 3, height, width), y.dtype, y.device)
+    arrays = (value.data_ptr() for value in (image, y, blue, red))
     sizes = _sizes(height, width, down, across)
-    team = threads(codes.numel())
+    team = threads(image.numel())
     call("isp_jpeg_join", JpegPlanes(*arrays, len(y), height, width, *sizes, down, across, team, scale))
-    return codes
+    return image
 
 
 @jpeg_split.register_fake
-def _(picture: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    sizes = _sizes(picture.shape[2], picture.shape[3], down, across)
-    y, blue, red = (picture.new_empty(len(picture), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
+def _(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    sizes = _sizes(image.shape[2], image.shape[3], down, across)
+    y, blue, red = (image.new_empty(len(image), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
     return y, blue, red
 
 

@@ -1,4 +1,4 @@
-"""The CPU library: where it is, what it takes, and why it is not there when it is not."""
+"""The CPU library: loading it, its argument structures, and why it is unavailable if it is."""
 
 import ctypes
 import functools
@@ -16,46 +16,46 @@ from ..errors import KernelError
 log = logging.getLogger(__name__)
 
 TYPES = {torch.float32: 0, torch.uint16: 1, torch.uint8: 2, torch.float16: 3, torch.bfloat16: 4}
-"""What kernels read and write; the order is that of `isp_type` in csrc/steps.h."""
-KEPT_ROWS, ROW_MARGINS = 8, 16
-"""As in csrc/cpu.h."""
+"""Codes of the dtypes that kernels read and write: `isp_type` in csrc/steps.h."""
+RING_ROWS, ROW_MARGINS = 8, 16
+"""Scratch memory of the demosaic adjoint: `ISP_RING_ROWS` and `ISP_ROW_MARGINS` in csrc/cpu.h."""
 STREAMED = 32 << 20
-"""Bytes from which outputs go past the caches."""
+"""Outputs of at least this many bytes are written past the caches."""
 HUGE = 4 << 20
-"""Bytes from which outputs ask for huge pages."""
+"""Outputs of at least this many bytes request huge pages."""
 
 Channels = c_int32 * 4
 
 
-class Steps(ctypes.Structure):
-    """`isp_steps` in csrc/cpu.h."""
+class Program(ctypes.Structure):
+    """`isp_program` in csrc/cpu.h."""
 
-    _fields_ = (("words", POINTER(c_int32)), ("count", c_int64))
+    _fields_ = (("steps", POINTER(c_int32)), ("count", c_int64))
 
 
-class Trip(ctypes.Structure):
-    """`isp_trip` in csrc/cpu.h."""
+class LaunchArgs(ctypes.Structure):
+    """`isp_launch_args` in csrc/cpu.h."""
 
     _fields_ = (
         ("input", c_void_p),
         ("output", c_void_p),
-        ("numbers", c_void_p),
-        ("before", Steps),
-        ("after", Steps),
+        ("coefficients", c_void_p),
+        ("before", Program),
+        ("after", Program),
         *((name, c_int64) for name in ("batch", "planes", "height", "width")),
-        *((name, c_int64) for name in ("input_batch", "input_plane", "input_row", "numbers_stride")),
+        *((name, c_int64) for name in ("input_batch", "input_plane", "input_row", "coefficients_stride")),
         *((name, c_int32) for name in ("input_type", "output_type", "demosaic", "threads", "streaming")),
         ("channels", Channels),
     )
 
 
-class TripGradient(ctypes.Structure):
-    """`isp_trip_gradient` in csrc/cpu.h."""
+class GradientArgs(ctypes.Structure):
+    """`isp_gradient_args` in csrc/cpu.h."""
 
     _fields_ = (
-        ("trip", Trip),
-        *((name, c_void_p) for name in ("output_gradient", "input_gradient", "numbers_gradient")),
-        ("count", c_int64),
+        ("launch", LaunchArgs),
+        *((name, c_void_p) for name in ("grad_y", "grad_x", "grad_coefficients")),
+        ("coefficient_count", c_int64),
     )
 
 
@@ -63,7 +63,7 @@ class Adjoint(ctypes.Structure):
     """`isp_adjoint` in csrc/cpu.h."""
 
     _fields_ = (
-        *((name, c_void_p) for name in ("output_gradient", "input_gradient", "scratch")),
+        *((name, c_void_p) for name in ("grad_y", "grad_x", "scratch")),
         *((name, c_int64) for name in ("batch", "height", "width")),
         ("demosaic", c_int32),
         ("threads", c_int32),
@@ -105,37 +105,41 @@ def _loaded() -> tuple[ctypes.CDLL | None, str]:
 
 
 def library() -> ctypes.CDLL | None:
-    """The CPU library, or None."""
+    """The CPU library, or None if it is unavailable."""
     return _loaded()[0]
 
 
 def state() -> str:
-    """What runs on the CPU, and why."""
+    """What runs on the CPU, and why: an instruction set and its threading, or plain torch with the reason."""
     return _loaded()[1]
 
 
-def call(name: str, job: ctypes.Structure) -> None:
-    """Do a job; the library must be there."""
+def call(name: str, args: ctypes.Structure) -> None:
+    """Call a function of the CPU library.
+
+    Raises:
+        KernelError: if the library is unavailable.
+    """
     native = library()
     if native is None:
-        raise KernelError(f"{name}: the CPU library is not there, as the log said")
-    getattr(native, name)(ctypes.byref(job))
+        raise KernelError(f"{name} needs the CPU library, which is unavailable: {state()}")
+    getattr(native, name)(ctypes.byref(args))
 
 
 def fresh(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """New memory for an output; on Linux in huge pages, since small ones take longer to get than to fill."""
-    made = torch.empty(shape, dtype=dtype, device=device)
+    """Allocate an output; on Linux in huge pages, because mapping small pages takes longer than filling them."""
+    output = torch.empty(shape, dtype=dtype, device=device)
     native = library()
-    if native is not None and device.type == "cpu" and made.nbytes >= HUGE:
-        native.isp_huge_pages(c_void_p(made.data_ptr()), c_int64(made.nbytes))
-    return made
+    if native is not None and device.type == "cpu" and output.nbytes >= HUGE:
+        native.isp_huge_pages(c_void_p(output.data_ptr()), c_int64(output.nbytes))
+    return output
 
 
 def rows(x: Tensor) -> Tensor:
-    """`x` itself if its rows are dense, else a copy."""
+    """`x` itself if its rows are dense, else a contiguous copy."""
     return x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
 
 
 def threads(work: int) -> int:
-    """How many threads are worth it for so many values."""
+    """The number of threads that pays off for `work` values."""
     return max(1, min(torch.get_num_threads(), work // 16384))

@@ -1,4 +1,4 @@
-"""CUDA sources to machine code by NVRTC, which needs no GPU; what was compiled once is kept on disk."""
+"""Compile CUDA sources to cubins with NVRTC, which needs no GPU, and cache them on disk."""
 
 import contextlib
 import functools
@@ -10,36 +10,36 @@ from pathlib import Path
 from ..atomic import replacing
 from ..errors import IspError, KernelError
 
-SOURCES = ("cuda_trip.cu", "cuda_gradient.cu", "cuda_blocks.cu")
+SOURCES = ("cuda_render.cu", "cuda_gradient.cu", "cuda_blocks.cu")
 _FOLDER = Path(__file__).parent / "csrc"
 _STANDARD = "c++17"
 
 
 def compile_source(name: str, architecture: str) -> bytes:
-    """The cubin of one source for an architecture such as "sm_90", from the disk if it was ever made.
+    """Compile one source to a cubin for an architecture such as "sm_90", or read it from the cache.
 
     Raises:
-        KernelError: when it does not compile.
+        KernelError: if it does not compile.
     """
     from cuda.core import Program, ProgramOptions
 
-    kept = _cache() / f"{Path(name).stem}-{architecture}-{_key(name, architecture)}.cubin"
+    cached = _cache() / f"{Path(name).stem}-{architecture}-{_key(name, architecture)}.cubin"
     with contextlib.suppress(OSError):
-        return kept.read_bytes()
+        return cached.read_bytes()
     options = ProgramOptions(name=name, arch=architecture, std=_STANDARD, include_path=[str(_FOLDER)])
     try:
-        made = bytes(Program((_FOLDER / name).read_text(), "c++", options).compile("cubin").code)
+        cubin = bytes(Program((_FOLDER / name).read_text(), "c++", options).compile("cubin").code)
     except Exception as error:
         raise KernelError(f"{name} does not compile for {architecture}: {error}") from error
-    with contextlib.suppress(OSError, IspError):  # a folder that cannot be written to only costs time
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(kept) as temporary:
-            temporary.write_bytes(made)
-    return made
+    with contextlib.suppress(OSError, IspError):  # an unwritable cache only costs time
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(cached) as temporary:
+            temporary.write_bytes(cubin)
+    return cubin
 
 
 def _key(name: str, architecture: str) -> str:
-    """What the result depends on: the source, every header, the options, the compiler, the architecture."""
+    """The cache key: a hash of the source, all headers, the options, the compiler and the architecture."""
     parts = [(_FOLDER / name).read_bytes(), *(file.read_bytes() for file in sorted(_FOLDER.glob("*.h")))]
     parts += [text.encode() for text in (_STANDARD, _compiler(), architecture)]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:32]
@@ -54,11 +54,11 @@ def _compiler() -> str:
 
 
 def _cache() -> Path:
-    """`ISPTOOLKIT_CACHE`, or the folder for caches that the system has."""
+    """The cache folder: `ISPTOOLKIT_CACHE`, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("ISPTOOLKIT_CACHE") or Path(base) / "isptoolkit")
 
 
 def source_of(kernel: str) -> str:
-    """The source that defines a kernel."""
+    """The name of the source that defines a kernel."""
     return next(name for name in SOURCES if f"void {kernel}(" in (_FOLDER / name).read_text())

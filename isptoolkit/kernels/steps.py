@@ -1,4 +1,4 @@
-"""What a run of point-wise stages becomes: steps with numbers of their own per sample."""
+"""A run of point-wise stages as a program: a list of steps, whose coefficients are stored per sample."""
 
 import functools
 from collections.abc import Sequence
@@ -10,12 +10,20 @@ from torch import Tensor
 
 MAX_STEPS = 32
 MAX_PLANES = 4
-WORDS = 5
-"""How many words a step takes."""
+STEP_SIZE = 5
+"""Integers per encoded step."""
+
+
+class DemosaicMethod(IntEnum):
+    """A linear demosaic: `isp_demosaic_method` in csrc/steps.h."""
+
+    NONE = 0
+    BILINEAR = 1
+    MALVAR = 2
 
 
 class Kind(IntEnum):
-    """What a step does; the order is that of csrc/steps.h and of its list of curves."""
+    """The operation of a step: `isp_kind` in csrc/steps.h, whose curves are listed in csrc/curves.h."""
 
     SITES = 0
     CHANNELS = 1
@@ -43,56 +51,56 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One step.
+    """One point-wise operation.
 
     Args:
-        kind: what it does.
-        numbers: `[B,n]` or `[1,n]`, its numbers for each sample; how many is up to the kind.
-        mesh: planes, rows and columns of a mesh.
+        kind: the operation.
+        coefficients: `[B,N]` or `[1,N]`, of each sample; N depends on the kind.
+        mesh: planes, rows and columns of the mesh, 0 for other kinds.
     """
 
     kind: Kind
-    numbers: Tensor
+    coefficients: Tensor
     mesh: tuple[int, int, int] = (0, 0, 0)
 
 
 def sites(black: Tensor, scale: Tensor, offset: Tensor) -> Step:
-    """`(x - black) scale + offset` by the 2x2 site of a mosaic; `[B,4]` each, or what broadcasts to it."""
+    """`(x - black) scale + offset` per site of the 2x2 cell; each broadcasts to `[B,4]`, row-major."""
     return Step(Kind.SITES, _joined(4, black, scale, offset))
 
 
 def channels(scale: Tensor, offset: Tensor) -> Step:
-    """`x scale + offset` by the plane; `[B,C]` each, or what broadcasts to it, C at most 4."""
+    """`x scale + offset` per channel; each broadcasts to `[B,C]`, C at most 4."""
     planes = max(scale.shape[-1], offset.shape[-1])
     scale, offset = (value.expand(value.shape[0], planes) for value in (scale, offset))
-    # One plane's numbers serve all planes that there may be.
+    # The coefficients of a single plane apply to all planes.
     scale, offset = (value[:, [min(i, planes - 1) for i in range(MAX_PLANES)]] for value in (scale, offset))
     return Step(Kind.CHANNELS, _joined(4, scale, offset))
 
 
 def scaled(factor: Tensor) -> Step:
-    """`x factor` in every plane; `[B]` or a scalar."""
+    """`x factor` in every channel; `[B]` or a scalar."""
     factor = factor.reshape(-1, 1)
     return channels(factor, torch.zeros_like(factor))
 
 
 def matrix(mix: Tensor, offset: Tensor | None = None) -> Step:
-    """`mix x + offset`; `[B,3,3]` and `[B,3]`."""
+    """`mix x + offset` per pixel; `mix` is `[B,3,3]`, `offset` `[B,3]` or None for zero."""
     mix = mix.reshape(-1, 9)
     return Step(Kind.MATRIX, torch.cat((mix, mix[:, :3] * 0 if offset is None else offset.expand(len(mix), 3)), 1))
 
 
 def curve(kind: Kind, parameter: Tensor | None = None) -> Step:
-    """A curve, with its parameter `[B]` or a scalar where it has one."""
+    """A curve, with its parameter, `[B]` or a scalar, if it has one."""
     return Step(kind, torch.zeros(1, 1, dtype=torch.float64) if parameter is None else parameter.reshape(-1, 1))
 
 
 def on_device(step: Step, device: torch.device) -> Step:
-    """The same with its numbers on a GPU; constants are sent there once, so that graphs can be captured later."""
-    values = step.numbers
+    """Move the coefficients to a GPU; constants are cached there, so a CUDA graph captured later copies nothing."""
+    values = step.coefficients
     if values.device == device or values.requires_grad:
-        return replace(step, numbers=values.to(device))
-    return replace(step, numbers=_constant(tuple(values.flatten().tolist()), values.shape[1], device))
+        return replace(step, coefficients=values.to(device))
+    return replace(step, coefficients=_constant(tuple(values.flatten().tolist()), values.shape[1], device))
 
 
 @functools.lru_cache(maxsize=256)
@@ -106,14 +114,14 @@ def _joined(width: int, *values: Tensor) -> Tensor:
 
 
 def merge(steps: Sequence[Step]) -> list[Step]:
-    """The same steps, neighbouring linear ones multiplied together."""
+    """Steps with adjacent linear ones multiplied together; the result computes the same function."""
     merged: list[Step] = []
     for step in steps:
-        both = _product(merged[-1], step) if merged else None
-        if both is None:
+        product = _product(merged[-1], step) if merged else None
+        if product is None:
             merged.append(step)
         else:
-            merged[-1] = both
+            merged[-1] = product
     return merged
 
 
@@ -125,7 +133,7 @@ def _product(first: Step, second: Step) -> Step | None:
             return sites(black, scale * scale_2, (offset - black_2) * scale_2 + offset_2)
         case Kind.SITES, Kind.CHANNELS:
             black, scale, offset = _fours(first)
-            scale_2, offset_2 = second.numbers[:, :1], second.numbers[:, 4:5]
+            scale_2, offset_2 = second.coefficients[:, :1], second.coefficients[:, 4:5]
             return sites(black, scale * scale_2, offset * scale_2 + offset_2)
         case Kind.CHANNELS, Kind.CHANNELS:
             (scale, offset), (scale_2, offset_2) = (_fours(step) for step in (first, second))
@@ -145,26 +153,31 @@ def _product(first: Step, second: Step) -> Step | None:
 
 
 def _fours(step: Step) -> tuple[Tensor, ...]:
-    return tuple(step.numbers[:, i : i + 4] for i in range(0, step.numbers.shape[1], 4))
+    return tuple(step.coefficients[:, i : i + 4] for i in range(0, step.coefficients.shape[1], 4))
 
 
 def _matrix(step: Step) -> tuple[Tensor, Tensor]:
-    return step.numbers[:, :9].reshape(-1, 3, 3), step.numbers[:, 9:]
+    return step.coefficients[:, :9].reshape(-1, 3, 3), step.coefficients[:, 9:]
 
 
-def words(steps: Sequence[Step], start: int = 0) -> list[int]:
-    """The steps as the kernels read them, their numbers beginning at `start`."""
-    made = []
+def encode_program(steps: Sequence[Step], start: int = 0) -> list[int]:
+    """Encode steps as the kernels read them: `STEP_SIZE` integers each.
+
+    Args:
+        steps: at most `MAX_STEPS`.
+        start: index of the first step's first coefficient.
+    """
+    program = []
     for step in steps:
-        made += [int(step.kind), start, *step.mesh]
-        start += step.numbers.shape[1]
-    return made
+        program += [int(step.kind), start, *step.mesh]
+        start += step.coefficients.shape[1]
+    return program
 
 
-def numbers(steps: Sequence[Step], device: torch.device) -> Tensor:
-    """`[B,N]` or `[1,N]` float32: the numbers of all steps, in order."""
+def join_coefficients(steps: Sequence[Step], device: torch.device) -> Tensor:
+    """The coefficients of all steps, in order: `[B,N]` or `[1,N]` float32."""
     if not steps:
         return torch.zeros(1, 1, device=device)
-    samples = max(len(step.numbers) for step in steps)
-    joined = torch.cat([step.numbers.to(device, torch.float64).expand(samples, -1) for step in steps], 1)
+    samples = max(len(step.coefficients) for step in steps)
+    joined = torch.cat([step.coefficients.to(device, torch.float64).expand(samples, -1) for step in steps], 1)
     return joined.to(torch.float32)

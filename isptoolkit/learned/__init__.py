@@ -1,4 +1,4 @@
-"""What learned blocks are made of."""
+"""Networks and layers for learned stages."""
 
 from .adain import EPSILON as EPSILON
 from .adain import adain as adain

@@ -1,4 +1,4 @@
-"""Adaptive instance normalization: the mean and deviation of each channel replaced by those of a style."""
+"""Adaptive instance normalization: replace the mean and deviation of each channel by those of a style."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from ..errors import InvalidTensor
 from ..kernels import usable
 
 EPSILON = 1e-5
-"""Of the variance."""
+"""Added to the variance by default."""
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> Tensor:
@@ -17,10 +17,10 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> 
         x: `[B,C,H,W]` features.
         scale: `[B,C]` deviations of the style.
         shift: `[B,C]` means of the style.
-        epsilon: keeps a constant plane, such as one of a black picture, from becoming NaN; 0 is allowed.
+        epsilon: keeps constant planes, as in a black image, from becoming NaN; 0 is allowed.
 
     Raises:
-        InvalidTensor: when the shapes do not fit.
+        InvalidTensor: if the shapes do not match.
 
     Source: Huang and Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization", ICCV 2017,
     equation 8.
@@ -36,8 +36,8 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> 
     if usable(x):
         from ..kernels.blocks import adain as kernel
 
-        made: Tensor = kernel(x, scale.float(), shift.float(), epsilon)[0]
-        return made
+        output: Tensor = kernel(x, scale.float(), shift.float(), epsilon)[0]
+        return output
     mean = x.mean((2, 3), keepdim=True)
     centered = x - mean
     variance = centered.square().sum((2, 3), keepdim=True) / max(x.shape[2] * x.shape[3] - 1, 1)

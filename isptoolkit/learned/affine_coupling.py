@@ -1,4 +1,4 @@
-"""The affine coupling of a flow, and the small networks in it."""
+"""The affine coupling layer of a normalizing flow, and its dense blocks."""
 
 from typing import Any
 
@@ -12,12 +12,14 @@ from .flow_step import FlowStep
 
 
 class DenseBlock(nn.Module):
-    """Five 3x3 convolutions, each of which sees the input and all results before it; leaky ReLU between them.
+    """Five densely connected 3x3 convolutions with leaky ReLU (0.2) in between: `[B,inputs,H,W]` to `[B,outputs,H,W]`.
+
+    Each convolution takes the input and the outputs of all previous ones.
 
     Args:
-        inputs: channels.
-        outputs: channels.
-        growth: channels of each result in between.
+        inputs: input channels.
+        outputs: output channels.
+        growth: output channels of each hidden convolution.
 
     Source: Xing et al., "Invertible image signal processing", CVPR 2021, supplementary material.
     """
@@ -30,58 +32,62 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        *early, last = self.convs
-        for conv in early:
+        *hidden, last = self.convs
+        for conv in hidden:
             x = torch.cat((x, F.leaky_relu(conv(x), 0.2)), 1)
-        made: Tensor = last(x)
-        return made
+        output: Tensor = last(x)
+        return output
 
 
 class AffineCoupling(FlowStep):
-    """The first channels and the others change each other: `y1 = x1 + r(x2)`, `y2 = x2 exp(s(y1)) + t(y1)`.
+    """An affine coupling of two groups of channels: `y1 = x1 + r(x2)`, `y2 = x2 exp(s(y1)) + t(y1)`.
 
-    `s = limit (2 sigmoid(h) - 1)`, so that no factor leaves `exp(-limit) ... exp(limit)`.
+    `s = limit (2 sigmoid(h) - 1)`, where h is the output of a dense block, so the factor lies in
+    `exp(-limit) ... exp(limit)`. `[B,C,H,W]` to `[B,C,H,W]`.
 
     Args:
-        channels: how many, of which the first `kept` are x1.
-        kept: see there.
+        channels: C.
+        split: number of channels in x1; the others are x2.
         growth: of the dense blocks r, s and t.
-        limit: see there.
+        limit: bound of the log-scale; 0 for `s = h`.
 
-    Source: Xing et al., CVPR 2021, equations 3 and 4.
+    Raises:
+        InvalidArgument: for a split that leaves one group empty.
 
-    >>> step, x = AffineCoupling(3, kept=1, growth=4), torch.rand(1, 3, 4, 4)
+    Source: Xing et al., "Invertible image signal processing", CVPR 2021, equations 3 and 4.
+
+    >>> step, x = AffineCoupling(3, split=1, growth=4), torch.rand(1, 3, 4, 4)
     >>> bool((step.inverse(step(x)) - x).abs().max() < 1e-5)
     True
     """
 
-    def __init__(self, channels: int, kept: int, growth: int = 32, limit: float = 0.8) -> None:
+    def __init__(self, channels: int, split: int, growth: int = 32, limit: float = 0.8) -> None:
         super().__init__()
-        if not 0 < kept < channels:
-            raise InvalidArgument(f"AffineCoupling: kept lies between 1 and {channels - 1}, got {kept}")
-        self.kept, self.limit = kept, limit
-        self.r = DenseBlock(channels - kept, kept, growth)
-        self.s = DenseBlock(kept, channels - kept, growth)
-        self.t = DenseBlock(kept, channels - kept, growth)
+        if not 0 < split < channels:
+            raise InvalidArgument(f"AffineCoupling: split must be between 1 and {channels - 1}, got {split}")
+        self.split, self.limit = split, limit
+        self.r = DenseBlock(channels - split, split, growth)
+        self.s = DenseBlock(split, channels - split, growth)
+        self.t = DenseBlock(split, channels - split, growth)
 
     def forward(self, x: Tensor) -> Tensor:
-        first, others = x[:, : self.kept], x[:, self.kept :]
+        first, others = x[:, : self.split], x[:, self.split :]
         first = first + self.r(others)
         return torch.cat((first, couple(others, self.s(first), self.t(first), self.limit)), 1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        first, others = y[:, : self.kept], y[:, self.kept :]
+        first, others = y[:, : self.split], y[:, self.split :]
         others = uncouple(others, self.s(first), self.t(first), self.limit)
         return torch.cat((first - self.r(others), others), 1)
 
     @torch.no_grad()
     def set_identity(self) -> None:
-        """Give back what comes, for a start: the last convolutions are zero and learn first."""
+        """Initialize to the identity, by zeroing the last convolution of each dense block."""
         for block in (self.r, self.s, self.t):
             last: Any = block.convs[-1]
             last.weight.zero_()
             last.bias.zero_()
 
     def log_determinant(self, x: Tensor) -> Tensor:
-        first = x[:, : self.kept] + self.r(x[:, self.kept :])
+        first = x[:, : self.split] + self.r(x[:, self.split :])
         return log_scale(self.s(first), self.limit).sum((1, 2, 3))

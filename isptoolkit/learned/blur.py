@@ -1,4 +1,4 @@
-"""The blur before features are halved."""
+"""The blur before features are downsampled."""
 
 import torch
 from torch import Tensor, nn
@@ -6,12 +6,14 @@ from torch.nn import functional as F
 
 
 class Blur(nn.Module):
-    """Every channel by `(1, 3, 3, 1) / 8` down and across.
+    """Filter every channel by `(1, 3, 3, 1) / 8` vertically and horizontally: `[B,C,H,W]` to `[B,C,H+p,W+p]`.
+
+    `p = before + after - 3`.
 
     Args:
-        before: samples added above and to the left.
-        after: samples added below and to the right. The size grows by `before + after - 3`.
-        repeated: added samples repeat the border; otherwise they are zero.
+        before: padding above and to the left.
+        after: padding below and to the right.
+        repeated: pad by repeating the border, otherwise with zeros.
 
     Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
 

@@ -1,4 +1,4 @@
-"""The context fusion module: channel attention and a large-kernel convolution that weigh each other, then gates."""
+"""The context fusion module: channel attention and a large-kernel convolution that reweight each other."""
 
 import functools
 import operator
@@ -13,12 +13,14 @@ from .strips import in_strips, large, strips
 
 
 class ChannelNorm(nn.Module):
-    """Channels divided by their deviation at each pixel and scaled: `y = w x / sqrt(variance + 1e-5)`, without a mean.
+    """Divide each pixel by the deviation of its channels and scale: `y = w x / sqrt(variance + 1e-5)`; no mean.
+
+    `[B,C,H,W]` to `[B,C,H,W]`.
 
     Args:
-        channels: how many.
+        channels: C.
 
-    Source: Zamir et al., "Restormer", CVPR 2022, layer normalization without bias, which subtracts no mean.
+    Source: Zamir et al., "Restormer", CVPR 2022, layer normalization without bias, which does not subtract the mean.
     """
 
     def __init__(self, channels: int) -> None:
@@ -31,18 +33,19 @@ class ChannelNorm(nn.Module):
 
 
 class ContextAttention(nn.Module):
-    """Transposed attention beside a large depth-wise convolution, each of which weighs the other.
+    """Transposed attention in parallel with a large depth-wise convolution, each of which reweights the other.
 
-    `c` is the convolution of x. Channels attend to channels, `a = softmax(t q k^T) v`, q and k of unit length over the
-    pixels: a matrix of channels by channels for each head, whatever the size. Channel interaction weighs v by the means
-    of c; spatial interaction weighs c by a; both then mix in a 1x1 convolution.
+    `c` is the depth-wise convolution of x. Channels attend to channels, `a = softmax(t q k^T) v`, with q and k
+    normalized over the pixels: a matrix of C/heads by C/heads per head, for any image size. Channel interaction
+    multiplies v by weights computed from the mean of c; spatial interaction multiplies c by weights computed from a; a
+    1x1 convolution then mixes both. `[B,C,H,W]` to `[B,C,H,W]`.
 
     Args:
-        channels: how many.
-        heads: of the attention; they divide the channels.
-        kernel: of the depth-wise convolution, odd; 0 leaves the branch out.
-        channel_interaction: weigh v by c.
-        spatial_interaction: weigh c by a.
+        channels: C.
+        heads: of the attention; C is a multiple.
+        kernel: of the depth-wise convolution, odd; 0 removes the branch.
+        channel_interaction: reweight v by c.
+        spatial_interaction: reweight c by a.
 
     Raises:
         InvalidArgument: for heads that do not divide the channels, or an even kernel.
@@ -64,9 +67,9 @@ class ContextAttention(nn.Module):
     ) -> None:
         super().__init__()
         if channels % heads:
-            raise InvalidArgument(f"ContextAttention: {heads} heads do not divide {channels} channels")
+            raise InvalidArgument(f"ContextAttention: channels must be a multiple of heads, got {channels} and {heads}")
         if kernel and kernel % 2 == 0:
-            raise InvalidArgument(f"ContextAttention: kernel is odd, or 0 for none, got {kernel}")
+            raise InvalidArgument(f"ContextAttention: kernel must be odd, or 0 for none, got {kernel}")
         self.heads = heads
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
         self.projection = nn.Conv2d(channels, 3 * channels, 1, bias=False)
@@ -77,55 +80,55 @@ class ContextAttention(nn.Module):
         self.last = nn.Conv2d(2 * channels if kernel else channels, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v, context = self._seen(x)
-        return self._mixed(v, context, *self._weights(_Found.of(self.heads, q, k, context)))
+        q, k, v, context = self._project(x)
+        return self._attend(v, context, *self._weights(_Statistics.of(self.heads, q, k, context)))
 
-    def added(self, x: Tensor, norm: nn.Module) -> Tensor:
+    def residual_in_strips(self, x: Tensor, norm: nn.Module) -> Tensor:
         """`x + forward(norm(x))` for large maps, in two passes over strips (see `isptoolkit.learned.strips`)."""
         totals = []
         for part, own in strips(x, self.reach):
-            q, k, _, context = self._seen(norm(part))
+            q, k, _, context = self._project(norm(part))
             own_context = None if context is None else context[:, :, own]
-            totals.append(_Found.of(self.heads, q[:, :, own], k[:, :, own], own_context))
+            totals.append(_Statistics.of(self.heads, q[:, :, own], k[:, :, own], own_context))
         weights, of_channels = self._weights(functools.reduce(operator.add, totals))
 
         def work(part: Tensor) -> Tensor:
-            _, _, v, context = self._seen(norm(part))
-            return part + self._mixed(v, context, weights, of_channels)
+            _, _, v, context = self._project(norm(part))
+            return part + self._attend(v, context, weights, of_channels)
 
         return in_strips(work, x, self.reach)
 
     @property
     def reach(self) -> int:
-        """How many rows the convolutions look far."""
+        """Rows above and below that the convolutions read."""
         return 1 if self.context is None else max(1, self.context.kernel_size[0] // 2)
 
-    def _seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         q, k, v = self.spread(self.projection(x)).chunk(3, 1)
         return q, k, v, None if self.context is None else self.context(x)
 
-    def _weights(self, found: "_Found") -> tuple[Tensor, Tensor | None]:
+    def _weights(self, statistics: "_Statistics") -> tuple[Tensor, Tensor | None]:
         of_channels = None
-        if self.of_channels is not None and found.context is not None:
-            of_channels = self.of_channels(found.context / found.pixels)
-        return (found.cosines() * self.temperature).softmax(-1), of_channels
+        if self.of_channels is not None and statistics.context is not None:
+            of_channels = self.of_channels(statistics.context / statistics.pixels)
+        return (statistics.cosines() * self.temperature).softmax(-1), of_channels
 
-    def _mixed(self, v: Tensor, context: Tensor | None, weights: Tensor, of_channels: Tensor | None) -> Tensor:
+    def _attend(self, v: Tensor, context: Tensor | None, weights: Tensor, of_channels: Tensor | None) -> Tensor:
         if of_channels is not None:
             v = v * of_channels
         attended = (weights @ v.reshape(len(v), self.heads, -1, v.shape[2] * v.shape[3])).reshape(v.shape)
         if context is None:
-            made: Tensor = self.last(attended)
-            return made
+            output: Tensor = self.last(attended)
+            return output
         if self.of_pixels is not None:
             context = context * self.of_pixels(attended)
-        made = self.last(torch.cat((context, attended), 1))
-        return made
+        output = self.last(torch.cat((context, attended), 1))
+        return output
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Sums over the pixels: what attention knows of a map."""
+class _Statistics:
+    """Sums over pixels from which the attention weights of a feature map are computed."""
 
     product: Tensor
     energies: tuple[Tensor, Tensor]
@@ -133,30 +136,32 @@ class _Found:
     pixels: int
 
     @staticmethod
-    def of(heads: int, q: Tensor, k: Tensor, context: Tensor | None) -> "_Found":
+    def of(heads: int, q: Tensor, k: Tensor, context: Tensor | None) -> "_Statistics":
         split = (len(q), heads, -1, q.shape[2] * q.shape[3])
         first, second = (part.reshape(split) for part in (q, k))
         energies = (first.square().sum(-1), second.square().sum(-1))
         total = None if context is None else context.sum((2, 3), keepdim=True)
-        return _Found(first @ second.transpose(-2, -1), energies, total, split[-1])
+        return _Statistics(first @ second.transpose(-2, -1), energies, total, split[-1])
 
-    def __add__(self, other: "_Found") -> "_Found":
+    def __add__(self, other: "_Statistics") -> "_Statistics":
         context = None if self.context is None or other.context is None else self.context + other.context
         first, second = (a + b for a, b in zip(self.energies, other.energies, strict=True))
-        return _Found(self.product + other.product, (first, second), context, self.pixels + other.pixels)
+        return _Statistics(self.product + other.product, (first, second), context, self.pixels + other.pixels)
 
     def cosines(self) -> Tensor:
-        """The product of q and k at unit length."""
+        """The cosine similarity of the channels of q and k."""
         first, second = (energy.sqrt().clamp_min(1e-12) for energy in self.energies)
         return self.product / (first[..., None] * second[..., None, :])
 
 
 class GatedFeedForward(nn.Module):
-    """Two halves of widened features, one of which gates the other: `y = W (gelu(a) b)`.
+    """A gated feed-forward network: `y = W (gelu(a) b)`, a and b the halves of expanded features.
+
+    `[B,C,H,W]` to `[B,C,H,W]`.
 
     Args:
-        channels: how many.
-        expansion: hidden channels for each.
+        channels: C.
+        expansion: hidden channels per channel.
 
     Source: Zamir et al., "Restormer", CVPR 2022: GDFN.
 
@@ -173,18 +178,20 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.spread(self.widen(x)).chunk(2, 1)
-        made: Tensor = self.last(F.gelu(gate) * value)
-        return made
+        output: Tensor = self.last(F.gelu(gate) * value)
+        return output
 
 
 class SimplifiedFeedForward(nn.Module):
-    """As `GatedFeedForward`, neither widened nor mixed again: `y = gelu(a) b`, about a quarter of its parameters.
+    """A gated feed-forward network without expansion and output convolution: `y = gelu(a) b`.
+
+    About a quarter of the parameters of `GatedFeedForward`. `[B,C,H,W]` to `[B,C,H,W]`.
 
     Args:
-        channels: how many.
+        channels: C.
 
-    Source: Zou and Zhang (SSDNet), equation 6: SGDFN, which the paper describes and the published program, which has
-    GDFN, does not hold; "compressed" is read as without expansion.
+    Source: Zou and Zhang, "Learned reverse ISP with soft supervision" (SSDNet), AIM 2022 challenge on reversed ISP,
+    equation 6: SGDFN. The published code has GDFN instead; "compressed" in the paper is read as "without expansion".
 
     >>> sum(value.numel() for value in SimplifiedFeedForward(48).parameters())
     5472
@@ -197,22 +204,28 @@ class SimplifiedFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.spread(self.mix(x)).chunk(2, 1)
-        made: Tensor = F.gelu(gate) * value
-        return made
+        output: Tensor = F.gelu(gate) * value
+        return output
 
 
 class ContextFusion(nn.Module):
-    """The module as a whole: `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+    """The context fusion module: `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+
+    `[B,C,H,W]` to `[B,C,H,W]`. Large maps without gradients are processed in strips, with equal results.
 
     Args:
-        channels: how many.
-        heads: see `ContextAttention`.
-        kernel: see there.
-        channel_interaction: see there.
-        spatial_interaction: see there.
-        expansion: see `GatedFeedForward`; 0 takes `SimplifiedFeedForward`.
+        channels: C.
+        heads: of the attention; C is a multiple.
+        kernel: of the attention's depth-wise convolution, odd; 0 removes the branch.
+        channel_interaction: reweight the attention's values by the convolution.
+        spatial_interaction: reweight the convolution by the attention.
+        expansion: of `GatedFeedForward`; 0 uses `SimplifiedFeedForward`.
 
-    Source: as `ContextAttention`: CFM.
+    Raises:
+        InvalidArgument: for heads that do not divide the channels, or an even kernel.
+
+    Source: Zou and Zhang, "Learned reverse ISP with soft supervision" (SSDNet), AIM 2022 challenge on reversed ISP:
+    CFM.
 
     >>> sum(value.numel() for value in ContextFusion(48).parameters())
     45103
@@ -234,15 +247,15 @@ class ContextFusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if large(x):
-            y = self.attention.added(x, self.norms[0])
+            y = self.attention.residual_in_strips(x, self.norms[0])
             return in_strips(lambda part: part + self.feed_forward(self.norms[1](part)), y, 1, into=y)
         x = x + self.attention(self.norms[0](x))
-        made: Tensor = x + self.feed_forward(self.norms[1](x))
-        return made
+        output: Tensor = x + self.feed_forward(self.norms[1](x))
+        return output
 
 
 def _weights(channels: int) -> nn.Sequential:
-    """Features to weights between 0 and 1."""
+    """Layers from features to weights in (0, 1)."""
     layers = (nn.Conv2d(channels, channels, 1, bias=False) for _ in range(2))
     first, second = layers
     return nn.Sequential(first, nn.GELU(), second, nn.Sigmoid())

@@ -1,4 +1,4 @@
-"""Normalizing flows: networks that are inverted by running them backwards."""
+"""Normalizing flows: networks that are inverted layer by layer."""
 
 import warnings
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from .flow_step import FlowStep
 class InvertibleConv(FlowStep):
     """A 1x1 convolution by `W = P L U`, whose triangular factors make its inverse and determinant cheap.
 
-    `L` has ones on its diagonal, `U` has `sign exp(log_scale)`; `P` and the signs are fixed. It begins as a random
-    rotation.
+    The diagonal of `L` is 1, that of `U` is `sign exp(log_scale)`; `P` and the signs are fixed. W is initialized as a
+    random rotation. `[B,C,H,W]` to `[B,C,H,W]`.
 
     Args:
-        channels: how many.
+        channels: C.
 
     Source: Kingma and Dhariwal, "Glow: generative flow with invertible 1x1 convolutions", NeurIPS 2018, section 3.2.
 
@@ -55,22 +55,27 @@ class InvertibleConv(FlowStep):
 
     @torch.no_grad()
     def set_identity(self) -> None:
-        """Give back what comes, for a start."""
-        one = torch.eye(len(self.sign))
+        """Initialize to the identity."""
+        identity = torch.eye(len(self.sign))
         for value in (self.permutation, self.lower, self.upper):
-            value.copy_(one)
+            value.copy_(identity)
         self.sign.fill_(1)
         self.log_scale.zero_()
 
     def _factors(self) -> tuple[Tensor, Tensor]:
-        one = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
-        return self.lower.tril(-1) + one, self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
+        identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
+        return self.lower.tril(-1) + identity, self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
 
 
 class ActNorm(FlowStep):
-    """A factor and a shift of each channel; `initialize` sets them so that a batch gets mean 0 and deviation 1.
+    """Scale and shift each channel: `y = x exp(log_scale) + shift`, `[B,C,H,W]` to `[B,C,H,W]`.
 
-    Source: Kingma and Dhariwal, NeurIPS 2018, section 3.1.
+    `initialize` normalizes the outputs for a batch to mean 0 and deviation 1.
+
+    Args:
+        channels: C.
+
+    Source: Kingma and Dhariwal, "Glow: generative flow with invertible 1x1 convolutions", NeurIPS 2018, section 3.1.
     """
 
     def __init__(self, channels: int) -> None:
@@ -80,7 +85,7 @@ class ActNorm(FlowStep):
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> None:
-        """From a batch `[B,C,H,W]`."""
+        """Set scale and shift such that the outputs for a batch `[B,C,H,W]` have mean 0 and deviation 1."""
         deviation = x.std((0, 2, 3)).clamp_min(1e-6)
         self.log_scale.copy_(-deviation.log())
         self.shift.copy_(-x.mean((0, 2, 3)) / deviation)
@@ -96,12 +101,14 @@ class ActNorm(FlowStep):
 
 
 class Haar(FlowStep):
-    """The orthonormal Haar transform of 2x2 cells: `[B,C,H,W]` to `[B,4C,H/2,W/2]`; mean, then three differences.
+    """The orthonormal Haar transform of 2x2 cells: `[B,C,H,W]` to `[B,4C,H/2,W/2]`.
+
+    The output has, for each channel, the mean and three differences.
 
     Raises:
         InvalidSize: for an odd height or width.
 
-    Source: a definition.
+    Source: by definition.
     """
 
     mix: Tensor
@@ -113,10 +120,10 @@ class Haar(FlowStep):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] % 2 or x.shape[3] % 2:
-            raise InvalidSize(f"Haar takes an even height and width, got {x.shape[2]} x {x.shape[3]}")
+            raise InvalidSize(f"Haar needs an even height and width, got {x.shape[2]} x {x.shape[3]}")
         cells = F.pixel_unshuffle(x, 2).unflatten(1, (-1, 4))  # type: ignore[no-untyped-call]
-        made: Tensor = torch.einsum("ks,bcshw->bckhw", self.mix.to(x.dtype), cells).flatten(1, 2)
-        return made
+        bands: Tensor = torch.einsum("ks,bcshw->bckhw", self.mix.to(x.dtype), cells).flatten(1, 2)
+        return bands
 
     def inverse(self, y: Tensor) -> Tensor:
         bands = y.unflatten(1, (-1, 4))  # type: ignore[no-untyped-call]
@@ -127,12 +134,12 @@ class Haar(FlowStep):
 
 
 class Flow(FlowStep):
-    """Steps in series.
+    """A series of invertible steps, inverted step by step.
 
     Args:
         steps: in the order of `forward`.
-        recompute: keep no activations while training; the backward pass gets them back by inverting step by step.
-            Memory then does not grow with depth, and the gradients equal those of plain autograd to rounding.
+        recompute: store no activations in training; the backward pass recomputes them by inverting step by step. Memory
+            does not grow with depth, and gradients equal those of ordinary autograd up to rounding.
 
     >>> from isptoolkit.learned import AffineCoupling
     >>> flow = Flow([InvertibleConv(3), AffineCoupling(3, 1, growth=4)])
@@ -148,16 +155,16 @@ class Flow(FlowStep):
 
     def forward(self, x: Tensor) -> Tensor:
         if self._recomputes(x):
-            made: Tensor = _Recomputed.apply(self, False, x, *self.parameters())  # type: ignore[no-untyped-call]
-            return made
+            y: Tensor = _Recomputed.apply(self, False, x, *self.parameters())  # type: ignore[no-untyped-call]
+            return y
         for step in self.steps:
             x = step(x)
         return x
 
     def inverse(self, y: Tensor) -> Tensor:
         if self._recomputes(y):
-            made: Tensor = _Recomputed.apply(self, True, y, *self.parameters())  # type: ignore[no-untyped-call]
-            return made
+            x: Tensor = _Recomputed.apply(self, True, y, *self.parameters())  # type: ignore[no-untyped-call]
+            return x
         for step in reversed(self.steps):
             y = step.inverse(y)
         return y
@@ -170,65 +177,65 @@ class Flow(FlowStep):
         return total
 
     def _recomputes(self, x: Tensor) -> bool:
-        wanted = x.requires_grad or any(value.requires_grad for value in self.parameters())
-        return self.recompute and torch.is_grad_enabled() and wanted
+        needs_grad = x.requires_grad or any(value.requires_grad for value in self.parameters())
+        return self.recompute and torch.is_grad_enabled() and needs_grad
 
     @torch.no_grad()
     def amplification(self, x: Tensor, probes: int = 4, seed: int = 0, *, bound: float = 1e-4) -> float:
-        """By how much the inverse enlarges a small error of `forward(x)`: the worst of some random directions.
+        """The largest factor by which the inverse amplifies a small error of `forward(x)`, over random directions.
 
-        Warns when that times the rounding of all steps exceeds `bound`: the round trip cannot be better.
+        Warns if this factor times the rounding error of all steps exceeds `bound`, a limit for the round trip.
 
         Args:
-            x: where to look.
-            probes: how many directions.
+            x: `[B,C,H,W]`, the point of evaluation.
+            probes: number of random directions.
             seed: of the directions.
-            bound: of the round trip.
+            bound: acceptable error of the round trip.
         """
         y = self.forward(x)
         generator = torch.Generator().manual_seed(seed)
-        size = float(y.abs().mean()) * 1e-3
+        magnitude = float(y.abs().mean()) * 1e-3
         worst = 0.0
         base = self.inverse(y)
         for _ in range(probes):
-            error = size * torch.randn(y.shape, generator=generator).to(y.device, y.dtype)
+            error = magnitude * torch.randn(y.shape, generator=generator).to(y.device, y.dtype)
             worst = max(worst, float((self.inverse(y + error) - base).abs().max() / error.abs().max()))
         expected = worst * torch.finfo(y.dtype).eps * len(self.steps) * float(y.abs().max())
         if expected > bound:
             warnings.warn(
-                f"the inverse enlarges errors {worst:.3g} times: in {y.dtype} a round trip is off by about "
-                f"{expected:.1e}",
+                f"the inverse amplifies errors by a factor of {worst:.3g}: in {y.dtype} expect a round-trip error of "
+                f"about {expected:.1e}",
                 stacklevel=2,
             )
         return worst
 
 
 class _Recomputed(torch.autograd.Function):
-    """A flow that keeps only its output."""
+    """A flow that saves only its output for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, flow: Flow, back: bool, x: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, flow: Flow, inverse: bool, x: Tensor, *parameters: Tensor) -> Tensor:
         with torch.no_grad():
-            for step in reversed(flow.steps) if back else flow.steps:
-                x = step.inverse(x) if back else step(x)
-        ctx.flow, ctx.back = flow, back
+            for step in reversed(flow.steps) if inverse else flow.steps:
+                x = step.inverse(x) if inverse else step(x)
+        ctx.flow, ctx.inverse = flow, inverse
         ctx.save_for_backward(x)
         return x
 
     @staticmethod
-    def backward(ctx: Any, by_y: Tensor) -> Any:
-        (y,), flow, back = ctx.saved_tensors, ctx.flow, ctx.back
+    def backward(ctx: Any, grad_y: Tensor) -> Any:
+        (y,), flow, inverse = ctx.saved_tensors, ctx.flow, ctx.inverse
         gradients: dict[Tensor, Tensor] = {}
-        for step in flow.steps if back else reversed(flow.steps):
-            own = [value for value in step.parameters() if value.requires_grad]
+        for step in flow.steps if inverse else reversed(flow.steps):
+            parameters = [value for value in step.parameters() if value.requires_grad]
             with torch.no_grad():
-                x = step(y) if back else step.inverse(y)
+                x = step(y) if inverse else step.inverse(y)
             with torch.enable_grad():
                 leaf = x.detach().requires_grad_()
-                again = step.inverse(leaf) if back else step(leaf)
-            by_y, *by_own = torch.autograd.grad(again, [leaf, *own], by_y, allow_unused=True)
-            for value, gradient in zip(own, by_own, strict=True):
+                recomputed = step.inverse(leaf) if inverse else step(leaf)
+            grad_y, *grads = torch.autograd.grad(recomputed, [leaf, *parameters], grad_y, allow_unused=True)
+            for value, gradient in zip(parameters, grads, strict=True):
                 if gradient is not None:
                     gradients[value] = gradients[value] + gradient if value in gradients else gradient
             y = x
-        return None, None, by_y, *(gradients.get(value) for value in flow.parameters())
+        return None, None, grad_y, *(gradients.get(value) for value in flow.parameters())

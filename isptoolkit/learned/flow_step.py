@@ -1,4 +1,4 @@
-"""What a normalizing flow is made of."""
+"""The interface of the steps of a normalizing flow."""
 
 from abc import ABC, abstractmethod
 
@@ -10,12 +10,12 @@ class FlowStep(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """`[B,C,H,W]` to the same number of values."""
+        """Map `[B,C,H,W]` to a tensor with the same number of values."""
 
     @abstractmethod
     def inverse(self, y: Tensor) -> Tensor:
-        """The opposite."""
+        """The inverse of `forward`."""
 
     @abstractmethod
     def log_determinant(self, x: Tensor) -> Tensor:
-        """`[B]`: the logarithm of the absolute determinant of the Jacobian at `x`."""
+        """The logarithm of the absolute Jacobian determinant at `x`, `[B]`."""

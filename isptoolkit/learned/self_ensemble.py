@@ -1,4 +1,4 @@
-"""The mean of what a network says of a picture turned and mirrored in all eight ways."""
+"""Self-ensemble: the mean of a network's outputs for an image rotated and mirrored in all eight ways."""
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from ..stages.cfa import pack, unpack
 
 
 class SelfEnsemble(Stage):
-    """A stage from sRGB to packed RAW, eight times, each site of the mosaic averaged with itself.
+    """Average a stage from sRGB to packed RAW over the eight flips and transpositions of its input.
 
-    Packed planes must not be flipped together with their picture: every site would move by a pixel. A mirrored picture
-    is moved by one pixel instead, so that the sites of the mosaic that is mirrored back lie where they were. For a
-    stage that commutes with all this the ensemble is the stage itself.
+    Packed RAW cannot be flipped with its image: every site would move by one pixel. Instead, flipped images are shifted
+    by one pixel, so that all sites are aligned after the mosaic is flipped back. For a stage that commutes with these
+    transformations the ensemble equals the stage.
 
     Args:
         stage: from SRGB to PACKED, trained for RGGB.
@@ -39,18 +39,18 @@ class SelfEnsemble(Stage):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         if (stage.takes, stage.gives) != (SRGB, PACKED):
-            raise InvalidArgument(f"SelfEnsemble takes a stage srgb -> packed, got {stage.takes!r} -> {stage.gives!r}")
+            raise InvalidArgument(f"SelfEnsemble needs a stage srgb -> packed, got {stage.takes!r} -> {stage.gives!r}")
         self.stage, self.contract = stage, stage.contract
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         total = torch.zeros_like(x[:, :1])
-        for turned in (False, True):
+        for transposed in (False, True):
             for axes in ((), (3,), (2,), (2, 3)):
-                seen = x.transpose(2, 3) if turned else x
-                beside = (int(3 in axes),) * 2 + (int(2 in axes),) * 2
-                seen = F.pad(seen.flip(axes), beside, mode="replicate")
-                mosaic = unpack(self.stage.forward(seen, capture))
-                left, top = beside[0], beside[2]
+                image = x.transpose(2, 3) if transposed else x
+                padding = (int(3 in axes),) * 2 + (int(2 in axes),) * 2
+                image = F.pad(image.flip(axes), padding, mode="replicate")
+                mosaic = unpack(self.stage.forward(image, capture))
+                left, top = padding[0], padding[2]
                 mosaic = mosaic[..., top : mosaic.shape[2] - top, left : mosaic.shape[3] - left].flip(axes)
-                total = total + (mosaic.transpose(2, 3) if turned else mosaic)
+                total = total + (mosaic.transpose(2, 3) if transposed else mosaic)
         return pack((total / 8).contiguous())

@@ -1,4 +1,4 @@
-"""Supervision by a target that is moved within its own error, and the head that says how large that error is."""
+"""Soft supervision: a target perturbed by the current error, and the head that predicts the error's deviation."""
 
 import torch
 from torch import Tensor, nn
@@ -6,17 +6,18 @@ from torch import Tensor, nn
 from ..errors import InvalidArgument
 
 SUPERVISIONS = ("hard", "branch", "testing", "training", "training-detached")
+"""The supervision modes of SSDNet; all but `hard` are modes of `softened_error`."""
 
 
 class VarianceHead(nn.Sequential):
-    """The deviation of each plane of RAW, from the picture that the planes are made of; only for training.
+    """Predict the deviation of packed RAW from an sRGB image; for training only.
 
-    `[B,3,H,W]` to `[B,4,H/2,W/2]`: a 3x3 convolution, GELU, layers on the features, a 3x3 convolution to a mosaic, and
-    its cells as planes.
+    `[B,3,H,W]` to `[B,4,H/2,W/2]`: a 3x3 convolution, GELU, `layers`, and a 3x3 convolution to a mosaic, which is
+    packed.
 
     Args:
         channels: of the features.
-        layers: on the features, such as a few of `ContextFusion`.
+        layers: from features to features, such as several `ContextFusion`.
 
     Source: Zou and Zhang, "Learned reverse ISP with soft supervision" (SSDNet), AIM 2022 challenge on reversed ISP,
     section 3.1.
@@ -32,15 +33,15 @@ class VarianceHead(nn.Sequential):
 
 
 def clamped_error(output: Tensor, target: Tensor) -> Tensor:
-    """SSDNet's mean absolute error: `mean(clamp(|output - target|, 1/1024, 1))`, each element clamped before the mean.
+    """SSDNet's mean absolute error: `mean(clamp(|output - target|, 1/1024, 1))`.
 
-    Errors below a step of a 10-bit sensor, and above 1, have no gradient.
+    Errors below one step of a 10-bit sensor, and above 1, have no gradient.
 
     Args:
         output: any shape.
         target: the same shape.
 
-    Source: the authors' program, commit 231080a of yuezhang98/Learned-Reverse-ISP-with-Soft-Supervision.
+    Source: the authors' code, commit 231080a of yuezhang98/Learned-Reverse-ISP-with-Soft-Supervision.
 
     >>> float(clamped_error(torch.zeros(3), torch.zeros(3))) == 1 / 1024
     True
@@ -49,56 +50,63 @@ def clamped_error(output: Tensor, target: Tensor) -> Tensor:
 
 
 def softened_error(
-    made: Tensor,
+    output: Tensor,
     deviation: Tensor,
-    wanted: Tensor,
+    target: Tensor,
     supervision: str = "training",
     weight: float = 0.001,
     *,
     published: bool = False,
     noise: Tensor | None = None,
 ) -> Tensor:
-    """Mean absolute error to a target that is moved by its own error, and that of the deviation: `L + weight L_e`.
+    """SSDNet's loss: mean absolute error to a target perturbed by the error, plus that of the predicted deviation.
 
-    With `e = |made - wanted|`, z normal: `L = |made - (wanted + z e)|` under `training`, e being part of what is
-    learned from, as the published program has it; under `training-detached` e is held, as the paper is read; else
-    `L = e`. `L_e = |deviation - e|`, e held. With d = made - wanted and e not held, `|d - z |d|| = |d| |1 -+ z|`: in
-    expectation a scaled absolute error, whose gradient carries noise and never the wrong sign; with e held the sign is
-    wrong for 16 % of the samples.
+    The loss is `L + weight L_e`. With `e = |output - target|` and z standard normal, by `supervision`:
 
-    The program (`published`) differs from the paper's equations in three ways. It takes `clamped_error` for both means.
-    Under `training` and `training-detached` the deviation learns the target picture itself, `L_e = |deviation -
-    wanted|`. Otherwise e is not held in L_e, so the mean is drawn towards the deviation as well.
+    - `training`: `L = |output - (target + z e)|`, differentiated through e, as in the published code;
+    - `training-detached`: `L = |output - (target + z e)|` with e detached, as the paper can be read;
+    - `branch` and `testing`: `L = e`.
+
+    `L_e = |deviation - e|`, with e detached. With `d = output - target` and e not detached, `|d - z |d|| = |d| |1 -+
+    z|`: in expectation a scaled absolute error, whose gradient is noisy but never has the wrong sign; with e detached,
+    the sign is wrong for 16 % of the samples.
+
+    The published code (`published`) differs from the paper's equations in three ways. It uses `clamped_error` for both
+    means. With `training` and `training-detached`, the deviation is fitted to the target itself,
+    `L_e = |deviation - target|`. Otherwise e is not detached in L_e, which pulls the mean toward the deviation too.
 
     Args:
-        made: `[B,C,H,W]`.
-        deviation: the same shape.
-        wanted: the same shape.
-        supervision: see above; `branch` and `testing` are the same here.
-        weight: of the deviation's error; the paper has 0.001 under `training`, 1 under `testing`.
-        published: as the program computes it, see above.
-        noise: z, the same shape; None draws it. (The program moves the mean, not the target: its z is the negative.)
+        output: `[B,C,H,W]`.
+        deviation: `[B,C,H,W]`, the predicted deviation.
+        target: `[B,C,H,W]`.
+        supervision: `branch`, `testing`, `training` or `training-detached`.
+        weight: of the deviation's error; in the paper 0.001 for `training`, 1 for `testing`.
+        published: compute the loss as the published code does.
+        noise: z, `[B,C,H,W]`; None draws it. (The published code perturbs the mean, not the target: its z is negated.)
 
     Raises:
         InvalidArgument: for another supervision.
 
-    Source: as `VarianceHead`, equations 1 to 4; under `published` as `clamped_error`.
+    Source: Zou and Zhang, "Learned reverse ISP with soft supervision" (SSDNet), AIM 2022 challenge on reversed ISP,
+    equations 1 to 4; with `published`, the authors' code, commit 231080a of
+    yuezhang98/Learned-Reverse-ISP-with-Soft-Supervision.
 
     >>> x = torch.rand(1, 4, 3, 3)
     >>> float(softened_error(x, torch.zeros_like(x), x))
     0.0
     """
     if supervision not in SUPERVISIONS[1:]:
-        raise InvalidArgument(f"softened_error: supervision is {', '.join(SUPERVISIONS[1:])}, got {supervision!r}")
-    measured = clamped_error if published else _mean_error
-    error, moves = (made - wanted).abs(), supervision.startswith("training")
-    learned = (wanted if moves else error) if published else error.detach()
-    beside = weight * measured(deviation, learned)
-    if not moves:
-        return measured(made, wanted) + beside
-    noise = torch.randn_like(made) if noise is None else noise
-    moved = error.detach() if supervision == "training-detached" else error
-    return measured(made, wanted + noise * moved) + beside
+        names = ", ".join(SUPERVISIONS[1:])
+        raise InvalidArgument(f"softened_error: supervision must be one of {names}, got {supervision!r}")
+    measure = clamped_error if published else _mean_error
+    error, perturbs = (output - target).abs(), supervision.startswith("training")
+    deviation_target = (target if perturbs else error) if published else error.detach()
+    deviation_loss = weight * measure(deviation, deviation_target)
+    if not perturbs:
+        return measure(output, target) + deviation_loss
+    noise = torch.randn_like(output) if noise is None else noise
+    scale = error.detach() if supervision == "training-detached" else error
+    return measure(output, target + noise * scale) + deviation_loss
 
 
 def _mean_error(output: Tensor, target: Tensor) -> Tensor:

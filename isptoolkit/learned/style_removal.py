@@ -1,4 +1,4 @@
-"""Removing a picture's style: features normalized, and given statistics that a network reads off their Gram matrix."""
+"""Style removal: normalize features, and give them statistics that a network predicts from their Gram matrix."""
 
 import itertools
 from typing import Any
@@ -13,11 +13,11 @@ from .blur import Blur
 from .strips import in_strips, large, strips
 
 BORDERS = ("repeated", "published")
-"""What blocks that halve find outside their features, see `StyleRemoval`."""
+"""Border modes of downsampling blocks: `repeated` pads by repetition, `published` with zeros."""
 
 
 def gram(x: Tensor) -> Tensor:
-    """What channels have in common, wherever it is: `G = X X^T / (H W)`, `[B,C,H,W]` to `[B,C,C]`.
+    """The Gram matrix of features, `G = X X^T / (H W)`: `[B,C,H,W]` to `[B,C,C]`.
 
     Source: Gatys et al., "Image style transfer using convolutional neural networks", CVPR 2016, equation 3.
 
@@ -25,19 +25,21 @@ def gram(x: Tensor) -> Tensor:
     [[1.0, 1.0], [1.0, 1.0]]
     """
     flat = x.flatten(2)
-    made: Tensor = flat @ flat.transpose(1, 2) / flat.shape[2]
-    return made
+    output: Tensor = flat @ flat.transpose(1, 2) / flat.shape[2]
+    return output
 
 
 class EqualizedConv2d(nn.Module):
-    """A convolution whose weights are drawn from N(0, 1) and scaled as it runs, by `1 / sqrt(inputs kernel^2)`.
+    """A convolution with equalized learning rate: weights from N(0, 1), scaled by `1 / sqrt(inputs kernel^2)`.
+
+    `[B,inputs,H,W]` to `[B,outputs,H',W']`, without bias.
 
     Args:
-        inputs: channels.
-        outputs: channels.
-        kernel: odd.
+        inputs: input channels.
+        outputs: output channels.
+        kernel: odd size.
         stride: of the convolution.
-        padding: zeros on every side; None keeps the size (but for the stride).
+        padding: zeros on every side; None keeps the size (for stride 1).
 
     Source: Karras et al., "Progressive growing of GANs", ICLR 2018, section 4.1.
     """
@@ -53,7 +55,10 @@ class EqualizedConv2d(nn.Module):
 
 
 class BiasedLeaky(nn.Module):
-    """`sqrt(2) leaky_relu(x + b, 0.2)`, which keeps the variance; one b for each channel of `[B,C,...]`.
+    """`y = sqrt(2) leaky_relu(x + b, 0.2)`, which preserves the variance; one bias per channel of `[B,C,...]`.
+
+    Args:
+        channels: C.
 
     Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020.
 
@@ -70,19 +75,20 @@ class BiasedLeaky(nn.Module):
 
 
 class StyleExtractor(nn.Module):
-    """Fully connected layers from the Gram matrix of features to deviations and means of the next ones.
+    """Linear layers from the Gram matrix of features `[B,inputs,H,W]` to AdaIN's scale and shift, `[B,outputs]` each.
 
-    With `reduced`, features are first mixed down to so many channels, and of the matrix, which is symmetric, one
-    triangle is read: most parameters of the published network are in layers that see every entry twice.
+    With `reduced`, a 1x1 convolution first mixes the features down to that many channels, and only one triangle of the
+    symmetric matrix is used; without, every entry enters the layers twice, which hold most parameters of the published
+    network.
 
     Args:
         inputs: channels of the features.
-        outputs: channels that get statistics.
-        layers: how many; the paper has five, the submitted program two, and neither has anything between them.
-        reduced: channels after mixing; 0 takes the full matrix.
+        outputs: channels of scale and shift.
+        layers: number of layers, without activations in between; five in the paper, two in the submitted code.
+        reduced: channels after mixing; 0 uses the full matrix.
 
     Raises:
-        InvalidArgument: for no layer.
+        InvalidArgument: for fewer than one layer.
 
     Source: Kinli, Ozcan and Kirac, "Reversing image signal processors by reverse style transferring", AIM 2022
     reversed ISP challenge (RST-ISP-Net).
@@ -94,30 +100,36 @@ class StyleExtractor(nn.Module):
     def __init__(self, inputs: int, outputs: int, layers: int = 2, reduced: int = 0) -> None:
         super().__init__()
         if layers < 1:
-            raise InvalidArgument(f"StyleExtractor: at least one layer, got {layers}")
+            raise InvalidArgument(f"StyleExtractor needs at least one layer, got {layers}")
         self.mix = nn.Conv2d(inputs, reduced, 1, bias=False) if reduced else None
         entries = reduced * (reduced + 1) // 2 if reduced else inputs**2
         sizes = [entries, *[2 * outputs] * layers]
         self.layers = nn.Sequential(*(nn.Linear(a, b) for a, b in itertools.pairwise(sizes)))
         last: Any = self.layers[-1]
-        with torch.no_grad():  # begins as: deviation 1, mean 0
+        with torch.no_grad():  # initialized to scale 1, shift 0
             last.weight.mul_(0.1)
             last.bias.zero_()
             last.bias[:outputs] = 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.mix is None:
-            seen = gram(x).flatten(1)
+            entries = gram(x).flatten(1)
         else:
             matrix = gram(self.mix(x))
             rows, columns = torch.triu_indices(*matrix.shape[1:], device=x.device)
-            seen = matrix[:, rows, columns]
-        scale, shift = self.layers(seen).chunk(2, 1)
+            entries = matrix[:, rows, columns]
+        scale, shift = self.layers(entries).chunk(2, 1)
         return scale, shift
 
 
 class CBAM(nn.Module):
-    """Features weighed by channel, then by pixel, each from its means and maxima.
+    """Reweight features by channel, then by pixel, each from means and maxima: `[B,C,H,W]` to `[B,C,H,W]`.
+
+    `y = x sigmoid(W2 relu(W1 mean) + W2 relu(W1 max))` with mean and maximum of each channel, then
+    `z = y sigmoid(conv7x7([mean, max]))` with mean and maximum of each pixel. W1 reduces the channels by 16.
+
+    Args:
+        channels: C.
 
     Source: Woo et al., "CBAM: convolutional block attention module", ECCV 2018.
 
@@ -133,38 +145,40 @@ class CBAM(nn.Module):
         self.pixels = nn.Conv2d(2, 1, 7, padding=3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.weighed(x, x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
+        return self.reweight(x, x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
 
-    def weighed(self, x: Tensor, mean: Tensor, most: Tensor) -> Tensor:
-        """The same, where mean and maximum of the channels, `[B,C,1,1]`, are known."""
-        x = x * torch.sigmoid(self.channels(mean) + self.channels(most))
-        seen = torch.cat((x.mean(1, keepdim=True), x.amax(1, keepdim=True)), 1)
-        made: Tensor = x * torch.sigmoid(self.pixels(seen))
-        return made
+    def reweight(self, x: Tensor, mean: Tensor, maximum: Tensor) -> Tensor:
+        """Reweight features by given mean and maximum of the channels, `[B,C,1,1]` each."""
+        x = x * torch.sigmoid(self.channels(mean) + self.channels(maximum))
+        pooled = torch.cat((x.mean(1, keepdim=True), x.amax(1, keepdim=True)), 1)
+        output: Tensor = x * torch.sigmoid(self.pixels(pooled))
+        return output
 
 
 class StyleRemoval(nn.Module):
-    """A residual block whose features lose their statistics and get those of the style extractor (AdaIN).
+    """A residual block that replaces the statistics of its features by those of a style extractor (AdaIN).
+
+    `[B,inputs,H,W]` to `[B,outputs,H,W]`, or to half the height and width, rounded up.
 
     Args:
-        inputs: channels.
-        outputs: channels.
+        inputs: input channels.
+        outputs: output channels.
         kernel: of both convolutions.
-        down: halve height and width (rounded up), blurred first.
-        attention: weigh the features.
+        down: halve height and width after a blur.
+        attention: add `CBAM`.
         layers: of the style extractor.
-        reduced: see `StyleExtractor`.
-        borders: what a block that halves finds outside its features: "repeated", the blur repeats their border and any
-            size will do; "published", zeros before the blur, and the convolution after it is unpadded, so that height
-            and width must be even.
-        odd: with published borders, pad that convolution by 1 instead: height and width must be odd.
-        epsilon: of `adain`; 0 in the program, where features without any variance become NaN.
+        reduced: channels of the style extractor's Gram matrix; 0 uses all.
+        borders: of a downsampling block: "repeated" repeats the border for the blur and accepts any size; "published"
+            pads the blur with zeros and leaves the next convolution unpadded, which needs even height and width.
+        odd: with published borders, pad that convolution by 1, which needs odd height and width.
+        epsilon: of `adain`; 0 in the published code, where features without variance become NaN.
 
     Raises:
         InvalidArgument: for other borders.
         InvalidSize: in `forward`, for sizes that published borders cannot halve.
 
-    Source: as `StyleExtractor`; blur by `(1, 3, 3, 1) / 8` as StyleGAN2 has it.
+    Source: Kinli, Ozcan and Kirac, "Reversing image signal processors by reverse style transferring", AIM 2022
+    reversed ISP challenge (RST-ISP-Net); the blur by `(1, 3, 3, 1) / 8` is that of StyleGAN2.
 
     >>> StyleRemoval(3, 8, down=True)(torch.zeros(1, 3, 9, 8)).shape
     torch.Size([1, 8, 5, 4])
@@ -185,7 +199,7 @@ class StyleRemoval(nn.Module):
     ) -> None:
         super().__init__()
         if borders not in BORDERS:
-            raise InvalidArgument(f"StyleRemoval: borders are {' or '.join(BORDERS)}, got {borders!r}")
+            raise InvalidArgument(f"StyleRemoval: borders must be {' or '.join(BORDERS)}, got {borders!r}")
         self.down, self.odd, self.epsilon = down, odd, epsilon
         self.published = down and borders == "published"
         self.style = StyleExtractor(inputs, outputs, layers, reduced)
@@ -200,29 +214,29 @@ class StyleRemoval(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.published and any(size % 2 != self.odd for size in x.shape[2:]):
-            takes = "odd" if self.odd else "even"
-            raise InvalidSize(f"StyleRemoval: published borders need {takes} sizes here, got {list(x.shape[2:])}")
+            parity = "odd" if self.odd else "even"
+            raise InvalidSize(f"StyleRemoval: published borders need {parity} sizes here, got {list(x.shape[2:])}")
         scale, shift = self.style(x)
         if large(x):
             return self._in_strips(x, scale, shift)
         y = adain(self._features(x), scale, shift, self.epsilon)
-        return self._ended(x, y if self.attention is None else self.attention(y))
+        return self._finish(x, y if self.attention is None else self.attention(y))
 
     def _features(self, x: Tensor) -> Tensor:
         y = self.leaky[0](self.first(x))
         if self.blur is not None:
             y = self.blur(y)
-        made: Tensor = self.leaky[1](self.second(y))
+        output: Tensor = self.leaky[1](self.second(y))
         if self.published and self.odd:  # strips have even heights
-            made = made[:, :, : -(-x.shape[2] // 2)]
-        return made
+            output = output[:, :, : -(-x.shape[2] // 2)]
+        return output
 
-    def _ended(self, x: Tensor, y: Tensor) -> Tensor:
-        made: Tensor = self.leaky[2](y + (x if self.shortcut is None else self.shortcut(x)))
-        return made
+    def _finish(self, x: Tensor, y: Tensor) -> Tensor:
+        output: Tensor = self.leaky[2](y + (x if self.shortcut is None else self.shortcut(x)))
+        return output
 
     def _in_strips(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """In two passes (see `isptoolkit.learned.strips`): first the features' statistics, then the rest."""
+        """Run in two passes over strips: first the statistics of the features, then the rest."""
         halo, down = 16, 1 + self.down
         total = torch.zeros_like(scale, dtype=torch.float64)
         squares, least, most = total.clone(), torch.full_like(scale, torch.inf), torch.full_like(scale, -torch.inf)
@@ -234,7 +248,7 @@ class StyleRemoval(nn.Module):
             count += y.shape[2] * y.shape[3]
         mean = total / count
         variance = ((squares - total * mean) / max(count - 1, 1)).clamp_min(0)
-        # AdaIN as a line: y -> slope y + offset; its mean is the shift, its maximum that of one end.
+        # AdaIN is affine, y -> slope y + offset: its mean is the shift, its maximum lies at one end.
         slope = scale / torch.sqrt(variance + self.epsilon).to(scale)
         offset = shift - mean.to(scale) * slope
         highest = torch.maximum(slope * least, slope * most) + offset
@@ -242,6 +256,6 @@ class StyleRemoval(nn.Module):
 
         def work(part: Tensor) -> Tensor:
             y = slope * self._features(part) + offset
-            return self._ended(part, y if self.attention is None else self.attention.weighed(y, middle, highest))
+            return self._finish(part, y if self.attention is None else self.attention.reweight(y, middle, highest))
 
         return in_strips(work, x, halo, down)

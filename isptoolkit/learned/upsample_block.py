@@ -1,18 +1,18 @@
-"""A decoder block that spreads channels over pixels."""
+"""A residual decoder block that upsamples by pixel shuffle."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class UpsampleBlock(nn.Module):
-    """Two 1x1 convolutions beside a straight way, and every four channels spread over a 2x2 cell (PixelShuffle).
+    """Two 1x1 convolutions with a shortcut, leaky ReLU (0.2), and a pixel shuffle by 2.
 
-    `[B,C,H,W]` to `[B,outputs/4,2H,2W]`.
+    `[B,inputs,H,W]` to `[B,outputs/4,2H,2W]`.
 
     Args:
-        inputs: channels.
-        outputs: channels before they are spread, a multiple of 4.
-        unused: hold a batch normalization that is never run, as the published program does.
+        inputs: input channels.
+        outputs: channels before the pixel shuffle, a multiple of 4.
+        unused: include a batch normalization that never runs, as in the published code.
 
     Source: Kinli et al. (OzU VGL), RST-ISP-Net; Shi et al., "Real-time single image and video super-resolution using an
     efficient sub-pixel convolutional neural network", CVPR 2016.
@@ -29,5 +29,5 @@ class UpsampleBlock(nn.Module):
         self.unused = nn.BatchNorm2d(outputs) if unused else None
 
     def forward(self, x: Tensor) -> Tensor:
-        straight = x if self.straight is None else self.straight(x)
-        return F.pixel_shuffle(F.leaky_relu(self.second(self.first(x)) + straight, 0.2), 2)
+        shortcut = x if self.straight is None else self.straight(x)
+        return F.pixel_shuffle(F.leaky_relu(self.second(self.first(x)) + shortcut, 0.2), 2)

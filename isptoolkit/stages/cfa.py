@@ -1,4 +1,4 @@
-"""The color filter array: which site of the 2x2 cell sees which color, and the mosaic's two layouts."""
+"""The color filter array: the color of each site of the 2x2 cell, and the mosaic's two layouts, flat and packed."""
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ def site_masks(cfa: str, like: Tensor) -> Tensor:
 
 
 def mosaic(image: Tensor, cfa: str) -> Tensor:
-    """Keep of every pixel the channel that its site sees: `[B,3,H,W]` to `[B,1,H,W]`.
+    """Sample an image through the CFA: `[B,3,H,W]` to `[B,1,H,W]`, at each pixel the channel that its site sees.
 
     >>> mosaic(torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2), "RGGB")[0, 0].tolist()
     [[1.0, 2.0], [2.0, 3.0]]
@@ -55,18 +55,18 @@ def mosaic(image: Tensor, cfa: str) -> Tensor:
 
 
 def cell_colors(packed: Tensor, cfa: str) -> Tensor:
-    """A color for each 2x2 cell, equal letters averaged: `[B,4,h,w]` to `[B,3,h,w]`.
+    """One color per 2x2 cell, the two greens averaged: `[B,4,h,w]` to `[B,3,h,w]`.
 
     >>> cell_colors(torch.tensor([1.0, 2.0, 4.0, 5.0]).view(1, 4, 1, 1), "RGGB").flatten().tolist()
     [1.0, 3.0, 5.0]
     """
-    letters = site_channels(cfa)
-    means = [torch.stack([packed[:, site] for site in range(4) if letters[site] == c]).mean(0) for c in range(3)]
+    channels = site_channels(cfa)
+    means = [torch.stack([packed[:, site] for site in range(4) if channels[site] == c]).mean(0) for c in range(3)]
     return torch.stack(means, 1)
 
 
 def pack(plane: Tensor) -> Tensor:
-    """The four sites of each 2x2 cell as channels, row-major: `[B,1,H,W]` to `[B,4,H/2,W/2]`.
+    """Pack the four sites of each 2x2 cell as channels, row-major: `[B,1,H,W]` to `[B,4,H/2,W/2]`.
 
     Raises:
         InvalidSize: for an odd height or width.
@@ -82,21 +82,25 @@ def pack(plane: Tensor) -> Tensor:
     return F.pixel_unshuffle(plane, 2)
 
 
-def unpack(planes: Tensor) -> Tensor:
-    """The opposite of `pack`: `[B,4,h,w]` to `[B,1,2h,2w]`."""
-    if usable(planes):
+def unpack(packed: Tensor) -> Tensor:
+    """Put four channels back on the sites of each 2x2 cell, row-major: `[B,4,h,w]` to `[B,1,2h,2w]`.
+
+    >>> unpack(torch.arange(4.0).view(1, 4, 1, 1))[0, 0].tolist()
+    [[0.0, 1.0], [2.0, 3.0]]
+    """
+    if usable(packed):
         from ..kernels.demosaic import unpack as kernel
 
-        plane: Tensor = kernel(planes)
+        plane: Tensor = kernel(packed)
         return plane
-    return F.pixel_shuffle(planes, 2)
+    return F.pixel_shuffle(packed, 2)
 
 
 class Mosaic(Stage):
     """Sample an image through the CFA: `[B,3,H,W]` camera RGB to `[B,1,H,W]`; one-way.
 
     `y[0, i, j] = x[c, i, j]`, c the channel that the site of pixel (i, j) sees. Two thirds of the values are lost. For
-    a two-way step take a demosaic read backwards, `DemosaicMalvar().inv`: its `forward` is this very sampling.
+    a two-way stage, invert a demosaic: the `forward` of `DemosaicMalvar().inv` is the same sampling.
 
     Source: Bayer, "Color imaging array", US patent 3971065, 1976.
 
@@ -112,10 +116,10 @@ class Mosaic(Stage):
 
 
 class Pack(Stage):
-    """The four sites of each 2x2 cell as channels, row-major whatever the phase; exact both ways.
+    """Pack the four sites of each 2x2 cell as channels, row-major for every CFA phase; exact in both directions.
 
-    `y[2 a + b, i, j] = x[0, 2 i + a, 2 j + b]` for a and b 0 or 1: `[B,1,H,W]` to `[B,4,H/2,W/2]`. The inverse puts
-    the sites back, for any size; read backwards (`Pack().inv`) the stage unpacks.
+    `y[2 a + b, i, j] = x[0, 2 i + a, 2 j + b]` for a and b 0 or 1: `[B,1,H,W]` to `[B,4,H/2,W/2]`. The inverse
+    unpacks, for any size; `Pack().inv` is a stage that unpacks.
 
     Raises:
         InvalidSize: in `forward`, for an odd height or width.

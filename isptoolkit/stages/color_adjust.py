@@ -16,7 +16,7 @@ LUMA_WEIGHTS = {
     "601": (0.299, 0.114),  # Rec. ITU-R BT.601-7, section 2.5.1; used by JFIF, ITU-T T.871, clause 7
     "709": (0.2126, 0.0722),  # Rec. ITU-R BT.709-6, item 3.2
 }
-"""The weights (K_R, K_B) of red and blue in luma; green has the rest, `1 - K_R - K_B`."""
+"""The weights (K_R, K_B) of red and blue in luma; the weight of green is `1 - K_R - K_B`."""
 
 YCBCR = Space("ycbcr", 3)
 """`[B,3,H,W]` luma in [0, 1] and the two color differences, centered on 0.5, full range."""
@@ -34,14 +34,14 @@ def luma(x: Tensor, red: float, blue: float) -> Tensor:
 class Saturation(Stage):
     """Move colors away from or toward gray: `y = L + amount (x - L)`, `x = L + (y - L) / amount`.
 
-    L is the luminance `0.2126 R + 0.7152 G + 0.0722 B`, which the stage does not change; hence the inverse is exact.
+    L is the luminance `0.2126 R + 0.7152 G + 0.0722 B`. The stage does not change it, so the inverse is exact.
 
     Args:
-        amount: scalar or `[B]`, positive; 1 changes nothing, less is grayer.
+        amount: scalar or `[B]`, positive; 1 changes nothing, smaller values desaturate.
         space: a space with Rec. 709 primaries.
 
     Raises:
-        InvalidArgument: when `amount` is not positive (at 0 all color would be lost) or `space` has not 3 channels.
+        InvalidArgument: if `amount` is not positive (0 would lose all color) or `space` does not have 3 channels.
 
     Source: Rec. ITU-R BT.709-6, item 3.2 (weights); Haeberli and Voorhies, "Image processing by linear interpolation
     and extrapolation", IRIS Universe 28, 1994 (the blend with luminance).
@@ -88,17 +88,17 @@ class Saturation(Stage):
 
 
 class YCbCr(Stage):
-    """sRGB to luma and color differences, full range.
+    """Convert sRGB to luma and color differences, full range.
 
     `Y = K_R R + K_G G + K_B B`, `Cb = (B - Y) / (2 (1 - K_B)) + 1/2`, `Cr = (R - Y) / (2 (1 - K_R)) + 1/2`; the inverse
-    solves the same three equations for B, R and then G, with the same two numbers. Exact.
+    solves these equations for B, R and then G. Exact.
 
     In 8-bit JPEG files the center of Cb and Cr is the code 128, which is 128/255 on this scale and not 1/2; add
     `0.5 / 255` when comparing with codes.
 
     Args:
         standard: `"601"` (SDTV, and JPEG by JFIF), `"709"` (HDTV), or a pair of numbers `(K_R, K_B)`, each positive and
-            together below 1.
+            with a sum below 1.
 
     Raises:
         InvalidArgument: for another standard.

@@ -1,4 +1,4 @@
-"""From the camera's primaries to those of sRGB: one 3x3 matrix per capture."""
+"""Color correction: camera primaries to sRGB primaries by one 3x3 matrix per capture."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from ..spaces import CAMERA, LINEAR
 from ..stage import Quantity, Stage
 
 _SINGULAR = 1e6
-"""Condition number from which a matrix counts as not invertible, as for `Capture`."""
+"""Matrices with a larger condition number count as singular; `Capture` uses the same limit."""
 
 
 def apply_matrix(x: Tensor, matrix: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def apply_matrix(x: Tensor, matrix: Tensor) -> Tensor:
 
     Args:
         x: `[B,C,H,W]`.
-        matrix: `[B,C,C]`, or `[1,C,C]` for all samples.
+        matrix: `[B,C,C]`, or `[1,C,C]` shared by all samples.
 
     >>> apply_matrix(torch.ones(1, 2, 1, 1), torch.tensor([[[0.0, 2.0], [1.0, 3.0]]])).flatten()
     tensor([2., 4.])
@@ -30,17 +30,17 @@ def apply_matrix(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 class ColorMatrix(Stage):
-    """Camera RGB to linear sRGB by the inverse of the capture's matrix M: `y = M^-1 x`, `x = M y`.
+    """Convert camera RGB to linear sRGB by the inverse of the capture's matrix M: `y = M^-1 x`, `x = M y`.
 
     M is inverted in float64 and then rounded to the dtype of `x`. Rows of M sum to 1, so white stays white. Exact;
-    colors outside sRGB come out negative or above 1 and are kept.
+    colors outside the sRGB gamut become negative or exceed 1 and are not clipped.
 
     Args:
-        srgb_to_camera: `[3,3]` or `[B,3,3]`, linear sRGB to white-balanced camera RGB; None reads the capture. Rows of
-            a matrix given here may have any sum; the contract's `neutral` says whether they are all 1.
+        srgb_to_camera: `[3,3]` or `[B,3,3]`, linear sRGB to white-balanced camera RGB; None reads the capture. The
+            rows of this matrix may have any sum; the contract's `neutral` tells whether all sums are 1.
 
     Raises:
-        InvalidArgument: for another shape or a matrix that cannot be inverted.
+        InvalidArgument: for another shape or a singular matrix.
 
     Source: DNG 1.6 specification, "Mapping Camera Color Space to CIE XYZ Space", with the matrix taken to the sRGB
     primaries; Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, for the color correction.

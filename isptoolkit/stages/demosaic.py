@@ -1,4 +1,4 @@
-"""Linear demosaicing: bilinear and Malvar-He-Cutler, both exact to the border and on the measured samples."""
+"""Linear demosaicing: bilinear and Malvar-He-Cutler. Both keep the measured samples, up to the border."""
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidSize
 from ..kernels import usable
+from ..kernels.steps import DemosaicMethod
 from ..spaces import CAMERA, MOSAIC
 from ..stage import Stage
 from .cfa import mosaic, site_channels, site_masks
@@ -30,10 +31,10 @@ in sixteenths."""
 
 
 def mirror_pad(x: Tensor, margin: int) -> Tensor:
-    """Extend by reflection without repeating the edge, so that the CFA goes on: `[..,H,W]` to `[..,H+2m,W+2m]`.
+    """Pad by reflection without repeating the edge, which continues the CFA: `[..,H,W]` to `[..,H+2m,W+2m]`.
 
     Raises:
-        InvalidSize: for a height or width of 1, which holds only two of the four sites.
+        InvalidSize: for a height or width of 1, which has only two of the four sites.
     """
     if min(x.shape[-2:]) < 2:
         raise InvalidSize(f"a 2x2 CFA needs at least 2 x 2 pixels, got {x.shape[-2]} x {x.shape[-1]}")
@@ -46,25 +47,29 @@ def mirror_pad(x: Tensor, margin: int) -> Tensor:
 
 
 def box_mean(x: Tensor, size: int) -> Tensor:
-    """The mean of `size` x `size` pixels around each, `size` odd, borders as in `mirror_pad`; the same shape."""
+    """The mean over the `size` x `size` window around each pixel, `size` odd, borders mirrored; keeps the shape."""
     return F.avg_pool2d(mirror_pad(x, size // 2), size, 1)
 
 
 def demosaic_bilinear(plane: Tensor, cfa: str) -> Tensor:
     """Fill each missing color with the mean of its nearest samples: `[B,1,H,W]` to `[B,3,H,W]`."""
-    return _native(plane, cfa, 1) if _has_kernel(plane) else _interpolate(plane, cfa, _BILINEAR, 4)
+    if _has_kernel(plane):
+        return _native(plane, cfa, DemosaicMethod.BILINEAR)
+    return _interpolate(plane, cfa, _BILINEAR, 4)
 
 
 def demosaic_malvar(plane: Tensor, cfa: str) -> Tensor:
-    """Bilinear plus a gain-corrected Laplacian of the color at hand, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
-    return _native(plane, cfa, 2) if _has_kernel(plane) else _interpolate(plane, cfa, _MALVAR, 16)
+    """Bilinear interpolation plus a gain-corrected Laplacian of the measured color, 5x5: `[B,1,H,W]` to `[B,3,H,W]`."""
+    if _has_kernel(plane):
+        return _native(plane, cfa, DemosaicMethod.MALVAR)
+    return _interpolate(plane, cfa, _MALVAR, 16)
 
 
 def _has_kernel(plane: Tensor) -> bool:
     return usable(plane) and min(plane.shape[-2:]) >= 2
 
 
-def _native(plane: Tensor, cfa: str, method: int) -> Tensor:
+def _native(plane: Tensor, cfa: str, method: DemosaicMethod) -> Tensor:
     from ..kernels.demosaic import demosaic as kernel
 
     image: Tensor = kernel(plane, site_channels(cfa), method)
@@ -76,7 +81,7 @@ def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], 
     bank = torch.stack((cross, diagonal, across, across.T))[:, None]
     green_here, other, sideways, upright = F.conv2d(mirror_pad(plane, bank.shape[-1] // 2), bank).chunk(4, 1)
     red, green, blue = site_masks(cfa, plane).chunk(3, 1)
-    # Red lies beside a green site where that site's row holds red, above and below it where the row holds blue.
+    # The red neighbors of a green site lie in its row if the row has red, else above and below it.
     red_row = torch.arange(plane.shape[-2], device=plane.device).remainder(2) == int("R" in cfa[2:])
     beside = red_row[:, None]
     at_green_red = torch.where(beside, sideways, upright)
@@ -92,16 +97,16 @@ def _interpolate(plane: Tensor, cfa: str, filters: tuple[list[list[int]], ...], 
 
 
 class DemosaicBilinear(Stage):
-    """Interpolate the two missing colors of each pixel from their nearest samples; the inverse samples again.
+    """Interpolate the two missing colors of each pixel from their nearest samples; the inverse resamples the CFA.
 
-    Each missing color is the mean of the two or four nearest samples of it. `[B,1,H,W]` mosaic to `[B,3,H,W]` camera
-    RGB, same scale, any size from 2 x 2; the frame is mirrored at its borders. Measured samples stay bit for bit, so
-    `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made.
+    Each missing color is the mean of its two or four nearest samples. `[B,1,H,W]` mosaic to `[B,3,H,W]` camera
+    RGB, same scale, any size from 2 x 2; the frame is mirrored at its borders. Measured samples are kept bit for bit,
+    so `mosaic(demosaic(m)) == m` exactly. The other order holds only for outputs of this demosaic.
 
     Raises:
         InvalidSize: in `forward`, for a height or width of 1.
 
-    Source: a definition.
+    Source: by definition.
 
     >>> import torch
     >>> DemosaicBilinear()(torch.ones(1, 1, 3, 3), Capture.of("GBRG")).unique()
@@ -119,13 +124,13 @@ class DemosaicBilinear(Stage):
 
 
 class DemosaicMalvar(Stage):
-    """Malvar-He-Cutler demosaicing, linear 5x5 filters; the inverse samples again.
+    """Malvar-He-Cutler demosaicing, linear 5x5 filters; the inverse resamples the CFA.
 
     Bilinear interpolation plus a share of the Laplacian of the measured color: 1/2 of it for green, 5/8 for red or blue
     at a green site, 3/4 for red at a blue site and blue at a red one. `[B,1,H,W]` mosaic to `[B,3,H,W]` camera RGB,
-    same scale, any size from 2 x 2; the frame is mirrored at its borders. Measured samples stay bit for bit, so
-    `mosaic(demosaic(m)) == m` exactly. The other order holds only for images that this demosaic made. Interpolated
-    values may leave the range of the samples.
+    same scale, any size from 2 x 2; the frame is mirrored at its borders. Measured samples are kept bit for bit, so
+    `mosaic(demosaic(m)) == m` exactly. The other order holds only for outputs of this demosaic. Interpolated
+    values may exceed the range of the samples.
 
     Raises:
         InvalidSize: in `forward`, for a height or width of 1.

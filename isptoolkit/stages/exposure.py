@@ -1,4 +1,4 @@
-"""One factor for the whole picture, in stops or as a plain number."""
+"""One factor for the whole image, in stops or as a number."""
 
 import torch
 from torch import Tensor
@@ -12,14 +12,14 @@ from ..stage import Quantity, Stage
 
 
 class Exposure(Stage):
-    """Brighten by photographic stops: `y = 2^stops x`, `x = y / 2^stops`; exact.
+    """Change the exposure by photographic stops: `y = 2^stops x`, `x = y / 2^stops`; exact.
 
     Args:
         stops: scalar or `[B]`; one stop doubles the light.
         space: a linear-light space; the values in it are proportional to exposure.
 
     Raises:
-        InvalidArgument: when `stops` has another shape or is not finite.
+        InvalidArgument: if `stops` has another shape or is not finite.
 
     Source: the exposure value of the APEX system, in which one step is a factor of two.
 
@@ -52,16 +52,16 @@ class Exposure(Stage):
 
 
 class Gain(Stage):
-    """Multiply by one positive number, the digital gain: `y = gain x`, `x = y / gain`; exact.
+    """Multiply by a positive digital gain: `y = gain x`, `x = y / gain`; exact.
 
     Args:
         gain: scalar or `[B]`, positive.
         space: where it is applied.
 
     Raises:
-        InvalidArgument: when `gain` is not positive or has another shape.
+        InvalidArgument: if `gain` is not positive or has another shape.
 
-    Source: a definition; the tag BaselineExposure of the DNG specification states such a factor in stops.
+    Source: by definition; the tag BaselineExposure of the DNG specification states such a factor in stops.
 
     >>> Gain(2.0)(torch.full((1, 1, 1, 2), 0.25), Capture.of("RGGB"))
     tensor([[[[0.5000, 0.5000]]]])

@@ -1,4 +1,4 @@
-"""White balance that keeps blown highlights white on the way back to RAW, as in UPI."""
+"""White balance whose inverse keeps blown highlights white, as in UPI."""
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from .solve import solve_increasing
 
 
 def highlight_gains(height: Tensor, gains: Tensor) -> Tensor:
-    """What `HighlightWhiteBalance.inverse` multiplies a pixel by: `g + height^2 (1 - g)` where g is below 1, else g.
+    """The inverse gains of `HighlightWhiteBalance`: `g + height^2 (1 - g)` where g is below 1, else g.
 
     Args:
-        height: `[B,1,H,W]` how far the balanced pixel's mean is above the inflection: 0 at or below it, 1 at white.
-        gains: `[B,3,1,1]` the plain inverse gains g.
+        height: `[B,1,H,W]` height of the balanced pixel's mean above the inflection: 0 at or below it, 1 at white.
+        gains: `[B,3,1,1]` the inverse gains g of ordinary white balance.
 
     >>> g = torch.tensor([0.4, 0.8, 0.5]).view(1, 3, 1, 1)
     >>> highlight_gains(torch.full((1, 1, 1, 1), 0.5), g).flatten()
@@ -26,14 +26,14 @@ def highlight_gains(height: Tensor, gains: Tensor) -> Tensor:
 
 
 class HighlightWhiteBalance(Stage):
-    """White balance and brightness whose inverse leaves white at white: the "safe" inverse gains of UPI.
+    """White balance and brightness whose inverse maps white to white: the "safe" inverse gains of UPI.
 
     With `g_c = 1 / (gain_c brightness)` and `t` the mean of the channels of the balanced pixel y, the inverse is the
     closed form `x_c = y_c s_c(t)`, where `s_c = max(m + (1 - m) g_c, g_c)` and
-    `m = (max(t - inflection, 0) / (1 - inflection))^2`: plain gains below the inflection, and a white pixel stays white
-    as long as no g is above 1. Forward solves `t = mean_c(x_c / s_c(t))` for each pixel, which has one root since its
-    right side falls with t, and divides by `s_c(t)`. Both directions hold wherever no channel of x is negative, and for
-    any x that stays below the inflection.
+    `m = (max(t - inflection, 0) / (1 - inflection))^2`: ordinary gains below the inflection, and a white pixel stays
+    white if no g exceeds 1. The forward direction solves `t = mean_c(x_c / s_c(t))` for each pixel and divides by
+    `s_c(t)`; the root is unique, because the right side decreases with t. Both directions are exact where no channel of
+    x is negative, and wherever x stays below the inflection.
 
     Args:
         gains: `[3]` or `[B,3]` white-balance multipliers of R, G, B, positive; None reads the capture.
@@ -44,7 +44,7 @@ class HighlightWhiteBalance(Stage):
         InvalidArgument: for gains or brightness that are not positive, or an inflection outside [0, 1).
 
     Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, and the code of its authors, for
-    the inverse with inflection 0.9; the forward direction is its exact inverse, where theirs applies plain gains.
+    the inverse with inflection 0.9; the forward direction is its exact inverse, whereas theirs applies ordinary gains.
 
     >>> capture = Capture.of("RGGB", gains=(2.0, 1.0, 1.7))
     >>> stage = HighlightWhiteBalance(brightness=1.25)
@@ -77,31 +77,31 @@ class HighlightWhiteBalance(Stage):
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         gains, inflection = self._gains(x, capture)
 
-        def seen(height: Tensor) -> Tensor:
+        def balanced_mean(height: Tensor) -> Tensor:
             return (x / highlight_gains(height, gains)).mean(1, keepdim=True)
 
         def gray(height: Tensor) -> Tensor:
             return inflection + height * (1 - inflection)
 
         def slope(height: Tensor) -> Tensor:
-            # At the root, where gray / seen is 1, the derivative of excess. Elsewhere that factor makes the steps those
-            # of Newton's method for gray / seen = 1, which is nearer to a straight line.
+            # At the root, where gray / balanced_mean is 1, this is the derivative of excess. Elsewhere the factor turns
+            # the steps into Newton steps for gray / balanced_mean = 1, which is closer to a straight line.
             factors = highlight_gains(height, gains)
             falling = (x / factors * (2 * height * (1 - gains).clamp(min=0) / factors)).mean(1, keepdim=True)
-            return (1 - inflection) + gray(height) / seen(height) * falling
+            return (1 - inflection) + gray(height) / balanced_mean(height) * falling
 
         def excess(height: Tensor) -> Tensor:
-            return gray(height) - seen(height)
+            return gray(height) - balanced_mean(height)
 
-        # Solved for the height above the inflection: of t itself, rounding would grow with the square of the slope.
+        # Solve for the height above the inflection; solving for t, rounding would grow with the square of the slope.
         zero, most = self._bracket(x.detach(), gains.detach(), inflection.detach())
         height = solve_increasing(excess, slope, zero, zero, most)
         return x / highlight_gains(height, gains)
 
     @staticmethod
     def _bracket(x: Tensor, gains: Tensor, inflection: Tensor) -> tuple[Tensor, Tensor]:
-        """Heights between which the solution lies: 0, and the lowest of what plain gains and single channels allow."""
-        # From the height 1 on, no gain is below 1, and all that rise are above height^2 (1 - g).
+        """A bracket of the solution: 0, and the smallest bound from ordinary gains and from single channels."""
+        # Above height 1 no gain is below 1, and gains that rise exceed height^2 (1 - g).
         rising = (1 - gains).clamp(min=torch.finfo(x.dtype).eps)
         cubic = (x.clamp(min=0) / ((1 - inflection) * rising)) ** (1 / 3)
         single = torch.minimum(_height(x / gains.clamp(min=1), inflection), cubic).amax(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Lens shading: gains that depend on the place in the frame, radial or from a mesh."""
+"""Lens shading correction: gains that depend on the position in the frame, radial or from a mesh."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from ..stage import Quantity, Stage
 
 
 def radial_gain(height: int, width: int, coefficients: Tensor, center: tuple[float, float]) -> Tensor:
-    """`[B,1,H,W]` the gain `1 + k_0 r^2 + k_1 r^4 + ...`, r = 1 at the corner pixel farthest from the center.
+    """The gain `1 + k_0 r^2 + k_1 r^4 + ...` as `[B,1,H,W]`; r = 1 at the corner pixel farthest from the center.
 
     Args:
         height: of the frame in pixels.
@@ -38,7 +38,7 @@ def radial_gain(height: int, width: int, coefficients: Tensor, center: tuple[flo
 
 
 def mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
-    """`[B,P,H,W]` the bilinear interpolation of a mesh `[B,P,rows,cols]` that spans the frame.
+    """Bilinearly interpolate a mesh `[B,P,rows,cols]` that spans the frame, to `[B,P,H,W]`.
 
     The pixel (i, j) lies at `((i + 1/2) / H, (j + 1/2) / W)`; the outer nodes lie on the frame's edges, 0 and 1.
 
@@ -50,14 +50,16 @@ def mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
 
 
 def site_mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
-    """`[B,1,H,W]` as `mesh_gain`, each pixel from the plane of its 2x2 site, of `[B,4,rows,cols]` row-major.
+    """Bilinearly interpolate a mesh per 2x2 site, `[B,4,rows,cols]` row-major, to a mosaic `[B,1,H,W]`.
+
+    Each pixel uses the plane of its site, and its position in the frame as in `mesh_gain`.
 
     >>> site_mesh_gain(2, 2, torch.arange(1.0, 5.0).view(1, 4, 1, 1))
     tensor([[[[1., 2.],
               [3., 4.]]]])
     """
     rows, cols = mesh.shape[-2:]
-    # One matrix whose block (a, b) is the plane of the sites in rows of parity a and columns of parity b.
+    # Block (a, b) of this matrix is the plane of the sites in rows of parity a and columns of parity b.
     blocks = mesh.reshape(-1, 2, 2, rows, cols).transpose(2, 3).reshape(-1, 1, 2 * rows, 2 * cols)
     gain: Tensor = _by_parity(_hats(height, rows, mesh)) @ blocks @ _by_parity(_hats(width, cols, mesh)).mT
     return gain
@@ -71,7 +73,7 @@ def _hats(pixels: int, nodes: int, like: Tensor) -> Tensor:
 
 
 def _indices(count: int, like: Tensor) -> Tensor:
-    """0, 1, ... in float64, so that places do not depend on the dtype of the picture."""
+    """0, 1, ... in float64, so that positions do not depend on the dtype of the image."""
     return torch.arange(count, dtype=torch.float64, device=like.device)
 
 
@@ -82,7 +84,7 @@ def _by_parity(weights: Tensor) -> Tensor:
 
 
 class LensShadingRadial(Stage):
-    """Lift the corners by a polynomial of the distance to the center: `y = g x`, `x = y / g`; exact.
+    """Brighten the corners by a polynomial of the distance to the center: `y = g x`, `x = y / g`; exact.
 
     `g = 1 + k_0 r^2 + k_1 r^4 + ...`, r the distance to the center divided by that of the farthest corner pixel.
 
@@ -92,7 +94,7 @@ class LensShadingRadial(Stage):
         space: where it is applied; linear light.
 
     Raises:
-        InvalidArgument: when the gain is not positive for every r in [0, 1], or the center lies outside the frame.
+        InvalidArgument: if the gain is not positive for every r in [0, 1], or the center lies outside the frame.
 
     Source: DNG 1.6 specification, opcode FixVignetteRadial.
 
@@ -111,7 +113,7 @@ class LensShadingRadial(Stage):
             raise InvalidArgument(f"LensShadingRadial: center must be two numbers in [0, 1], got {center!r}")
         self.center = center
         if not self.coefficients.numel():
-            raise InvalidArgument("LensShadingRadial: coefficients must hold at least one number, got none")
+            raise InvalidArgument("LensShadingRadial: coefficients must have at least one entry, got none")
         rows = self.coefficients.detach().double().cpu().reshape(-1, self.coefficients.shape[-1]).numpy()
         if not all(_least_gain(row) > 0 for row in rows):
             raise InvalidArgument(
@@ -133,22 +135,22 @@ class LensShadingRadial(Stage):
 def _least_gain(coefficients: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
     """The minimum over the unit interval of `1 + k_0 u + k_1 u^2 + ...`: at an end or where the slope is zero."""
     gain = np.polynomial.Polynomial(np.concatenate([[1.0], coefficients]))
-    turns = [complex(turn) for turn in gain.deriv().roots()]
-    inside = [turn.real for turn in turns if abs(turn.imag) < 1e-9 and 0 < turn.real < 1]
-    return float(min(gain(place) for place in (0.0, 1.0, *inside)))
+    extrema = [complex(root) for root in gain.deriv().roots()]
+    inside = [root.real for root in extrema if abs(root.imag) < 1e-9 and 0 < root.real < 1]
+    return float(min(gain(u) for u in (0.0, 1.0, *inside)))
 
 
 class LensShadingMesh(Stage):
     """Multiply by a coarse mesh of gains, interpolated bilinearly over the frame: `y = g x`, `x = y / g`; exact.
 
     Args:
-        mesh: `[planes,rows,cols]` or `[B,planes,rows,cols]`, positive: one plane for all, four for the 2x2 sites
-            row-major (spaces of one channel), or one per channel of the space. The nodes of the border lie on the
+        mesh: `[planes,rows,cols]` or `[B,planes,rows,cols]`, positive: one plane for all channels, four for the 2x2
+            sites row-major (spaces with one channel), or one per channel of the space. The outer nodes lie on the
             frame's edges; the center of pixel (i, j) lies at `((i + 1/2) / H, (j + 1/2) / W)` of the frame.
         space: where it is applied; linear light.
 
     Raises:
-        InvalidArgument: for gains that are not positive, an empty mesh, or a number of planes that does not fit.
+        InvalidArgument: for gains that are not positive, an empty mesh, or another number of planes.
 
     Source: DNG 1.6 specification, opcode GainMap, with map origin 0 and spacing `1 / (rows - 1)`, `1 / (cols - 1)`.
 
@@ -171,11 +173,11 @@ class LensShadingMesh(Stage):
             )
         if not self.mesh.numel() or not (self.mesh > 0).all():
             raise InvalidArgument(
-                f"LensShadingMesh: mesh must hold positive gains, got shape {tuple(self.mesh.shape)}"
+                f"LensShadingMesh: mesh must contain positive gains, got shape {tuple(self.mesh.shape)}"
                 f" with minimum {self.mesh.min().item() if self.mesh.numel() else None}"
             )
-        alike = planes == 1 and space.channels > 1
-        self.contract = Contract(0.0, 0.0, condition=4.0, reach=None, neutral=alike)
+        neutral = planes == 1 and space.channels > 1
+        self.contract = Contract(0.0, 0.0, condition=4.0, reach=None, neutral=neutral)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         return x * self._gain(x)
@@ -195,5 +197,5 @@ class LensShadingMesh(Stage):
 
     def _gain(self, x: Tensor) -> Tensor:
         mesh = self.mesh.to(x.dtype).reshape(-1, *self.mesh.shape[-3:])
-        spread = site_mesh_gain if self.takes.channels == 1 and mesh.shape[1] == 4 else mesh_gain
-        return spread(x.shape[-2], x.shape[-1], mesh)
+        interpolate = site_mesh_gain if self.takes.channels == 1 and mesh.shape[1] == 4 else mesh_gain
+        return interpolate(x.shape[-2], x.shape[-1], mesh)

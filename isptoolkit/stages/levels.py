@@ -1,4 +1,4 @@
-"""From digital numbers to a linear mosaic: black and white level, and the linearization table."""
+"""Digital numbers to a linear mosaic: black and white levels, and the linearization table."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,10 @@ from .cfa import pack, site_plane
 
 
 def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
-    """The piecewise-linear function through `(i, table[i])`, continued with the slopes of its two ends.
+    """Evaluate the piecewise-linear function through `(i, table[i])`, extrapolated with its end slopes.
 
     Args:
-        x: `[B,...]` positions in the table, not necessarily whole.
+        x: `[B,...]` positions in the table, not necessarily integers.
         table: `[B,N]` or `[1,N]` values, N at least 2.
 
     >>> interpolate_table(torch.tensor([[0.5, 2.0, 3.0]]), torch.tensor([[0.0, 1.0, 4.0]]))
@@ -28,9 +28,9 @@ def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
 
 
 def invert_table(y: Tensor, table: Tensor) -> Tensor:
-    """The positions at which the piecewise-linear function of a nondecreasing table is `y`.
+    """Invert `interpolate_table` for a nondecreasing table: the positions at which the function equals `y`.
 
-    Where the table is flat, the end of the flat run is taken.
+    Where the table is flat, the end of the flat run is returned.
 
     >>> invert_table(torch.tensor([[0.5, 4.0, 7.0]]), torch.tensor([[0.0, 1.0, 4.0]]))
     tensor([[0.5000, 2.0000, 3.0000]])
@@ -48,16 +48,16 @@ def _segment(start: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _count(table: Tensor, y: Tensor, *, right: bool) -> Tensor:
-    """How many entries lie below `y` (with `right`: at or below it)."""
+    """The number of entries below `y`; with `right`, at or below it."""
     flat = y.detach().flatten(1).contiguous()
     return torch.searchsorted(table.detach().expand(y.shape[0], -1).contiguous(), flat, right=right).view(y.shape)
 
 
 class Levels(Stage):
-    """Subtract the black level of each site and scale white to 1; values outside stay outside.
+    """Subtract the black level of each site and scale white to 1, without clipping.
 
     `y = (x - black_site) / (white - black_site)`, `x = y (white - black_site) + black_site`: black becomes 0 and white
-    1 at every site. Exact wherever white is above black.
+    1 at every site. Exact if white is above black.
 
     Args:
         black: `[4]` or `[B,4]` digital numbers of the 2x2 sites, row-major; None reads the capture.
@@ -67,8 +67,8 @@ class Levels(Stage):
         InvalidArgument: for a wrong shape, or white not above black when both are given.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
-    with two differences. The standard divides all sites by white less the highest of their black levels, so that where
-    these differ not every site has its white at 1; here each site has its own divisor. Its clipping is left to `Clip`.
+    with two differences. The standard divides all sites by white minus the highest black level, so that white is not 1
+    at every site if the black levels differ; here each site has its own divisor. Clipping is left to `Clip`.
 
     >>> capture = Capture.of("RGGB", black=(64, 60, 60, 56), white=1088)
     >>> Levels()(torch.tensor([[[[576.0, 60.0], [1088.0, 56.0]]]]), capture)
@@ -117,18 +117,18 @@ class Levels(Stage):
 
 
 class Linearize(Stage):
-    """Undo a companding curve stored with the file: the DNG LinearizationTable, for values between entries too.
+    """Undo a companding curve stored in the file, the DNG LinearizationTable, interpolating between its entries.
 
     `y = table[i] + (x - i) (table[i + 1] - table[i])` with `i = floor(x)`; outside the table the first and last
-    segments go on in a straight line. (The standard maps codes beyond the table to its last entry; a stage does not
-    clamp.) The inverse interpolates the table backwards. It stops being true where the table is flat: several codes
-    share one value there, and the last of them is returned; `in_domain` is false on such stretches and on their ends.
+    segments are extrapolated. (The standard maps codes beyond the table to its last entry; a stage does not clamp.) The
+    inverse is ambiguous where the table is flat: several codes share one value there, and the last of them is returned;
+    `in_domain` is false on flat runs, including their ends.
 
     Args:
         table: `[N]` or `[B,N]` linear value of each stored code, N at least 2, nondecreasing, not constant.
 
     Raises:
-        InvalidArgument: for fewer than 2 entries, a decreasing table, or one without any rise.
+        InvalidArgument: for fewer than 2 entries, a decreasing table, or a constant one.
 
     Source: DNG 1.6 specification, tag LinearizationTable (50712) and "Mapping Raw Values to Linear Reference Values".
 
@@ -147,8 +147,10 @@ class Linearize(Stage):
         entries = self.table.detach().double()
         steps = entries.diff(dim=-1)
         if entries.shape[-1] < 2 or (steps < 0).any() or not (steps > 0).any(-1).all():
-            raise InvalidArgument(f"Linearize: table must have 2 or more nondecreasing entries and rise, got {table!r}")
-        # What a rounding error of the output, relative to its largest value, becomes relative to the largest code.
+            raise InvalidArgument(
+                f"Linearize: table must have 2 or more nondecreasing entries, not all equal, got {table!r}"
+            )
+        # Amplification of a rounding error, from relative to the largest value to relative to the largest code.
         steepness = entries.abs().max() / (steps[steps > 0].min() * (entries.shape[-1] - 1))
         self.contract = Contract(round_trip=0.0, re_render=0.0, condition=8.0 * max(1.0, steepness.item()))
 
@@ -159,24 +161,24 @@ class Linearize(Stage):
         return invert_table(y, self._table(y))
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
-        """Where the table rises, and the value is that of one code alone (within rounding)."""
+        """Where the table rises and, within rounding, no other code has the same value."""
         table = self._table(x)
         y = interpolate_table(x, table)
         _, slope = _segment(x.floor().clamp(0, table.shape[1] - 2).long(), table)
         near = 4 * torch.finfo(x.dtype).eps * table.abs().amax(-1).view(-1, 1, 1, 1)
-        alike = _count(table, y + near, right=True) - _count(table, y - near, right=False)
-        return (slope > 0) & (alike < 2)
+        matches = _count(table, y + near, right=True) - _count(table, y - near, right=False)
+        return (slope > 0) & (matches < 2)
 
     def _table(self, x: Tensor) -> Tensor:
         return self.table.to(x.dtype).reshape(-1, self.table.shape[-1])
 
 
 def pack_sensor(sensor: Tensor, capture: Capture) -> Tensor:
-    """Level and pack a sensor image: `Pack(Levels(x))`, digital numbers to the four sites of each 2x2 cell.
+    """Normalize and pack a sensor image: `Pack(Levels(x))`, digital numbers to packed RAW.
 
     Args:
         sensor: `[B,1,H,W]` digital numbers.
-        capture: of the same samples.
+        capture: that of the samples.
 
     Returns:
         `[B,4,H/2,W/2]` packed RAW, black 0 and white 1.

@@ -1,4 +1,4 @@
-"""The two stages that lose on purpose: clipping and rounding. The natural inverse of both is the identity."""
+"""The two stages that lose information on purpose: clipping and rounding. The inverse of both is the identity."""
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from ..stage import Quantity, Stage
 class Clip(Stage):
     """Limit values to `[low, high]`: `y = min(max(x, low), high)`, inverse `x = y`.
 
-    A projection: what lies within the limits is kept and comes back, what lies outside is lost, and `in_domain` says
-    where. The gradient is 1 within and on the limits and 0 outside.
+    A projection: values within the limits are unchanged, values outside are lost, and `in_domain` tells which. The
+    gradient is 1 within and on the limits and 0 outside.
 
     Args:
         low: scalar or `[B]`.
@@ -23,7 +23,7 @@ class Clip(Stage):
         space: where it is applied.
 
     Raises:
-        InvalidArgument: when `low` is not below `high`.
+        InvalidArgument: if `low` is not below `high`.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values", for the limits 0 and 1.
 
@@ -71,19 +71,19 @@ class Clip(Stage):
 class Quantize(Stage):
     """Round to the nearest of the `2^bits` levels of an integer file: `y = round(n x) / n`, `n = 2^bits - 1`.
 
-    The inverse is the identity, off by half a step, `0.5 / n`, at most. Ties go to the even level, and values outside
-    [0, 1] are rounded to the same grid continued, not clipped (see `Clip`). The gradient is that of the identity, the
-    straight-through estimator.
+    The inverse is the identity, with an error of at most half a step, `0.5 / n`. Ties round to the even level; values
+    outside [0, 1] are rounded to the continued grid, not clipped (see `Clip`). The gradient is that of the identity
+    (the straight-through estimator).
 
     Args:
         bits: 1 to 16.
         space: where it is applied, values nominally in [0, 1].
 
     Raises:
-        InvalidArgument: when `bits` is not a whole number from 1 to 16.
+        InvalidArgument: if `bits` is not an integer from 1 to 16.
 
     Source: Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons for
-    conditional computation", arXiv:1308.3432, 2013, for the gradient; the rest is a definition.
+    conditional computation", arXiv:1308.3432, 2013, for the gradient; the rest is by definition.
 
     >>> import torch
     >>> Quantize(bits=1)(torch.tensor([0.2, 0.7, 1.0]).view(1, 3, 1, 1), Capture.of("RGGB")).flatten()
@@ -93,14 +93,14 @@ class Quantize(Stage):
     def __init__(self, bits: int = 8, space: Space = SRGB) -> None:
         super().__init__()
         if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
-            raise InvalidArgument(f"Quantize: bits must be a whole number from 1 to 16, got {bits!r}")
+            raise InvalidArgument(f"Quantize: bits must be an integer from 1 to 16, got {bits!r}")
         self.bits = bits
         self.takes = self.gives = self.space = space
         self.contract = Contract(round_trip=0.5 / (2**bits - 1), re_render=0.0, neutral=True, differentiable=False)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         steps = 2**self.bits - 1
-        # In this order the sum is the level itself, to the last bit: x - x.detach() is zero, also at infinity.
+        # In this order the sum equals the level bit for bit: x - x.detach() is zero, at infinity too.
         level: Tensor = (x.detach() * steps).round() / steps
         return level + (x - x.detach()).nan_to_num(0)
 

@@ -1,4 +1,4 @@
-"""A tone curve with learnable knots that is increasing whatever its parameters are."""
+"""A tone curve with learnable knots that is increasing for any parameters."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ from .solve import solve_increasing
 
 
 class MonotoneCurve(Stage):
-    """Piecewise cubic from (0, 0) to (1, 1) through K + 1 equally spaced knots, with continuous slope.
+    """A piecewise cubic from (0, 0) to (1, 1) through K + 1 equally spaced knots, with continuous slope.
 
-    The heights of the knots are the running sum of `softmax(logits)`, so they increase for any logits. Slopes at inner
-    knots are the harmonic means of the neighboring secants (Fritsch and Butland), at the ends the end secants; beyond
-    [0, 1] the curve goes on straight. The inverse is found by Newton's method in a bracket, with implicit gradients.
+    The heights of the knots are the cumulative sum of `softmax(logits)`, so they increase for any logits. Slopes at
+    inner knots are the harmonic means of the neighboring secants (Fritsch and Butland), at the ends the end secants;
+    beyond [0, 1] the curve is linear. The inverse uses bracketed Newton iterations, with implicit gradients.
 
     Args:
         logits: `[K]`, usually an `nn.Parameter`; equal logits give the identity.
@@ -49,7 +49,7 @@ class MonotoneCurve(Stage):
         """The curve through the given heights, increasing from 0 to 1, at equally spaced knots.
 
         Raises:
-            InvalidArgument: when they do not increase from 0 to 1.
+            InvalidArgument: if they do not increase from 0 to 1.
         """
         heights = torch.as_tensor(heights, dtype=torch.float64)
         if heights.ndim != 1 or len(heights) < 2 or heights[0] != 0 or heights[-1] != 1 or (heights.diff() <= 0).any():
@@ -78,15 +78,15 @@ class MonotoneCurve(Stage):
         """Heights and slopes at the K + 1 knots."""
         logarithms = torch.log_softmax(self.logits.to(like.dtype), 0)
         secants = logarithms.exp() * len(logarithms)
-        # Of logarithms, as a quotient of secants would be 0 / 0 where both underflow.
+        # In the log domain: a quotient of secants would be 0 / 0 where both underflow.
         inner = 2 * len(logarithms) * torch.exp(-torch.logaddexp(-logarithms[1:], -logarithms[:-1]))
         sums = logarithms.exp().cumsum(0)
-        # Divided by the last, which rounding leaves a little off 1.
+        # Divided by the last sum, which rounding leaves slightly off 1.
         return F.pad(sums / sums[-1], (1, 0)), torch.cat((secants[:1], inner, secants[-1:]))
 
 
 class _Cubic:
-    """The Hermite cubic of one segment above its first knot, in `t` from 0 to 1, for every pixel its own."""
+    """The Hermite cubic of each pixel's segment, relative to its first knot, in `t` from 0 to 1."""
 
     def __init__(self, heights: Tensor, slopes: Tensor, place: Tensor) -> None:
         segments = len(heights) - 1
@@ -102,15 +102,15 @@ class _Cubic:
         return self.out + t * (2 * self.square + 3 * t * self.cube)
 
     def root(self, height: Tensor) -> Tensor:
-        """Where the cubic reaches `height`, which lies between 0 and the rise of the segment."""
+        """The `t` at which the cubic reaches `height`, between 0 and the rise of the segment."""
         with torch.no_grad():
-            # A parabola that touches the cubic at the nearer end is a start close enough even where its slope is 0.
+            # Start from the parabola tangent to the cubic at the nearer end, which is close enough even for slope 0.
             late = height > self(torch.full_like(height, 0.5))
             rest = torch.where(late, self.rise - height, height).clamp(min=0)
             first = torch.where(late, self.into, self.out)
             second = torch.where(late, 3 * self.rise - 2 * self.into - self.out, self.square)
             root = first + (first.square() + 4 * second * rest).clamp(min=0).sqrt()
-            way = torch.where(root > 0, 2 * rest / root, torch.zeros_like(root))
-            start = torch.where(late, 1 - way, way)
+            distance = torch.where(root > 0, 2 * rest / root, torch.zeros_like(root))
+            start = torch.where(late, 1 - distance, distance)
             ends = torch.zeros_like(height), torch.ones_like(height)
         return solve_increasing(self, self.slope, height, *ends, start=start, halvings=0)

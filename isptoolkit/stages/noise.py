@@ -1,4 +1,4 @@
-"""Sensor noise on the mosaic: shot and read noise, photon by photon or as a Gaussian, and noise of whole rows."""
+"""Sensor noise on the mosaic: shot and read noise, as a Gaussian or with Poisson photons, and row noise."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,12 @@ from ..stage import Quantity, Stage
 
 
 def shot_read_noise(x: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor:
-    """Gaussian noise of the variance `shot x + read`: `y = x + sqrt(max(shot x + read, 0)) n`; differentiable.
+    """Add Gaussian noise of variance `shot x + read`: `y = x + sqrt(max(shot x + read, 0)) n`; differentiable.
 
     Args:
         x: `[B,1,H,W]` MOSAIC.
-        noise: `[B,2]` or `[1,2]`, shot and read variance, as `Capture.noise` has them.
-        generator: of n; its state moves on.
+        noise: `[B,2]` or `[1,2]`, shot and read variance, as in `Capture.noise`.
+        generator: draws n; its state advances.
 
     Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE
     TIP 17(10), 2008; tag NoiseProfile of the DNG 1.6 specification.
@@ -32,31 +32,33 @@ def shot_read_noise(x: Tensor, noise: Tensor, generator: torch.Generator) -> Ten
 
 
 def poisson_gaussian_noise(x: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor:
-    """Photons counted, then Gaussian read noise: `y = shot Poisson(max(x, 0) / shot) + sqrt(read) n`; no gradient.
+    """Add Poisson shot noise and Gaussian read noise: `y = shot Poisson(max(x, 0) / shot) + sqrt(read) n`; no gradient.
 
-    Of the same mean and variance as `shot_read_noise`, but skewed where few photons arrive. Shot 0 counts nothing.
+    Mean and variance equal those of `shot_read_noise`, but the distribution is skewed at low photon counts. A shot
+    variance of 0 adds read noise only.
 
     Args:
         x: `[B,1,H,W]` MOSAIC.
-        noise: `[B,2]` or `[1,2]`.
-        generator: of both; its state moves on.
+        noise: `[B,2]` or `[1,2]`, shot and read variance, as in `Capture.noise`.
+        generator: draws both; its state advances.
 
-    Source: as `shot_read_noise`.
+    Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE
+    TIP 17(10), 2008.
     """
     shot, read = noise.to(x.dtype).reshape(-1, 2, 1, 1, 1).unbind(1)
     shot = shot.expand(len(x), 1, 1, 1)
     photons = (x.detach().clamp(min=0) / torch.where(shot > 0, shot, 1)).cpu()
-    counted = torch.poisson(photons, generator=generator).to(x.device) * shot
-    return torch.where(shot > 0, counted, x.detach()) + read.clamp(min=0).sqrt() * _normal(x.shape, x, generator)
+    signal = torch.poisson(photons, generator=generator).to(x.device) * shot
+    return torch.where(shot > 0, signal, x.detach()) + read.clamp(min=0).sqrt() * _normal(x.shape, x, generator)
 
 
 def row_noise(x: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
-    """One Gaussian offset for every row, `y[i, j] = x[i, j] + deviation n[i]`, as read-out electronics add it.
+    """Add one Gaussian offset per row, `y[i, j] = x[i, j] + deviation n[i]`, as readout electronics do.
 
     Args:
         x: `[B,1,H,W]` MOSAIC.
         deviation: `[B]` or `[1]`, on the scale of x.
-        generator: of n; its state moves on.
+        generator: draws n; its state advances.
 
     Source: Wei et al., "A physics-based noise formation model for extreme low-light raw denoising", CVPR 2020.
     """
@@ -65,17 +67,20 @@ def row_noise(x: Tensor, deviation: Tensor, generator: torch.Generator) -> Tenso
 
 
 class ShotReadNoise(Stage):
-    """`shot_read_noise` as a stage; one-way. A function of input and seed: the same call gives the same noise.
+    """Add Gaussian noise of variance `shot x + read`: `y = x + sqrt(max(shot x + read, 0)) n`; one-way.
+
+    A function of input and seed: equal calls return equal noise.
 
     Args:
         noise: `[2]` or `[B,2]`, shot and read variance, not negative; None reads the capture.
-        seed: whole number, one for all samples (which then have the same n) or `[B]`.
+        seed: an integer, shared by all samples (which then have the same n) or `[B]`.
 
     Raises:
         InvalidArgument: for a negative variance.
-        MissingMetadata: in `forward`, when neither the stage nor the capture states the noise.
+        MissingMetadata: in `forward`, if neither the stage nor the capture states the noise.
 
-    Source: as `shot_read_noise`.
+    Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE
+    TIP 17(10), 2008; tag NoiseProfile of the DNG 1.6 specification.
 
     >>> stage = ShotReadNoise(noise=(1e-3, 1e-6), seed=1)
     >>> x, capture = torch.full((1, 1, 4, 4), 0.5), Capture.of("RGGB")
@@ -99,9 +104,20 @@ class ShotReadNoise(Stage):
 
 
 class PoissonGaussianNoise(Stage):
-    """`poisson_gaussian_noise` as a stage; one-way, without gradient. Arguments and errors as `ShotReadNoise`.
+    """Add Poisson shot noise and Gaussian read noise: `y = shot Poisson(max(x, 0) / shot) + sqrt(read) n`; one-way.
 
-    Source: as `shot_read_noise`.
+    A function of input and seed: equal calls return equal noise. It has no gradient.
+
+    Args:
+        noise: `[2]` or `[B,2]`, shot and read variance, not negative; None reads the capture.
+        seed: an integer, shared by all samples or `[B]`.
+
+    Raises:
+        InvalidArgument: for a negative variance.
+        MissingMetadata: in `forward`, if neither the stage nor the capture states the noise.
+
+    Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE
+    TIP 17(10), 2008.
 
     >>> stage = PoissonGaussianNoise(noise=(0.5, 0.0))
     >>> stage(torch.full((1, 1, 2, 2), 3.0), Capture.of("RGGB")).remainder(0.5).max()
@@ -124,16 +140,18 @@ class PoissonGaussianNoise(Stage):
 
 
 class RowNoise(Stage):
-    """`row_noise` as a stage; one-way.
+    """Add one Gaussian offset per row, `y[i, j] = x[i, j] + deviation n[i]`; one-way.
+
+    A function of input and seed: equal calls return equal noise.
 
     Args:
         deviation: scalar or `[B]`, not negative, on the scale of MOSAIC.
-        seed: as `ShotReadNoise` has it.
+        seed: an integer, shared by all samples (which then have the same n) or `[B]`.
 
     Raises:
         InvalidArgument: for a negative deviation.
 
-    Source: as `row_noise`.
+    Source: Wei et al., "A physics-based noise formation model for extreme low-light raw denoising", CVPR 2020.
 
     >>> y = RowNoise(deviation=0.1)(torch.zeros(1, 1, 2, 3), Capture.of("RGGB"))
     >>> bool((y == y[..., :1]).all())
@@ -156,16 +174,16 @@ class RowNoise(Stage):
 
 
 def _each(x: Tensor, seed: Tensor, amount: Tensor, add: Callable[[Tensor, Tensor, torch.Generator], Tensor]) -> Tensor:
-    """Every sample with a generator of its own."""
+    """Add noise to each sample with its own generator."""
     seeds, amounts = seed.reshape(-1).expand(len(x)), amount.expand(len(x), -1)
     parts = zip(torch.split(x, 1), torch.split(amounts, 1), seeds.tolist(), strict=True)
-    return torch.cat([add(sample, own, torch.Generator().manual_seed(int(start))) for sample, own, start in parts])
+    return torch.cat([add(sample, amount, torch.Generator().manual_seed(int(seed))) for sample, amount, seed in parts])
 
 
 def _noise_of(stage: Stage, own: Tensor | None, capture: Capture) -> Tensor:
     noise = capture.noise if own is None else own
     if noise is None:
-        raise MissingMetadata(f"{type(stage).__name__}: the capture does not state its noise, give noise=(shot, read)")
+        raise MissingMetadata(f"{type(stage).__name__}: the capture does not state its noise; pass noise=(shot, read)")
     return noise.reshape(-1, 2)
 
 

@@ -1,4 +1,4 @@
-"""Solving `f(t) = target` for increasing `f`, elementwise and differentiably."""
+"""Solve `f(t) = target` for increasing `f`, elementwise and differentiably."""
 
 from collections.abc import Callable
 
@@ -18,21 +18,21 @@ def solve_increasing(
 ) -> Tensor:
     """The root `t` of `function(t) = target` in `[low, high]`: bisection, then Newton steps that stay in the bracket.
 
-    The counts are fixed, so that the work does not depend on the values: `halvings`, then 7 steps in float64, else 5,
-    which reach rounding where the bracket, or `start`, is close enough for Newton's method. A step that would leave the
-    bracket is a bisection instead.
+    The number of iterations is fixed: `halvings` bisections, then 7 Newton steps in float64, else 5, which reach the
+    rounding level if the bracket, or `start`, is close enough for Newton's method. A step that would leave the bracket
+    is replaced by a bisection.
 
-    Gradients are those of the implicit function theorem, `dt = (dtarget - df) / f'(t)`, with respect to `target` and to
-    whatever `function` closes over. First derivatives only. NaN gives NaN.
+    Gradients follow the implicit function theorem, `dt = (dtarget - df) / f'(t)`, with respect to `target` and to
+    all tensors that `function` closes over. First derivatives only. NaN targets return NaN.
 
     Args:
         function: elementwise and increasing between `low` and `high`.
-        slope: its derivative; anything that comes close to it near the root serves as well, and has to equal it there.
-        target: values between `function(low)` and `function(high)`; outside them the nearer end is returned.
+        slope: its derivative; an approximation suffices away from the root, at the root it must be exact.
+        target: values between `function(low)` and `function(high)`; outside this range the nearer end is returned.
         low: lower ends of the brackets, shaped like `target`.
         high: upper ends.
-        start: where Newton's method begins; by default the middle of the bracket.
-        halvings: how many bisections come first.
+        start: initial value of Newton's method; by default the middle of the bracket.
+        halvings: number of bisections that come first.
 
     >>> zero, four = torch.tensor([0.0]), torch.tensor([4.0])
     >>> root = solve_increasing(lambda t: t**3, lambda t: 3 * t**2, torch.tensor([8.0]), zero, four)
@@ -49,7 +49,7 @@ def solve_increasing(
         for _ in range(7 if target.dtype == torch.float64 else 5):
             gap = function(root) - goal
             below, above = torch.where(gap <= 0, root, below), torch.where(gap >= 0, root, above)
-            # Some slack, so that a root at an end of the bracket is not missed by rounding.
+            # Some slack, so that rounding does not miss a root at an end of the bracket.
             moved, slack = root - gap / slope(root), (above - below) / 8
             near = (moved >= below - slack) & (moved <= above + slack)
             root = torch.where(near, moved.clamp(below, above), (below + above) / 2)

@@ -20,15 +20,15 @@ class Smoothstep(Stage):
     `u = 2 s sin(asin(v / (4 a s^3)) / 3)`, `s = sqrt((1 + a/2) / (6 a))`; for `a = 1` that is
     `x = 1/2 - sin(asin(1 - 2 y) / 3)`.
 
-    The domain is 0 to 1. The slope at both ends is `1 - a`: with `a = 1` rounding of y near 0 and 1 grows to its square
-    root in the inverse (1e-4 in float32). Beyond [0, 1] `inverse` returns the nearer end.
+    The domain is [0, 1]. The slope at both ends is `1 - a`: with `a = 1` a rounding error e of y near 0 or 1 becomes
+    about `sqrt(e)` in the inverse (1e-4 in float32). Outside [0, 1] `inverse` returns the nearer end.
 
     Args:
         amount: `a`, scalar or `[B]`, above 0 and at most 1.
         space: where it is applied.
 
     Raises:
-        InvalidArgument: when `amount` is out of range.
+        InvalidArgument: if `amount` is out of range.
 
     Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "Tone mapping".
 
@@ -57,7 +57,7 @@ class Smoothstep(Stage):
         s = ((1 + a / 2) / (6 * a)).sqrt()
         inside = v.abs() < 0.5
         sine = torch.where(inside, v, torch.zeros_like(v)) / (4 * a * s**3)
-        # For a = 1 rounding can push the argument past 1, where asin ends.
+        # For a = 1 rounding can push the argument of asin beyond 1.
         steep = sine.abs() >= 1
         angle = torch.asin(torch.where(steep, torch.zeros_like(sine), sine))
         u = 2 * s * torch.sin(torch.where(steep, sine.sign() * (math.pi / 2), angle) / 3)
@@ -78,16 +78,16 @@ class Smoothstep(Stage):
 
 
 class ExtendedReinhard(Stage):
-    """Photographic compression that sends `white` to 1: `y = x (1 + x / white^2) / (1 + x)`; odd.
+    """Photographic compression that maps `white` to 1: `y = x (1 + x / white^2) / (1 + x)`; odd.
 
     The inverse is the positive root of `x^2 / w^2 + (1 - y) x - y = 0`. Increasing for `white >= 1`.
 
     Args:
-        white: scalar or `[B]`, at least 1; the input that becomes 1.
+        white: scalar or `[B]`, at least 1; the input that maps to 1.
         space: where it is applied, usually linear.
 
     Raises:
-        InvalidArgument: when `white` is below 1.
+        InvalidArgument: if `white` is below 1.
 
     Source: Reinhard, Stark, Shirley, Ferwerda, "Photographic tone reproduction for digital images", 2002, equation 4.
 
@@ -129,18 +129,18 @@ _A, _B, _C, _D, _E, _F = 0.15, 0.50, 0.10, 0.20, 0.02, 0.30
 
 
 class Filmic(Stage):
-    """Hable's filmic curve, scaled so that `white` becomes 1: `y = h(e x) / h(white)`; odd.
+    """Hable's filmic curve, scaled so that `white` maps to 1: `y = h(e x) / h(white)`; odd.
 
     `h(x) = (x (A x + C B) + D E) / (x (A x + B) + D F) - E / F`. The inverse is a root of a quadratic; it exists for
     `|y| < (1 - E/F) / h(white)`, the asymptote, and is NaN beyond.
 
     Args:
-        white: scalar or `[B]`, the exposed input that becomes 1.
+        white: scalar or `[B]`, the exposed input that maps to 1.
         exposure: scalar or `[B]`, multiplies the input.
         space: where it is applied, usually linear.
 
     Raises:
-        InvalidArgument: when a value is not positive.
+        InvalidArgument: if a value is not positive.
 
     Source: Hable, "Filmic tonemapping operators", 2010; Hable, "Uncharted 2: HDR lighting", GDC 2010.
 

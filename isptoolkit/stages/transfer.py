@@ -1,4 +1,4 @@
-"""Transfer curves: linear light to encoded values and back. Extended to all real numbers, so that none clamps."""
+"""Transfer curves between linear light and encoded values, extended to all real numbers so that none clamps."""
 
 import math
 
@@ -43,13 +43,13 @@ _HLG_B, _HLG_C = 1 - 4 * _HLG_A, 0.5 - _HLG_A * math.log(4 * _HLG_A)
 
 
 def _power(x: Tensor, exponent: float | Tensor) -> Tensor:
-    """`x ** exponent` for `x >= 0`, with gradient 0 instead of infinity at 0; negative x give 0, NaN stays NaN."""
+    """`x ** exponent` for `x >= 0`, with gradient 0 instead of infinity at 0; 0 for negative x, NaN for NaN."""
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, torch.ones_like(x)) ** exponent, 0 * x)
 
 
 class SRGBCurve(Stage):
-    """The sRGB curve: `y = 12.92 x` below 0.0031307, else `1.055 x^(1/2.4) - 0.055`; odd, so defined for all reals.
+    """The sRGB curve: `y = 12.92 x` below 0.0031307, else `1.055 x^(1/2.4) - 0.055`; odd.
 
     The pieces are joined where they meet, 1.3e-7 below the standard's rounded breakpoint, so that the curve is
     continuous and its inverse exact; values differ from the standard's by less than 3e-8.
@@ -94,8 +94,7 @@ class SRGBCurve(Stage):
 class Rec709Curve(Stage):
     """The Rec. 709 camera curve: `y = 4.5 x` below 0.018, else `1.099 x^0.45 - 0.099`; odd.
 
-    The standard's rounded constants leave a jump of 2.5e-4 at the breakpoint; encoded values inside it are no rendering
-    of anything.
+    The standard's rounded constants leave a jump of 2.5e-4 at the breakpoint; no input encodes to the values inside it.
 
     Args:
         takes: linear light, 1 = white.
@@ -138,7 +137,7 @@ class Rec709Curve(Stage):
 class PowerCurve(Stage):
     """Pure power: `y = sign(x) |x|^(1/gamma)`.
 
-    The slope at 0 is infinite for gamma > 1; the gradient there is given as 0.
+    The slope at 0 is infinite for gamma > 1; the gradient there is defined as 0.
 
     Args:
         gamma: scalar or `[B]`, positive; UPI uses 2.2.
@@ -146,7 +145,7 @@ class PowerCurve(Stage):
         gives: encoded, 1 = white.
 
     Raises:
-        InvalidArgument: when gamma is not positive.
+        InvalidArgument: if gamma is not positive.
 
     Source: Brooks et al., "Unprocessing images for learned raw denoising", CVPR 2019, "Gamma compression".
 
@@ -187,7 +186,7 @@ class PQCurve(Stage):
         takes: linear light, 1 = 10000 cd/m2.
         gives: encoded.
 
-    The slope at 0 is infinite; the gradient there is given as 0. Above x = 1 the curve approaches (c2/c3)^m2.
+    The slope at 0 is infinite; the gradient there is defined as 0. Above x = 1 the curve approaches (c2/c3)^m2.
 
     Source: SMPTE ST 2084:2014; ITU-R BT.2100-2, table 4.
 
@@ -226,7 +225,7 @@ class HLGCurve(Stage):
         takes: scene-linear light, 1 = nominal peak.
         gives: encoded.
 
-    The slope at 0 is infinite; the gradient there is given as 0.
+    The slope at 0 is infinite; the gradient there is defined as 0.
 
     Source: ITU-R BT.2100-2, table 5 (OETF).
 

@@ -1,4 +1,4 @@
-"""White balance: per-channel gains, and three estimators of them from the pixels."""
+"""White balance: per-channel gains, and three estimators of the gains from pixels."""
 
 import torch
 from torch import Tensor
@@ -15,15 +15,15 @@ from .cfa import site_channels, site_plane
 class WhiteBalance(Stage):
     """Multiply R, G and B by the gains that make the illuminant neutral.
 
-    `y_c = gain_c x_c`, `x_c = y_c / gain_c`; exact. On MOSAIC every site takes the gain of its CFA letter.
+    `y_c = gain_c x_c`, `x_c = y_c / gain_c`; exact. On MOSAIC every site has the gain of its CFA color.
 
     Args:
         gains: `[3]` or `[B,3]`, positive multipliers of R, G, B; None reads the capture.
         space: MOSAIC or CAMERA.
-        peak: the largest gain, to which all are scaled alike (1 keeps every value at or below white); None leaves them.
+        peak: scale all gains so that the largest is this (1 keeps every value at or below white); None keeps the gains.
 
     Raises:
-        InvalidArgument: for gains or a peak that are not positive, or another space.
+        InvalidArgument: for gains or a peak that is not positive, or another space.
 
     Source: the coefficient law of von Kries (1902), in camera primaries; tag AsShotNeutral of the DNG 1.6
     specification, whose values are the reciprocals of the gains.
@@ -79,76 +79,79 @@ class WhiteBalance(Stage):
         return gains[:, :, None, None] if self.space == CAMERA else site_plane(gains, x.shape[-2], x.shape[-1])
 
 
-def grey_world(x: Tensor, capture: Capture, clip: float = 1.0) -> Capture:
-    """The capture with gains that make the average color grey: `gain_c = mean(G) / mean(c)`.
+def gray_world(x: Tensor, capture: Capture, clip: float = 1.0) -> Capture:
+    """Estimate the gains that make the average color gray: `gain_c = mean(G) / mean(c)`; returns a new capture.
 
     Args:
-        x: `[B,1,H,W]` MOSAIC (a partial 2x2 cell at the lower and right border is not used) or `[B,3,H,W]` CAMERA,
+        x: `[B,1,H,W]` MOSAIC (partial 2x2 cells at the bottom and right border are ignored) or `[B,3,H,W]` CAMERA,
             before white balance.
-        capture: its CFA tells the channels of a mosaic; all but its gains is kept.
-        clip: pixels (of a mosaic: 2x2 cells) with a value at or above it are not used.
+        capture: provides the CFA of a mosaic; all its other values except the gains are kept.
+        clip: pixels (in a mosaic: 2x2 cells) with a value at or above it are ignored.
 
     Raises:
-        InvalidArgument: when a channel of a sample has no positive average of unclipped values.
+        InvalidArgument: if a channel of a sample has no positive average of unclipped values.
         InvalidTensor: for another channel count.
         InvalidSize: for a mosaic smaller than 2x2.
 
     Source: Buchsbaum, "A spatial processor model for object colour perception", J. Franklin Institute 310(1), 1980.
 
     >>> x = torch.tensor([0.2, 0.4, 0.1]).view(1, 3, 1, 1)
-    >>> grey_world(x, Capture.of("RGGB")).gains
+    >>> gray_world(x, Capture.of("RGGB")).gains
     tensor([[2., 1., 4.]], dtype=torch.float64)
     """
-    return shades_of_grey(x, capture, p=1.0, clip=clip)
+    return shades_of_gray(x, capture, p=1.0, clip=clip)
 
 
-def shades_of_grey(x: Tensor, capture: Capture, p: float = 6.0, clip: float = 1.0) -> Capture:
-    """The capture with gains that make the Minkowski p-mean grey: `gain_c = M(G) / M(c)`, `M(c) = mean(c^p)^(1/p)`.
+def shades_of_gray(x: Tensor, capture: Capture, p: float = 6.0, clip: float = 1.0) -> Capture:
+    """Estimate the gains that make the Minkowski p-mean gray: `gain_c = M(G) / M(c)`, `M(c) = mean(c^p)^(1/p)`.
 
-    `p = 1` is grey world; as p grows, the brightest values count more, up to the white patch. Values below zero count
-    as they are for `p = 1` (noise around black then averages out) and as zero for any other p.
+    Returns a new capture. `p = 1` is gray world; larger p give more weight to bright values, up to white patch.
+    Negative values are used unchanged for `p = 1` (so that noise around black averages out) and count as zero for any
+    other p.
 
     Args:
-        x: `[B,1,H,W]` MOSAIC or `[B,3,H,W]` CAMERA, before white balance; see `grey_world`.
-        capture: as for `grey_world`.
+        x: `[B,1,H,W]` MOSAIC (partial 2x2 cells at the bottom and right border are ignored) or `[B,3,H,W]` CAMERA,
+            before white balance.
+        capture: provides the CFA of a mosaic; all its other values except the gains are kept.
         p: the norm, a finite number of at least 1; 6 did best in the paper.
-        clip: as for `grey_world`.
+        clip: pixels (in a mosaic: 2x2 cells) with a value at or above it are ignored.
 
     Raises:
-        InvalidArgument: for p below 1, or when a channel of a sample has no positive unclipped value.
+        InvalidArgument: for p below 1, or if a channel of a sample has no positive unclipped value.
         InvalidTensor: for another channel count.
         InvalidSize: for a mosaic smaller than 2x2.
 
     Source: Finlayson and Trezzi, "Shades of gray and colour constancy", Color Imaging Conference 2004.
 
     >>> x = torch.tensor([[0.0, 0.2], [0.0, 0.4], [0.0, 0.1]]).view(1, 3, 1, 2)
-    >>> shades_of_grey(x, Capture.of("RGGB")).gains
+    >>> shades_of_gray(x, Capture.of("RGGB")).gains
     tensor([[2., 1., 4.]], dtype=torch.float64)
     """
     if not 1 <= p < float("inf"):
-        raise InvalidArgument(f"shades_of_grey: p must be a finite number of at least 1, got {p!r}")
+        raise InvalidArgument(f"shades_of_gray: p must be a finite number of at least 1, got {p!r}")
     colors, usable = _usable_colors(x, capture, clip)
     scale = torch.where(usable, colors, 0).amax(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
-    # Scaled, so that a high power of a dark picture does not underflow.
+    # Scaled, so that high powers of dark values do not underflow.
     powers = colors / scale if p == 1 else (colors / scale).clamp(min=0) ** p
     mean = torch.where(usable, powers, 0).sum(-1) / usable.sum(-1).clamp(min=1)
     return _balanced(capture, torch.where(mean > 0, mean, 0) ** (1 / p) * scale[..., 0])
 
 
 def white_patch(x: Tensor, capture: Capture, percentile: float = 99.0, clip: float = 1.0) -> Capture:
-    """The capture with gains that make the brightest values of the channels equal: `gain_c = P(G) / P(c)`.
+    """Estimate the gains that make the brightest values of the channels equal: `gain_c = P(G) / P(c)`.
 
-    P is the given percentile (nearest rank) over the pixels in use; 100 is the maximum, the original proposal, which
-    a single hot pixel misleads.
+    Returns a new capture. P is a percentile (nearest rank) over the unclipped pixels; 100 is the maximum, as originally
+    proposed, which a single hot pixel corrupts.
 
     Args:
-        x: `[B,1,H,W]` MOSAIC or `[B,3,H,W]` CAMERA, before white balance; see `grey_world`.
-        capture: as for `grey_world`.
+        x: `[B,1,H,W]` MOSAIC (partial 2x2 cells at the bottom and right border are ignored) or `[B,3,H,W]` CAMERA,
+            before white balance.
+        capture: provides the CFA of a mosaic; all its other values except the gains are kept.
         percentile: above 0, at most 100.
-        clip: as for `grey_world`.
+        clip: pixels (in a mosaic: 2x2 cells) with a value at or above it are ignored.
 
     Raises:
-        InvalidArgument: for a percentile out of range, or when that of a channel of a sample is not positive.
+        InvalidArgument: for a percentile out of range, or if a channel of a sample has no positive percentile.
         InvalidTensor: for another channel count.
         InvalidSize: for a mosaic smaller than 2x2.
 
@@ -169,7 +172,7 @@ def white_patch(x: Tensor, capture: Capture, percentile: float = 99.0, clip: flo
 
 
 def _usable_colors(x: Tensor, capture: Capture, clip: float) -> tuple[Tensor, Tensor]:
-    """`[B,3,N]` colors in float64 and `[B,1,N]` bool: none of the values behind the color is clipped."""
+    """Colors `[B,3,N]` in float64, and `[B,1,N]` bool: none of the values of a color is clipped."""
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
         got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise InvalidTensor(f"white balance is estimated from [B,1,H,W] MOSAIC or [B,3,H,W] CAMERA, got {got}")
@@ -183,15 +186,15 @@ def _usable_colors(x: Tensor, capture: Capture, clip: float) -> tuple[Tensor, Te
     if not height or not width:
         raise InvalidSize(f"white balance is estimated from a mosaic of at least 2x2 pixels, got {tuple(x.shape[-2:])}")
     sites = torch.nn.functional.pixel_unshuffle(values[..., :height, :width], 2).flatten(2)
-    letters = site_channels(capture.cfa)
+    channels = site_channels(capture.cfa)
     colors = torch.stack(
-        [sites[:, [site for site in range(4) if letters[site] == channel]].mean(1) for channel in range(3)], 1
+        [sites[:, [site for site in range(4) if channels[site] == channel]].mean(1) for channel in range(3)], 1
     )
     return colors, (sites < clip).all(1, keepdim=True)
 
 
 def _balanced(capture: Capture, illuminant: Tensor) -> Capture:
-    """The capture with the gains that turn `illuminant` `[B,3]` grey, green staying as it is."""
+    """The capture with the gains that turn `illuminant` `[B,3]` gray; the gain of green is 1."""
     if not ((illuminant > 0) & illuminant.isfinite()).all():
         raise InvalidArgument(
             "white balance cannot be estimated: a channel has no positive unclipped value "

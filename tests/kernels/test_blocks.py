@@ -1,4 +1,4 @@
-"""AdaIN, coupling and JPEG's blocks: kernels against definitions, definitions against other programs."""
+"""AdaIN, coupling and JPEG blocks: kernels against their definitions, definitions against other programs."""
 
 import io
 
@@ -15,18 +15,18 @@ from isptoolkit.stages.jpeg.blocks import jpeg_blocks
 FOURIER = [-2.0 * (-1) ** n for n in range(9)]
 
 
-def gradients(function, *wanted):
-    y = function(*wanted)
+def gradients(function, *leaves):
+    y = function(*leaves)
     weights = torch.linspace(-1, 1, y.numel(), device=y.device).reshape(y.shape).sin()
-    return y, torch.autograd.grad((y * weights).sum(), wanted)
+    return y, torch.autograd.grad((y * weights).sum(), leaves)
 
 
 def both(function, *values):
     leaves = [value.requires_grad_() for value in values]
-    found = gradients(function, *leaves)
+    result = gradients(function, *leaves)
     with reference():
         expected = gradients(lambda *v: function(*v), *leaves)
-    return found, expected
+    return result, expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (70, 130), (1, 9000)])
@@ -35,14 +35,14 @@ def test_adain_equals_its_definition(build, device, size):
     x = torch.randn(2, 5, *size, device=device) * torch.tensor([1e-3, 1, 50, 1, 1], device=device).view(5, 1, 1) + 30
     scale, shift = torch.randn(2, 2, 5, device=device).unbind(0)
     leaves = [value.requires_grad_() for value in (x, scale, shift)]
-    y, found = gradients(adain, *leaves)
+    y, grads = gradients(adain, *leaves)
     plain, expected = gradients(adain, *(value.detach().double().requires_grad_() for value in leaves))
     torch.testing.assert_close(y.double(), plain, rtol=1e-5, atol=1e-5)
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(grads, expected, strict=True):
         torch.testing.assert_close(a.double(), b, rtol=1e-2, atol=1e-3 * float(b.abs().max()))
 
 
-def test_adain_is_as_exact_as_double_precision_allows(build, device):
+def test_adain_of_a_large_mean_loses_no_precision(build, device):
     x = (torch.rand(1, 2, 300, 300, dtype=torch.float64, device=device) * 1e-2 + 100).float()
     one, zero = torch.ones(1, 2, device=device), torch.zeros(1, 2, device=device)
     exact = adain(x.double(), one.double(), zero.double())
@@ -64,21 +64,21 @@ def test_adain_statistics_are_torch_instance_norm(device):
 
 
 @pytest.mark.parametrize("limit", [0.8, 0.0])
-@pytest.mark.parametrize("way", [couple, uncouple])
-def test_coupling_equals_its_definition(build, device, way, limit):
+@pytest.mark.parametrize("direction", [couple, uncouple])
+def test_coupling_equals_its_definition(build, device, direction, limit):
     torch.manual_seed(2)
     x, h, t = torch.randn(3, 2, 3, 40, 61, device=device).unbind(0)
-    (y, found), (plain, expected) = both(lambda *v: way(*v, limit), x * 3, h * 2, t)
+    (y, grads), (plain, expected) = both(lambda *v: direction(*v, limit), x * 3, h * 2, t)
     torch.testing.assert_close(y, plain, rtol=3e-6, atol=1e-6)
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(grads, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=2e-5, atol=2e-6 * float(b.abs().max()))
 
 
 def test_coupling_far_from_zero(build, device):
     h = torch.tensor([-1e30, -100.0, -1e-8, 0.0, 1e-8, 100.0, 1e30, float("nan")], device=device)
-    found = couple(torch.ones_like(h), h, torch.zeros_like(h))
+    output = couple(torch.ones_like(h), h, torch.zeros_like(h))
     expected = torch.exp(0.8 * torch.tanh(h / 2))
-    torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-6, atol=0)
+    torch.testing.assert_close(output, expected, equal_nan=True, rtol=1e-6, atol=0)
 
 
 def test_coupling_round_trip(build, device):
@@ -88,15 +88,15 @@ def test_coupling_round_trip(build, device):
 
 
 def table_of(quality):
-    """The luminance table as Pillow writes it, natural order."""
+    """Pillow's luminance table at a quality, in natural order."""
     file = io.BytesIO()
     Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
     return torch.tensor(Image.open(io.BytesIO(file.getvalue())).quantization[0], dtype=torch.float32).view(1, 8, 8)
 
 
 @pytest.mark.parametrize("quality", [1, 5, 30, 50, 75, 90, 98, 100])
-def test_jpeg_blocks_are_libjpegs_bit_for_bit(build, device, data, quality):
-    """A grey JPEG is nothing but these blocks."""
+def test_jpeg_blocks_equal_libjpeg_bit_for_bit(build, device, data, quality):
+    """A gray JPEG consists of these blocks only."""
     photograph = (
         Image.open(sorted((data / "kodak24").rglob("*.png"))[4]).convert("L").crop((40, 60, 40 + 8 * 37, 60 + 8 * 21))
     )
@@ -116,10 +116,10 @@ def test_jpeg_gradients_equal_the_definition(build, device, slopes, tables):
     torch.manual_seed(4)
     x = torch.rand(2, 24, 136, device=device) * 255
     table = torch.randint(1, 60, (tables, 8, 8), device=device).float()
-    (y, found), (plain, expected) = both(lambda a, b: jpeg_blocks(a, b, slopes), x, table)
+    (y, grads), (plain, expected) = both(lambda a, b: jpeg_blocks(a, b, slopes), x, table)
     assert torch.equal(y, plain)
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(found[1], expected[1], rtol=2e-3, atol=2e-3 * float(expected[1].abs().max()))
+    torch.testing.assert_close(grads[0], expected[0], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(grads[1], expected[1], rtol=2e-3, atol=2e-3 * float(expected[1].abs().max()))
 
 
 def test_straight_through_passes_the_gradient(build, device):
@@ -137,7 +137,7 @@ def test_samples_out_of_range_are_clamped(build, device):
     assert torch.equal(jpeg_blocks(x, ones), expected)
 
 
-def test_what_does_not_fit_is_refused(device):
+def test_invalid_arguments_are_refused(device):
     x, table = torch.zeros(2, 8, 8, device=device), torch.ones(1, 8, 8, device=device)
     with pytest.raises(errors.InvalidSize, match="9 x 8"):
         jpeg_blocks(torch.zeros(1, 9, 8, device=device), table)

@@ -1,4 +1,4 @@
-"""The CUDA sources compile for every architecture of interest; that needs NVRTC and no GPU."""
+"""The CUDA sources compile for every supported architecture; this needs NVRTC but no GPU."""
 
 import concurrent.futures
 import re
@@ -14,7 +14,7 @@ ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 
 @pytest.fixture(scope="session")
 def cubins(tmp_path_factory):
-    """A cache of this test run alone: every run compiles."""
+    """A fresh cache, so that every test run compiles."""
     return tmp_path_factory.mktemp("cubins")
 
 
@@ -35,32 +35,32 @@ def test_every_kernel_compiles(monkeypatch, cubins, source, architecture):
     assert [file.read_bytes() for file in files] == [cubin]
 
 
-def test_what_is_kept_is_used_and_a_change_is_compiled_again(monkeypatch, tmp_path):
-    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "made"))
+def test_cached_cubins_are_used_and_changes_recompiled(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "cache"))
     first = nvrtc.compile_source("cuda_blocks.cu", "sm_80")
-    (kept,) = (tmp_path / "made").iterdir()
-    kept.write_bytes(b"kept")
-    assert nvrtc.compile_source("cuda_blocks.cu", "sm_80") == b"kept"
+    (cached,) = (tmp_path / "cache").iterdir()
+    cached.write_bytes(b"cached")
+    assert nvrtc.compile_source("cuda_blocks.cu", "sm_80") == b"cached"
     monkeypatch.setattr(nvrtc, "_STANDARD", "c++20")
     assert len(nvrtc.compile_source("cuda_blocks.cu", "sm_80")) > len(first) / 2
-    assert len(list((tmp_path / "made").iterdir())) == 2
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_a_folder_that_cannot_be_written_to_costs_only_time(monkeypatch, tmp_path):
+def test_an_unwritable_cache_costs_only_time(monkeypatch, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "file" / "below"))
     assert nvrtc.compile_source("cuda_blocks.cu", "sm_80")[:4] == b"\x7fELF"
 
 
-def test_what_does_not_compile_is_named(monkeypatch, tmp_path):
+def test_compile_errors_name_the_source(monkeypatch, tmp_path):
     monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path))
     with pytest.raises(KernelError, match=r"cuda_blocks\.cu does not compile for sm_1"):
         nvrtc.compile_source("cuda_blocks.cu", "sm_1")
 
 
-def test_many_at_once_keep_one_whole_file(monkeypatch, tmp_path):
+def test_concurrent_compilations_cache_one_complete_file(monkeypatch, tmp_path):
     monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path))
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        made = list(pool.map(lambda _: nvrtc.compile_source("cuda_blocks.cu", "sm_80"), range(3)))
-    assert len(set(made)) == 1
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == made[:1]
+        cubins = list(pool.map(lambda _: nvrtc.compile_source("cuda_blocks.cu", "sm_80"), range(3)))
+    assert len(set(cubins)) == 1
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == cubins[:1]

@@ -1,4 +1,4 @@
-"""Fused stages against the stages that they replace: values, inverses and gradients, on every build."""
+"""Fused stages against the stages they replace: values, inverses and gradients, on every build."""
 
 import math
 import pickle
@@ -24,7 +24,7 @@ CURVES = {
 }
 CASES = {
     "levels": stages.Levels(),
-    "levels of its own": stages.Levels(black=(1, 2, 3, 4), white=250.0),
+    "levels with own black and white": stages.Levels(black=(1, 2, 3, 4), white=250.0),
     "mesh of sites": stages.LensShadingMesh(nn.Parameter(1 + torch.rand(4, 3, 5))),
     "mesh of channels": stages.LensShadingMesh(1 + torch.rand(3, 4, 3), space=CAMERA),
     "balance": stages.WhiteBalance(),
@@ -58,15 +58,15 @@ def pipeline_of(stage, device):
 
 
 def captures(device, samples=2):
-    made = Capture.of(
+    first = Capture.of(
         "GBRG",
         black=(60, 64, 66, 70),
         white=1023,
         gains=(2.1, 1.0, 1.6),
         srgb_to_camera=((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76)),
     )
-    other = Capture.of("GBRG", black=(1, 2, 3, 4), white=900, gains=(1.4, 1.0, 2.5))
-    return Capture.collate([made, other][:samples]).to(device)
+    second = Capture.of("GBRG", black=(1, 2, 3, 4), white=900, gains=(1.4, 1.0, 2.5))
+    return Capture.collate([first, second][:samples]).to(device)
 
 
 def inputs(stage, device, size=(2, 37, 531), seed=0):
@@ -76,10 +76,10 @@ def inputs(stage, device, size=(2, 37, 531), seed=0):
     return x.to(device)
 
 
-def ulps(found, expected):
-    """The largest distance in units of the last place of the larger of the value and 2^-3."""
+def ulps(result, expected):
+    """The largest error, in units in the last place of the larger of the expected value and 1/8."""
     unit = torch.finfo(torch.float32).eps * expected.abs().clamp_min(0.125)
-    return float(((found.double() - expected.double()).abs() / unit.double()).max())
+    return float(((result.double() - expected.double()).abs() / unit.double()).max())
 
 
 def on_domain(stage, x, capture):
@@ -94,18 +94,18 @@ def test_forward_and_inverse_equal_the_stages(build, device, name):
     with torch.no_grad():
         y, expected = fused(x, capture), chain(x.double(), capture.to(torch.float64))
         assert y.dtype == torch.float32
-        if "quantize" in (name, *chain.names):  # a value half-way between two levels may go to either
+        if "quantize" in (name, *chain.names):  # a value halfway between two levels may round to either
             assert float((y - expected).abs().max()) <= 1.01 / 255
             assert float(((y - expected).abs() > 1e-4).double().mean()) < 1e-3
         else:
             assert float((y - expected).abs().max()) <= 2e-6
-        back, exact = fused.inverse(y, capture), chain.inverse(y.double(), capture.to(torch.float64))
+        recovered, exact = fused.inverse(y, capture), chain.inverse(y.double(), capture.to(torch.float64))
         with reference():
             plain = chain.inverse(y, capture)
-    # No further from the exact inverse than the plain stages are, and a few units of the last place.
+    # Four times the error of the plain stages, plus a few units in the last place.
     scale = exact.abs().clamp_min(1.0)
-    room = 4 * float(((plain - exact).abs() / scale).nan_to_num(0).max()) + 4e-6
-    assert float(((back - exact).abs() / scale).nan_to_num(0).max()) <= room
+    bound = 4 * float(((plain - exact).abs() / scale).nan_to_num(0).max()) + 4e-6
+    assert float(((recovered - exact).abs() / scale).nan_to_num(0).max()) <= bound
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -116,33 +116,33 @@ def test_curves_are_within_two_millionths_of_the_exact_value(build, device, name
         exact = stage(x.double(), capture.to(torch.float64))
         y = Fused(Pipeline(only=stage))(x, capture)
         assert float((y - exact).abs().max()) <= 2e-6
-        back = Fused(Pipeline(only=stage)).inverse(y, capture)
-    assert float((back - x).abs().max()) <= 1e-5
+        recovered = Fused(Pipeline(only=stage)).inverse(y, capture)
+    assert float((recovered - x).abs().max()) <= 1e-5
 
 
 SPECIAL = [0.0, -0.0, 1e-45, -1e-45, 1e-39, 1.2e-38, 1e-20, 0.0031, 0.018, 0.5, 1.0, 1.0000001, 7.5, 1e4, 3e38]
 SPECIAL += [-x for x in SPECIAL[6:]] + [math.inf, -math.inf, math.nan]
 
 
-@pytest.mark.parametrize("way", ["forward", "inverse"])
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
 @pytest.mark.parametrize("name", ["clip", "quantize", "exposure", "matrix", "levels", *CURVES])
-def test_special_values_behave_as_in_the_stages(build, device, name, way):
+def test_special_values_behave_as_in_the_stages(build, device, name, direction):
     stage, capture = CASES[name].to(device), captures(device, 1)
     values = torch.tensor(SPECIAL, device=device)
     pad = torch.full((16 - len(values) % 16,), 0.25, device=device)
     x = torch.cat([values, pad]).view(1, 1, 2, -1).expand(1, stage.takes.channels, -1, -1).contiguous()
     with torch.no_grad():
-        found = getattr(Fused(Pipeline(only=stage)), way)(x, capture)
+        output = getattr(Fused(Pipeline(only=stage)), direction)(x, capture)
         with reference():
-            expected = getattr(stage, way)(x, capture)
-    for value, a, b in zip(x.flatten().tolist(), found.flatten().tolist(), expected.flatten().tolist(), strict=True):
-        if name == "filmic" and way == "inverse" and abs(value) > 1:
-            continue  # beyond its range the curve has no inverse
+            expected = getattr(stage, direction)(x, capture)
+    for value, a, b in zip(x.flatten().tolist(), output.flatten().tolist(), expected.flatten().tolist(), strict=True):
+        if name == "filmic" and direction == "inverse" and abs(value) > 1:
+            continue  # the curve has no inverse beyond its range
         if name == "matrix" and abs(value) > 1e38:
-            continue  # whether a sum of such numbers overflows is a matter of its order
-        assert math.isnan(a) == math.isnan(b), f"{name} {way} of {value!r}: {a!r}, not {b!r}"
+            continue  # whether such a sum overflows depends on its order
+        assert math.isnan(a) == math.isnan(b), f"{name} {direction} of {value!r}: {a!r}, not {b!r}"
         close = math.isclose(a, b, rel_tol=3e-4 if abs(value) > 2 else 2e-5, abs_tol=2e-6)
-        assert close or math.isnan(a), f"{name} {way} of {value!r}: {a!r}, not {b!r}"
+        assert close or math.isnan(a), f"{name} {direction} of {value!r}: {a!r}, not {b!r}"
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "read backwards"])
@@ -153,17 +153,17 @@ def test_gradients_equal_those_of_the_stages(build, device, name):
     capture = capture.replace(gains=gains, srgb_to_camera=matrices)
     x = inputs(chain, device, (2, 12, 522)).requires_grad_()
     weights = torch.rand(2, chain.gives.channels, 12, 522, device=device) - 0.3
-    wanted = [x, gains, matrices, *chain.parameters()]
+    leaves = [x, gains, matrices, *chain.parameters()]
 
-    def of(stage):
+    def gradients(stage):
         y = stage(x, capture)
-        made = torch.autograd.grad((y * weights).sum(), wanted, allow_unused=True)
-        return [torch.zeros_like(value) if g is None else g for g, value in zip(made, wanted, strict=True)]
+        grads = torch.autograd.grad((y * weights).sum(), leaves, allow_unused=True)
+        return [torch.zeros_like(leaf) if grad is None else grad for grad, leaf in zip(grads, leaves, strict=True)]
 
-    found = of(Fused(chain))
+    grads = gradients(Fused(chain))
     with reference():
-        expected = of(chain)
-    for a, b in zip(found, expected, strict=True):
+        expected = gradients(chain)
+    for a, b in zip(grads, expected, strict=True):
         assert a.dtype == b.dtype
         assert float((a - b).abs().max()) <= 3e-4 * max(1e-3, float(b.abs().max()))
 
@@ -171,10 +171,10 @@ def test_gradients_equal_those_of_the_stages(build, device, name):
 def test_gradients_of_the_inverse(build, device):
     chain, capture = CASES["chain"].span("matrix", "tone"), captures(device)
     y = (torch.rand(2, 3, 9, 40, device=device) * 0.9 + 0.05).requires_grad_()
-    found = torch.autograd.grad(Fused(chain).inverse(y, capture).square().sum(), y)[0]
+    grad = torch.autograd.grad(Fused(chain).inverse(y, capture).square().sum(), y)[0]
     with reference():
         expected = torch.autograd.grad(chain.inverse(y, capture).square().sum(), y)[0]
-    torch.testing.assert_close(found, expected, rtol=2e-4, atol=2e-5)
+    torch.testing.assert_close(grad, expected, rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -193,10 +193,10 @@ def test_gradients_of_the_inverse(build, device):
 def test_any_layout(kernels, device, name, view):
     chain, capture = CASES[name], captures(device)
     x = inputs(chain, device, (2, 14, 70))
-    seen = view[1](x)
-    found = Fused(chain)(seen, capture)
-    assert torch.equal(found, Fused(chain)(seen.contiguous(), capture))
-    assert found.is_contiguous()
+    strided = view[1](x)
+    output = Fused(chain)(strided, capture)
+    assert torch.equal(output, Fused(chain)(strided.contiguous(), capture))
+    assert output.is_contiguous()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 2), (3, 2), (2, 513), (5, 1025)])
@@ -215,7 +215,7 @@ def test_any_size(build, device, name, size):
     )
 
 
-def test_one_sample_under_the_gains_of_two(kernels, device):
+def test_one_sample_with_the_gains_of_two(kernels, device):
     chain = Pipeline(balance=stages.WhiteBalance(space=CAMERA, gains=torch.tensor([[2.0, 1, 1.5], [1.0, 1, 3.0]])))
     chain, x = chain.to(device), inputs(chain, device, (1, 8, 8))
     capture = captures(device, 1)
@@ -226,7 +226,7 @@ def test_one_sample_under_the_gains_of_two(kernels, device):
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
-def test_render_from_and_to_whole_numbers(build, device, dtype):
+def test_render_from_and_to_integer_codes(build, device, dtype):
     chain, capture = CASES["classic"], captures(device)
     sensor = (inputs(chain, device, (2, 22, 600)).clamp(0, 1023) / (4 if dtype == torch.uint8 else 1)).to(dtype)
     if dtype == torch.uint8:
@@ -250,17 +250,17 @@ def test_render_from_and_to_whole_numbers(build, device, dtype):
         assert int((fused.render(sensor, capture, dtype=torch.uint8).int() - codes.int()).abs().max()) <= 1
 
 
-def test_codes_outside_the_range_and_of_no_number(build, device):
+def test_codes_of_values_out_of_range_and_nan(build, device):
     fused, capture = Fused(Pipeline(gain=stages.Gain(1.0, space=SRGB))), captures(device, 1)
     x = torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0, math.inf, -math.inf, math.nan], device=device)
     x = x.view(1, 1, 1, 8).expand(1, 3, 1, 8)
-    found = fused.render(x, capture, dtype=torch.uint8)[0, 0, 0].tolist()
+    codes = fused.render(x, capture, dtype=torch.uint8)[0, 0, 0].tolist()
     with reference():
-        assert fused.render(x, capture, dtype=torch.uint8)[0, 0, 0].tolist() == found
-    assert found == [0, 0, 128, 255, 255, 255, 0, 0]
+        assert fused.render(x, capture, dtype=torch.uint8)[0, 0, 0].tolist() == codes
+    assert codes == [0, 0, 128, 255, 255, 255, 0, 0]
 
 
-def test_render_refuses_what_does_not_fit(device):
+def test_render_refuses_invalid_arguments(device):
     fused, capture = Fused(CASES["classic"]), captures(device, 1)
     x = inputs(CASES["classic"], device, (1, 8, 8))
     with pytest.raises(errors.InvalidArgument, match="float64"):
@@ -271,7 +271,7 @@ def test_render_refuses_what_does_not_fit(device):
         fused.render(x, capture, out=torch.empty(1, 3, 8, 16, device=device)[..., ::2])
 
 
-def test_float64_is_that_of_the_stages(device):
+def test_float64_runs_the_stages(device):
     chain, capture = CASES["chain"], captures(device).to(torch.float64)
     x = inputs(chain, device, (2, 5, 9)).double()
     assert torch.equal(Fused(chain)(x, capture), chain(x, capture))
@@ -293,16 +293,16 @@ def test_fuse_keeps_contract_and_can_be_drawn_saved_and_pickled(tmp_path, device
         assert (tmp_path / "graph.png").stat().st_size > 1000
         fused.save(tmp_path / "fused.toml")
         x = inputs(chain, device, (2, 20, 20))
-        for again in (Pipeline.load(tmp_path / "fused.toml"), pickle.loads(pickle.dumps(fused))):
-            again = again.to(device)
-            assert again.names == fused.names
-            assert torch.equal(again(x, capture), fused(x, capture))
+        for copy in (Pipeline.load(tmp_path / "fused.toml"), pickle.loads(pickle.dumps(fused))):
+            copy = copy.to(device)
+            assert copy.names == fused.names
+            assert torch.equal(copy(x, capture), fused(x, capture))
         alive, expected = fused.in_domain(x, capture), chain.in_domain(x, capture)
         assert torch.equal(alive, expected)
     assert fuse(chain).names == ("levels_to_highlights", "demosaic", "matrix_to_quantize")
 
 
-def test_fuse_goes_into_nested_pipelines_and_round_other_stages():
+def test_fuse_enters_nested_pipelines_and_skips_other_stages():
     nested = Pipeline(raw=presets.libraw().span("levels", "demosaic"), matrix=stages.ColorMatrix())
     fused = fuse(nested)
     assert fused.names == ("raw", "matrix")
@@ -316,7 +316,7 @@ def test_fuse_goes_into_nested_pipelines_and_round_other_stages():
         Fused(twice)
 
 
-def test_many_steps_are_still_right(kernels, device):
+def test_more_steps_than_a_program_holds(kernels, device):
     chain = Pipeline(**{f"s{i}": stages.Clip(low=0.0, high=1.0 - i / 100, space=LINEAR) for i in range(40)})
     x = inputs(chain, device, (1, 4, 30))
     assert torch.equal(Fused(chain)(x, captures(device, 1)), x.clamp(0, 0.61))
@@ -328,26 +328,26 @@ def test_many_steps_before_a_demosaic_are_inverted_once(kernels, device):
     x = torch.rand(1, 1, 6, 8, device=device) * 0.8 + 0.1
     capture = captures(device, 1)
     with torch.no_grad():
-        back = Fused(chain).inverse(chain(x, capture), capture)
-    torch.testing.assert_close(back, x, rtol=1e-4, atol=1e-5)
+        recovered = Fused(chain).inverse(chain(x, capture), capture)
+    torch.testing.assert_close(recovered, x, rtol=1e-4, atol=1e-5)
 
 
 def test_threads_do_not_change_the_values(kernels, device):
     x, capture = inputs(CASES["classic"], device, (2, 300, 500)), captures(device)
     before = torch.get_num_threads()
     try:
-        made = []
+        outputs = []
         for count in (1, 2, 3):
             torch.set_num_threads(count)
-            made.append(Fused(CASES["classic"])(x, capture))
+            outputs.append(Fused(CASES["classic"])(x, capture))
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(made[0], made[1])
-    assert torch.equal(made[0], made[2])
+    assert torch.equal(outputs[0], outputs[1])
+    assert torch.equal(outputs[0], outputs[2])
 
 
 def test_ulps_of_the_whole_development(build, device):
-    """No further from the exact values than twice the plain stages are."""
+    """The error is at most twice that of the plain stages."""
     chain = presets.classic().span("levels", "tone")
     x, capture = inputs(chain, device, (2, 64, 600)), captures(device)
     with torch.no_grad(), reference():
@@ -358,14 +358,14 @@ def test_ulps_of_the_whole_development(build, device):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", ["chain", "raw", "libraw"])
 def test_half_precision_on_a_gpu(kernels, device, name, dtype):
-    """Computed in float32, rounded once at the end."""
+    """Half precision is computed in float32 and rounded once at the end."""
     if device.type != "cuda":
         pytest.skip("not for the CPU: half precision is for GPUs")
     chain, capture = pipeline_of(CASES[name], device), captures(device)
     x = inputs(chain, device, (2, 20, 30)).to(dtype)
-    found = Fused(chain)(x, capture)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found, Fused(chain)(x.float(), capture).to(dtype))
+    output = Fused(chain)(x, capture)
+    assert output.dtype == dtype
+    torch.testing.assert_close(output, Fused(chain)(x.float(), capture).to(dtype))
 
 
 def test_a_graph_is_captured_after_warm_up(kernels, device):
@@ -376,8 +376,8 @@ def test_a_graph_is_captured_after_warm_up(kernels, device):
     fused(x, capture)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        made = fused(x, capture)
+        output = fused(x, capture)
     x.mul_(0.5)
     graph.replay()
     torch.cuda.synchronize()
-    assert torch.equal(made, fused(x, capture))
+    assert torch.equal(output, fused(x, capture))

@@ -1,4 +1,4 @@
-"""The CPU library as part of the package: installation with and without a compiler, threads, forks, huge tensors."""
+"""The CPU library in the package: builds with and without a compiler, threads, forks, huge tensors."""
 
 import json
 import logging
@@ -18,20 +18,20 @@ from isptoolkit.kernels import native, reference, usable
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
 BUILD = "import setuptools; setuptools.setup()"
-LOOK = """
+PROBE = """
 import json, logging, sys
 logging.basicConfig(format="%(message)s")
 import torch
 from isptoolkit import Capture, Fused, Pipeline, stages
 from isptoolkit.kernels import describe_kernels, usable
-made = Fused(Pipeline(gain=stages.Gain(2.0)))(torch.ones(1, 1, 2, 2), Capture.of("RGGB"))
+output = Fused(Pipeline(gain=stages.Gain(2.0)))(torch.ones(1, 1, 2, 2), Capture.of("RGGB"))
 usable(torch.zeros(1))
-print(json.dumps([describe_kernels()["cpu kernels"], made.unique().tolist()]))
+print(json.dumps([describe_kernels()["cpu kernels"], output.unique().tolist()]))
 """
 
 
 def installed(folder, compiler):
-    """Build the package as its installation does, with a compiler of that name; what its library says, and logs."""
+    """Build the package with a compiler of that name; the library's state, and what importing it logs."""
     source = folder / "source"
     for part in ("isptoolkit", "recipes"):
         shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
@@ -52,16 +52,16 @@ def installed(folder, compiler):
     built = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     environment = os.environ | {"PYTHONPATH": str(folder / "lib")}
-    look = subprocess.run([sys.executable, "-c", LOOK], cwd=folder, env=environment, capture_output=True, text=True)
-    assert look.returncode == 0, look.stderr
-    said, values = json.loads(look.stdout)
+    probe = subprocess.run([sys.executable, "-c", PROBE], cwd=folder, env=environment, capture_output=True, text=True)
+    assert probe.returncode == 0, probe.stderr
+    state, values = json.loads(probe.stdout)
     assert values == [2.0]
-    return said, look.stderr
+    return state, probe.stderr
 
 
-def test_without_a_compiler_the_package_installs_and_says_so_once(tmp_path):
-    said, log = installed(tmp_path, "no-such-compiler")
-    assert said == "plain torch: no C compiler was at hand when isptoolkit was installed"
+def test_without_a_compiler_the_package_installs_and_logs_it_once(tmp_path):
+    state, log = installed(tmp_path, "no-such-compiler")
+    assert state == "plain torch: no C compiler was at hand when isptoolkit was installed"
     assert log.count("no native kernels") == 1
     assert list((tmp_path / "lib").rglob("*.so")) == []
 
@@ -69,8 +69,8 @@ def test_without_a_compiler_the_package_installs_and_says_so_once(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: install gcc")
 def test_with_a_compiler_the_library_is_built(tmp_path):
-    said, log = installed(tmp_path, None)
-    assert said.split(",")[0] in ("baseline", "neon", "avx2", "avx512")
+    state, log = installed(tmp_path, None)
+    assert state.split(",")[0] in ("baseline", "neon", "avx2", "avx512")
     assert log == ""
 
 
@@ -99,7 +99,7 @@ class Developed(Dataset):
 
 
 def test_forked_loader_workers(kernels):
-    """The parent has used a team of threads before it forks."""
+    """The parent has used several OpenMP threads before it forks."""
     alone = [Developed()[i][0] for i in range(6)]
     loader = DataLoader(Developed(), batch_size=2, num_workers=2, multiprocessing_context="fork", timeout=60)
     loaded = list(loader)
@@ -108,11 +108,11 @@ def test_forked_loader_workers(kernels):
 
 
 def test_threads_follow_torch(kernels, monkeypatch):
-    asked = []
+    counts = []
     library = native.library()
     if library is None:
-        pytest.skip("needs the native kernels: install a C compiler and isptoolkit again")
-    monkeypatch.setattr("isptoolkit.kernels.trip.call", lambda name, job: asked.append(job.threads))
+        pytest.skip("needs the native kernels: install a C compiler, then reinstall isptoolkit")
+    monkeypatch.setattr("isptoolkit.kernels.render.call", lambda name, args: counts.append(args.threads))
     before = torch.get_num_threads()
     try:
         for count in (1, 2, 3):
@@ -120,36 +120,36 @@ def test_threads_follow_torch(kernels, monkeypatch):
             Fused(Pipeline(gain=stages.Gain(2.0)))(torch.zeros(1, 1, 500, 500), CAPTURE)
     finally:
         torch.set_num_threads(before)
-    assert asked == [1, 2, 3]
+    assert counts == [1, 2, 3]
 
 
-def test_more_values_than_a_32_bit_index_counts(kernels):
-    """2^31 codes through a point-wise stage; the input is one row, seen many times."""
+def test_more_values_than_a_32_bit_index_holds(kernels):
+    """2^31 codes through a point-wise stage; the input is one expanded row."""
     height, width = 2**15 + 9, 2**16
     row = torch.randint(0, 255, (width,), dtype=torch.uint8)
     fused = Fused(Pipeline(gain=stages.Gain(1 / 255), clip=stages.Clip(space=MOSAIC)))
-    made = fused.render(row.expand(1, 1, height, width), CAPTURE, dtype=torch.uint8)
-    assert made.numel() > 2**31
-    assert torch.equal(made[0, 0, -1], row)
-    assert torch.equal(made[0, 0, 2**15 - 3 : 2**15 + 3], row.expand(6, -1))
+    output = fused.render(row.expand(1, 1, height, width), CAPTURE, dtype=torch.uint8)
+    assert output.numel() > 2**31
+    assert torch.equal(output[0, 0, -1], row)
+    assert torch.equal(output[0, 0, 2**15 - 3 : 2**15 + 3], row.expand(6, -1))
 
 
 def test_a_huge_demosaic(kernels):
-    """Three planes of 2^31 codes in all."""
+    """Three planes with more than 2^31 codes in total."""
     height, width = 2**14 + 6, 44_000
     cell = torch.randint(0, 255, (2, width), dtype=torch.uint8)
     x = cell.repeat(height // 2, 1)[None, None]
     chain = Fused(Pipeline(gain=stages.Gain(1 / 255), demosaic=stages.DemosaicBilinear()))
-    made = chain.render(x, CAPTURE, dtype=torch.uint8)
+    output = chain.render(x, CAPTURE, dtype=torch.uint8)
     small = chain.render(x[:, :, :64], CAPTURE, dtype=torch.uint8)
-    assert made.numel() > 2**31
-    assert torch.equal(made[:, :, -20:], small[:, :, -20:])
-    assert torch.equal(made[:, :, 2**13 : 2**13 + 8], small[:, :, 16:24])
+    assert output.numel() > 2**31
+    assert torch.equal(output[:, :, -20:], small[:, :, -20:])
+    assert torch.equal(output[:, :, 2**13 : 2**13 + 8], small[:, :, 16:24])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc: run on Linux")
 def test_memory_of_a_render_is_its_output(kernels, tmp_path):
-    """Peak extra memory: the output and little more."""
+    """The peak of additional memory is little more than the output."""
     code = """
 import torch
 from isptoolkit import Capture, fuse, presets
@@ -159,8 +159,8 @@ capture = Capture.of("RGGB", black=64, white=1023)
 fused.render(torch.zeros(1, 1, 64, 64, dtype=torch.uint16), capture)
 x = torch.zeros(1, 1, 3000, 4000, dtype=torch.uint16)
 before = peak()
-made = fused.render(x, capture)
-print((peak() - before) * 1024 - made.nbytes)
+output = fused.render(x, capture)
+print((peak() - before) * 1024 - output.nbytes)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 64 << 20

@@ -1,11 +1,11 @@
-"""The kernels as operators of torch: opcheck, compile, export, autograd."""
+"""The kernels as torch operators: opcheck, compile, export, autograd."""
 
 import pytest
 import torch
 
 from isptoolkit import CAMERA, Capture, Fused, Pipeline, fuse, presets, stages
-from isptoolkit.kernels import blocks, demosaic, jpeg, reference, trip
-from isptoolkit.kernels.steps import numbers, words
+from isptoolkit.kernels import blocks, demosaic, jpeg, reference, render
+from isptoolkit.kernels.steps import DemosaicMethod, encode_program, join_coefficients
 
 pytestmark = pytest.mark.usefixtures("kernels")
 CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
@@ -14,31 +14,37 @@ CHAIN = presets.classic().span("matrix", "tone")
 
 def plan(stage, device):
     steps = [step for part in stage for step in part.forward_steps(CAPTURE)]
-    return numbers(steps, device), words(steps)
+    return join_coefficients(steps, device), encode_program(steps)
 
 
 def calls(device):
     def tensor(*shape):
         return torch.rand(*shape, device=device)
 
-    values, program = plan(CHAIN, device)
+    coefficients, program = plan(CHAIN, device)
     channels = (0, 1, 1, 2)
     none = torch.zeros(1, 1, device=device)
     image, plane = tensor(2, 3, 6, 18), tensor(2, 1, 6, 18)
     adain_values = tensor(2, 3, 4, 5), tensor(2, 3), tensor(2, 3)
     table = 20 * tensor(1, 64) + 1
     return {
-        "develop": (trip.develop, (image, values, program)),
-        "develop_gradient": (trip.develop_gradient, (image, values, program, tensor(2, 3, 6, 18), True)),
-        "render": (trip.render, (plane, values, [], program, channels, 2, torch.float32)),
-        "demosaic": (demosaic.demosaic, (plane, channels, 1)),
-        "demosaic_adjoint": (demosaic.demosaic_adjoint, (image, channels, 2)),
+        "develop": (render.develop, (image, coefficients, program)),
+        "develop_gradient": (render.develop_gradient, (image, coefficients, program, tensor(2, 3, 6, 18), True)),
+        "render": (
+            render.render,
+            (plane, coefficients, [], program, channels, DemosaicMethod.MALVAR, torch.float32),
+        ),
+        "demosaic": (demosaic.demosaic, (plane, channels, DemosaicMethod.BILINEAR)),
+        "demosaic_adjoint": (demosaic.demosaic_adjoint, (image, channels, DemosaicMethod.MALVAR)),
         "mosaic": (demosaic.mosaic, (image, channels)),
         "mosaic_adjoint": (demosaic.mosaic_adjoint, (plane, channels)),
         "pack": (demosaic.pack, (plane,)),
         "unpack": (demosaic.unpack, (tensor(2, 4, 3, 9),)),
         "adain": (blocks.adain, (*adain_values, 1e-5)),
-        "adain_gradient": (blocks.adain_gradient, (adain_values[0], *blocks_kept(adain_values), tensor(2, 3, 4, 5))),
+        "adain_gradient": (
+            blocks.adain_gradient,
+            (adain_values[0], *adain_statistics(adain_values), tensor(2, 3, 4, 5)),
+        ),
         "coupling": (blocks.coupling, (tensor(9), tensor(9), tensor(9), 0.8, False)),
         "coupling_gradient": (blocks.coupling_gradient, (tensor(9), tensor(9), tensor(9), 0.8, True)),
         "jpeg_blocks": (jpeg.jpeg_blocks, (255 * tensor(2, 8, 16), table, none[0])),
@@ -48,7 +54,7 @@ def calls(device):
     }
 
 
-def blocks_kept(values):
+def adain_statistics(values):
     _, mean, inverse = blocks.adain(*values, 1e-5)
     return values[1], mean, inverse
 
@@ -72,7 +78,7 @@ def test_opcheck(device, name):
 
 
 def test_no_operator_is_missing():
-    """All that are registered are checked."""
+    """Every registered operator is checked."""
     registered = {
         name.split("::")[1] for name in torch._C._dispatch_get_all_op_names() if name.startswith("isptoolkit::")
     }
@@ -81,13 +87,13 @@ def test_no_operator_is_missing():
 
 @pytest.mark.parametrize("name", sorted(LINEAR))
 def test_adjoints_are_adjoint(device, name):
-    """<A x, y> = <x, A' y>."""
+    """<A x, y> = <x, A' y> for a linear operator A and its adjoint A'."""
     op, (x, *rest) = calls(device)[name]
     x = x.requires_grad_()
-    made = op(x, *rest)
-    y = torch.rand_like(made)
-    (back,) = torch.autograd.grad(made, x, y)
-    torch.testing.assert_close((made * y).sum(), (x * back).sum(), rtol=1e-5, atol=1e-5)
+    output = op(x, *rest)
+    y = torch.rand_like(output)
+    (adjoint,) = torch.autograd.grad(output, x, y)
+    torch.testing.assert_close((output * y).sum(), (x * adjoint).sum(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("phase", ["RGGB", "BGGR", "GRBG", "GBRG"])
@@ -98,14 +104,14 @@ def test_demosaic_and_its_gradient_equal_the_definition(build, device, stage, si
     x = torch.rand(2, 1, *size, device=device, requires_grad=True)
     weights = torch.rand(2, 3, *size, device=device)
     capture = Capture.of(phase).to(device)
-    made = stage(x, capture)
-    found = torch.autograd.grad((made * weights).sum(), x)[0]
+    output = stage(x, capture)
+    gradient = torch.autograd.grad((output * weights).sum(), x)[0]
     with reference():
-        plain = stage(x, capture)
-        expected = torch.autograd.grad((plain * weights).sum(), x)[0]
-    torch.testing.assert_close(made, plain, rtol=0, atol=1e-6)
-    torch.testing.assert_close(found, expected, rtol=0, atol=4e-6)
-    assert torch.equal(stage.inverse(made, capture), x)
+        expected = stage(x, capture)
+        expected_gradient = torch.autograd.grad((expected * weights).sum(), x)[0]
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=4e-6)
+    assert torch.equal(stage.inverse(output, capture), x)
 
 
 @pytest.mark.parametrize("phase", ["RGGB", "GBRG"])
@@ -113,11 +119,11 @@ def test_sampling_and_packing_equal_the_definition_in_any_layout(build, device, 
     image = torch.rand(2, 8, 10, 3, device=device).permute(0, 3, 1, 2)
     plane = torch.rand(2, 1, 8, 20, device=device)[..., ::2]
     capture = Capture.of(phase).to(device)
-    found = stages.Mosaic()(image, capture), stages.Pack()(plane, capture)
+    mosaic, packed = stages.Mosaic()(image, capture), stages.Pack()(plane, capture)
     with reference():
-        assert torch.equal(found[0], stages.Mosaic()(image, capture))
-        assert torch.equal(found[1], stages.Pack()(plane, capture))
-    assert torch.equal(stages.Pack().inverse(found[1], capture), plane)
+        assert torch.equal(mosaic, stages.Mosaic()(image, capture))
+        assert torch.equal(packed, stages.Pack()(plane, capture))
+    assert torch.equal(stages.Pack().inverse(packed, capture), plane)
 
 
 def test_second_derivatives_of_linear_operators(device):
@@ -159,8 +165,8 @@ def test_compile_without_a_break(device, compiler):
         x = x.to(device).requires_grad_()
         stage = stage.to(device)
         compiled = torch.compile(stage, fullgraph=True, backend="aot_eager")
-        found, expected = compiled(x, capture), stage(x, capture)
-        torch.testing.assert_close(found, expected)
-        found.sum().backward()
-        (by_x,) = torch.autograd.grad(expected.sum(), x)
-        torch.testing.assert_close(x.grad, by_x)
+        output, expected = compiled(x, capture), stage(x, capture)
+        torch.testing.assert_close(output, expected)
+        output.sum().backward()
+        (grad_x,) = torch.autograd.grad(expected.sum(), x)
+        torch.testing.assert_close(x.grad, grad_x)

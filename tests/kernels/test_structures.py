@@ -1,4 +1,4 @@
-"""Structures, enums and constants that Python repeats: a C program prints those of the headers."""
+"""Structures, enums and constants in Python equal those of the C headers, which a C program prints."""
 
 import ctypes
 import importlib
@@ -12,62 +12,62 @@ from pathlib import Path
 import pytest
 
 from isptoolkit import fusion, kernels, stages
-from isptoolkit.kernels import native, steps
+from isptoolkit.kernels import cuda, native, steps
 
 SOURCES = Path(kernels.__file__).parent / "csrc"
-INNER = {"isp_place"}
-"""Structures that no Python fills in."""
+C_ONLY = {"isp_place"}
+"""Structures that Python does not fill in."""
 METHODS = {
-    "ISP_NO_DEMOSAIC": 0,
-    "ISP_BILINEAR": fusion._METHODS[stages.DemosaicBilinear],
-    "ISP_MALVAR": fusion._METHODS[stages.DemosaicMalvar],
+    "ISP_NO_DEMOSAIC": steps.DemosaicMethod.NONE,
+    "ISP_BILINEAR": steps.DemosaicMethod.BILINEAR,
+    "ISP_MALVAR": steps.DemosaicMethod.MALVAR,
 }
 CONSTANTS = {
-    "ISP_STEP_WORDS": steps.WORDS,
+    "ISP_STEP_SIZE": steps.STEP_SIZE,
     "ISP_MAX_PLANES": steps.MAX_PLANES,
     "ISP_MAX_STEPS": steps.MAX_STEPS,
-    "ISP_KEPT_ROWS": native.KEPT_ROWS,
+    "ISP_RING_ROWS": native.RING_ROWS,
     "ISP_ROW_MARGINS": native.ROW_MARGINS,
 }
-LETTERS = {ctypes.c_int32: "int32", ctypes.c_int64: "int64", ctypes.c_float: "float", ctypes.c_double: "double"}
+C_TYPES = {ctypes.c_int32: "int32", ctypes.c_int64: "int64", ctypes.c_float: "float", ctypes.c_double: "double"}
 
 
 def header(name):
-    """Its text without comments."""
+    """The text of a header without comments."""
     return re.sub(r"/\*.*?\*/", "", (SOURCES / name).read_text(), flags=re.DOTALL)
 
 
 def structures():
-    """Names and fields of the structures in cpu.h, in order."""
-    found = {}
+    """Fields of each structure in cpu.h, in order."""
+    structures = {}
     for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", header("cpu.h"), re.DOTALL):
         fields = []
         for declaration in filter(str.strip, body.split(";")):
             first, *others = declaration.split(",")
             for declared in (first.split()[-1], *others):
                 fields.append(re.sub(r"\[.*\]|\*|\s", "", declared))
-        found[name] = fields
-    return found
+        structures[name] = fields
+    return structures
 
 
 def members(enum):
-    """The names of an enum in steps.h that stand there as they are."""
+    """The members of an enum in steps.h, except those that a macro lists."""
     body = re.search(rf"enum {enum} \{{(.*?)\}};", header("steps.h"), re.DOTALL)[1]
     body = re.sub(r"#.*|ISP_CURVES\(.*?\)", "", body)
     return re.findall(r"\bISP_[A-Z0-9_]+\b", body)
 
 
 def constants():
-    found = [re.findall(r"#define (ISP_[A-Z_]+) \d+\b", header(name)) for name in ("cpu.h", "steps.h")]
-    return [name for names in found for name in names]
+    names_by_header = [re.findall(r"#define (ISP_[A-Z_]+) \d+\b", header(name)) for name in ("cpu.h", "steps.h")]
+    return [name for names in names_by_header for name in names]
 
 
 def mirrors():
-    """Every structure of Python, by the name of the C one that its docstring states."""
+    """Every ctypes structure, by the name of the C structure in its docstring."""
     modules = [
-        importlib.import_module(f"isptoolkit.kernels.{found.name}")
-        for found in pkgutil.iter_modules(kernels.__path__)
-        if found.name not in ("build", "_cpu")
+        importlib.import_module(f"isptoolkit.kernels.{module.name}")
+        for module in pkgutil.iter_modules(kernels.__path__)
+        if module.name not in ("build", "_cpu")
     ]
     classes = {
         value
@@ -81,7 +81,7 @@ def mirrors():
 
 
 def program():
-    """C that prints sizes, offsets, types and values as JSON."""
+    """C source that prints sizes, offsets, types and values as JSON."""
     lines = ["#include <stddef.h>", "#include <stdio.h>", '#include "cpu_functions.h"', '#include "steps.h"']
     kinds = 'int32_t: "int32", int64_t: "int64", float: "float", double: "double", default: ""'
     lines += ["int main(void) {", 'printf("{\\"structures\\": {\\"\\": {}");']
@@ -95,12 +95,18 @@ def program():
             )
         lines.append('printf("}");')
     lines.append('printf("}, \\"values\\": {\\"\\": 0");')
-    for name in [*members("isp_kind"), *members("isp_type"), *members("isp_demosaic_method"), *constants()]:
+    for name in [
+        *members("isp_kind"),
+        *members("isp_type"),
+        *members("isp_demosaic_method"),
+        *members("isp_sampling_mode"),
+        *constants(),
+    ]:
         lines.append(f'printf(", \\"{name}\\": %d", {name});')
     lines.append('#define P(name) printf(", \\"ISP_KIND_" #name "\\": %d", ISP_KIND_##name);')
     lines.append("ISP_CURVES(P)")
     lines.append('printf("}, \\"functions\\": {\\"\\": \\"\\"");')
-    lines.append('#define F(name, taken) printf(", \\"" #name "\\": \\"" #taken "\\"");')
+    lines.append('#define F(name, args) printf(", \\"" #name "\\": \\"" #args "\\"");')
     lines += ["ISP_FUNCTIONS(F)", 'printf("}}");', "return 0;", "}"]
     return "\n".join(lines)
 
@@ -128,20 +134,20 @@ def printed(tmp_path_factory):
 
 
 def test_every_structure_is_repeated():
-    assert mirrors().keys() == structures().keys() - INNER
+    assert mirrors().keys() == structures().keys() - C_ONLY
     assert len(mirrors()) == 12
 
 
-@pytest.mark.parametrize("name", sorted(structures().keys() - INNER))
+@pytest.mark.parametrize("name", sorted(structures().keys() - C_ONLY))
 def test_structures_agree(printed, name):
-    """Their size, and of every field: name, order, offset, size and type."""
-    cls, found = mirrors()[name], printed["structures"][name]
-    assert ctypes.sizeof(cls) == found.pop("")[1]
-    wanted = {}
+    """Size, and each field's name, order, offset, size and type."""
+    cls, expected = mirrors()[name], printed["structures"][name]
+    assert ctypes.sizeof(cls) == expected.pop("")[1]
+    fields = {}
     for field, kind in cls._fields_:
-        place = getattr(cls, field)
-        wanted[field] = [place.offset, place.size, LETTERS.get(kind, "")]
-    assert list(found.items()) == list(wanted.items())
+        descriptor = getattr(cls, field)
+        fields[field] = [descriptor.offset, descriptor.size, C_TYPES.get(kind, "")]
+    assert list(fields.items()) == list(expected.items())
 
 
 def test_kinds_agree(printed):
@@ -155,19 +161,26 @@ def test_kinds_agree(printed):
 
 
 def test_types_agree(printed):
-    found = {name: printed["values"][name] for name in members("isp_type")}
-    assert found == {f"ISP_{str(dtype).removeprefix('torch.').upper()}": code for dtype, code in native.TYPES.items()}
+    types = {name: printed["values"][name] for name in members("isp_type")}
+    assert types == {f"ISP_{str(dtype).removeprefix('torch.').upper()}": code for dtype, code in native.TYPES.items()}
 
 
 def test_methods_and_constants_agree(printed):
     assert {name: printed["values"][name] for name in members("isp_demosaic_method")} == METHODS
-    assert len(fusion._METHODS) == len(METHODS) - 1
+    assert list(METHODS.values()) == list(steps.DemosaicMethod)
+    assert fusion._METHODS[stages.DemosaicBilinear] is steps.DemosaicMethod.BILINEAR
+    assert fusion._METHODS[stages.DemosaicMalvar] is steps.DemosaicMethod.MALVAR
     assert {name: printed["values"][name] for name in constants()} == CONSTANTS
 
 
+def test_sampling_modes_agree(printed):
+    modes = {name.removeprefix("ISP_"): printed["values"][name] for name in members("isp_sampling_mode")}
+    assert modes == {mode.name: int(mode) for mode in cuda.SamplingMode}
+
+
 def test_every_function_is_called(printed):
-    """And takes a structure that Python has."""
-    functions = {name: taken for name, taken in printed["functions"].items() if name}
+    """Python calls every function of the library, and mirrors the structure it takes."""
+    functions = {name: args for name, args in printed["functions"].items() if name}
     called = set()
     for path in sorted(Path(kernels.__file__).parent.glob("*.py")):
         if path.name != "cuda.py":

@@ -1,4 +1,4 @@
-"""The context fusion module against its equations, written out with einsum."""
+"""The context fusion module against its equations, evaluated with einsum."""
 
 import pytest
 import torch
@@ -37,15 +37,15 @@ def test_sizes_of_modules(channels, heads, count):
 
 @pytest.mark.parametrize("name", ["kernel", "channel_interaction", "spatial_interaction"])
 def test_parts_can_be_left_out(name):
-    how = {name: 0}
+    options = {name: 0}
     torch.manual_seed(1)
     x = torch.rand(1, 8, 6, 6)
-    assert ContextFusion(8, 2, **how)(x).shape == x.shape
-    whole, less = (sum(v.numel() for v in ContextFusion(8, 2, **kw).parameters()) for kw in ({}, how))
-    assert less < whole
+    assert ContextFusion(8, 2, **options)(x).shape == x.shape
+    full, reduced = (sum(v.numel() for v in ContextFusion(8, 2, **kwargs).parameters()) for kwargs in ({}, options))
+    assert reduced < full
 
 
-def test_the_norm_divides_and_subtracts_nothing():
+def test_the_norm_does_not_subtract_the_mean():
     x = torch.tensor([1.0, 3.0]).view(1, 2, 1, 1)
     torch.testing.assert_close(ChannelNorm(2)(x).flatten(), torch.tensor([1.0, 3.0]), rtol=0, atol=1e-4)
 
@@ -58,7 +58,7 @@ def test_the_gate_is_the_first_half():
     torch.testing.assert_close(part(x), expected)
 
 
-def test_the_simplified_gate_is_the_first_half_too():
+def test_the_gate_of_the_simplified_network_is_the_first_half():
     part, x = SimplifiedFeedForward(3), torch.rand(1, 3, 4, 5)
     hidden = F.conv2d(F.conv2d(x, part.mix.weight), part.spread.weight, padding=1, groups=6)
     torch.testing.assert_close(part(x), F.gelu(hidden[:, :3]) * hidden[:, 3:])
@@ -75,8 +75,8 @@ def test_a_module_adds_attention_and_then_gates(expansion):
     torch.testing.assert_close(part(x), y + part.feed_forward(part.norms[1](y)))
 
 
-def test_wrong_sizes():
-    with pytest.raises(errors.InvalidArgument, match="3 heads do not divide 8"):
+def test_invalid_arguments():
+    with pytest.raises(errors.InvalidArgument, match="channels must be a multiple of heads, got 8 and 3"):
         ContextAttention(8, heads=3)
-    with pytest.raises(errors.InvalidArgument, match="kernel is odd"):
+    with pytest.raises(errors.InvalidArgument, match="kernel must be odd"):
         ContextAttention(8, kernel=4)

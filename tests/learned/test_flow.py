@@ -15,14 +15,14 @@ from isptoolkit.learned import ActNorm, AffineCoupling, DenseBlock, Flow, Haar, 
 from isptoolkit.learned.coupling import couple, log_scale, uncouple
 
 
-def made_steps():
+def make_steps():
     torch.manual_seed(3)
     norm = ActNorm(3)
     norm.initialize(torch.rand(4, 3, 8, 8) * 3 + 1)
     return {
         "conv": InvertibleConv(3),
         "coupling": AffineCoupling(3, 1, growth=5),
-        "coupling the other way": AffineCoupling(4, 3, growth=3, limit=0.0),
+        "coupling of other sizes": AffineCoupling(4, 3, growth=3, limit=0.0),
         "actnorm": norm,
         "haar": Haar(),
         "flow": Flow(
@@ -31,11 +31,11 @@ def made_steps():
     }
 
 
-STEPS = made_steps()
+STEPS = make_steps()
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_the_inverse_undoes(name):
+def test_both_round_trips(name):
     step = STEPS[name]
     x = torch.rand(2, 4 if "other" in name else 3, 8, 10)
     with torch.no_grad():
@@ -51,16 +51,16 @@ def test_the_inverse_undoes(name):
 def test_log_determinants_are_those_of_the_jacobian(name):
     step = STEPS[name].double()
     x = torch.rand(2, 4 if "other" in name else 3, 4, 2, dtype=torch.float64)
-    found = step.log_determinant(x)
-    assert found.shape == (2,)
-    for sample, value in zip(x, found, strict=True):
+    log_determinants = step.log_determinant(x)
+    assert log_determinants.shape == (2,)
+    for sample, value in zip(x, log_determinants, strict=True):
         jacobian = torch.autograd.functional.jacobian(lambda v: step(v[None])[0].flatten(), sample)
         expected = torch.linalg.slogdet(jacobian.flatten(1))[1]
         assert value.item() == pytest.approx(expected.item(), abs=1e-9)
     step.float()
 
 
-def test_a_convolution_begins_as_a_rotation():
+def test_a_convolution_is_initialized_as_a_rotation():
     torch.manual_seed(0)
     step = InvertibleConv(5)
     x = torch.eye(5).view(5, 5, 1, 1)
@@ -88,10 +88,10 @@ def test_dense_block_has_the_published_number_of_parameters():
     assert sum(p.numel() for p in DenseBlock(1, 2).parameters()) == 58_900
 
 
-@pytest.mark.parametrize("kept", [0, 3])
-def test_a_coupling_needs_both_halves(kept):
-    with pytest.raises(errors.InvalidArgument, match=f"got {kept}"):
-        AffineCoupling(3, kept)
+@pytest.mark.parametrize("split", [0, 3])
+def test_a_coupling_needs_both_halves(split):
+    with pytest.raises(errors.InvalidArgument, match=f"got {split}"):
+        AffineCoupling(3, split)
 
 
 def deep(blocks, recompute):
@@ -100,16 +100,16 @@ def deep(blocks, recompute):
     return Flow(steps, recompute=recompute)
 
 
-@pytest.mark.parametrize("way", ["forward", "inverse", "both"])
-def test_recomputed_gradients_equal_plain_ones(way):
+@pytest.mark.parametrize("mode", ["forward", "inverse", "both"])
+def test_recomputed_gradients_equal_those_of_autograd(mode):
     x = torch.rand(2, 3, 12, 12, dtype=torch.float64)
-    made = []
+    gradients = []
     for recompute in (False, True):
         flow, leaf = deep(4, recompute).double(), x.clone().requires_grad_()
-        y = flow(leaf) if way != "inverse" else flow.inverse(leaf)
-        y = flow.inverse(y.clamp(0.2, 0.8)) if way == "both" else y
-        made.append(torch.autograd.grad((y - 0.3).pow(3).sum(), [leaf, *flow.parameters()]))
-    for a, b in zip(*made, strict=True):
+        y = flow(leaf) if mode != "inverse" else flow.inverse(leaf)
+        y = flow.inverse(y.clamp(0.2, 0.8)) if mode == "both" else y
+        gradients.append(torch.autograd.grad((y - 0.3).pow(3).sum(), [leaf, *flow.parameters()]))
+    for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
@@ -125,7 +125,7 @@ def test_recomputing_respects_frozen_parameters():
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc: run on Linux")
 def test_memory_does_not_grow_with_depth_when_recomputing():
-    """The peak of a process that trains 24 blocks stays near that of 4; plain autograd's does not."""
+    """The peak memory of training 24 blocks stays near that of 4, unlike with ordinary autograd."""
     code = """
 import sys, torch
 from isptoolkit.learned import AffineCoupling, Flow, InvertibleConv
@@ -150,7 +150,7 @@ print((peak() - before) / 1024)
     assert peak(24, False) > 3 * peak(4, False)
 
 
-def test_training_keeps_the_round_trip():
+def test_round_trip_after_training():
     torch.manual_seed(0)
     flow = deep(3, True)
     x = torch.rand(4, 3, 24, 24)
@@ -168,7 +168,7 @@ def test_training_keeps_the_round_trip():
         assert float((flow.inverse(flow(x)) - x).abs().max()) < 1e-4
 
 
-def test_amplification_is_that_of_a_known_map_and_warns():
+def test_amplification_of_a_known_map_and_its_warning():
     step = ActNorm(3)
     with torch.no_grad():
         step.log_scale.fill_(-math.log(50))
@@ -179,12 +179,12 @@ def test_amplification_is_that_of_a_known_map_and_warns():
     with torch.no_grad():
         step.log_scale.fill_(-math.log(1e5))
         step.shift.fill_(1.0)
-    with pytest.warns(UserWarning, match="a round trip is off by about"):
+    with pytest.warns(UserWarning, match="expect a round-trip error of about"):
         flow.amplification(torch.rand(1, 3, 8, 8))
 
 
-def test_a_convolution_is_p_l_u_written_out():
-    """Only the strict triangles of the stored matrices count; `W` is `P L U`, and the inverse that of the product."""
+def test_a_convolution_is_the_product_p_l_u():
+    """`W` is `P L U`, of which only the strict triangles of the stored matrices are used."""
     step = InvertibleConv(3).double()
     with torch.no_grad():
         step.permutation.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]))
@@ -201,18 +201,18 @@ def test_a_convolution_is_p_l_u_written_out():
         assert step.log_determinant(torch.zeros(2, 3, 4, 5)).tolist() == pytest.approx([20 * math.log(24)] * 2)
 
 
-def test_a_dense_block_sees_everything_before_it():
-    """Against five convolutions written out: newest results last, slope 0.2, none after the fifth."""
+def test_a_dense_block_is_densely_connected():
+    """Five explicit convolutions: latest features last, slope 0.2, no activation after the fifth."""
     torch.manual_seed(5)
     block, x = DenseBlock(2, 3, growth=4), torch.randn(1, 2, 5, 6)
-    known = x
+    features = x
     for k, conv in enumerate(block.convs):
         assert conv.weight.shape == (4 if k < 4 else 3, 2 + 4 * k, 3, 3)
-        made = torch.nn.functional.conv2d(torch.nn.functional.pad(known, (1, 1, 1, 1)), conv.weight, conv.bias)
+        output = torch.nn.functional.conv2d(torch.nn.functional.pad(features, (1, 1, 1, 1)), conv.weight, conv.bias)
         if k < 4:
-            known = torch.cat((known, torch.where(made > 0, made, 0.2 * made)), 1)
-    torch.testing.assert_close(block(x), made)
-    assert float(made.detach().min()) < 0 < float(made.detach().max())
+            features = torch.cat((features, torch.where(output > 0, output, 0.2 * output)), 1)
+    torch.testing.assert_close(block(x), output)
+    assert float(output.detach().min()) < 0 < float(output.detach().max())
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["kernel", "reference"])
@@ -222,17 +222,17 @@ def test_coupling_is_the_published_formula(native, limit):
     x, h, t = torch.randn(3, 2, 3, 40, 7)
     s = limit * (2 * torch.sigmoid(h.double()) - 1) if limit else h.double()
     expected = x.double() * s.exp() + t.double()
-    back = (x.double() - t.double()) / s.exp()
+    expected_inverse = (x.double() - t.double()) / s.exp()
     with torch.no_grad():
         for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-14)):
             values = [value.to(dtype) for value in (x, h, t)]
             if native:
-                made, undone = couple(*values, limit), uncouple(*values, limit)
+                coupled, uncoupled = couple(*values, limit), uncouple(*values, limit)
             else:
                 with reference():
-                    made, undone = couple(*values, limit), uncouple(*values, limit)
-            torch.testing.assert_close(made.double(), expected, rtol=tolerance, atol=tolerance)
-            torch.testing.assert_close(undone.double(), back, rtol=tolerance, atol=tolerance)
+                    coupled, uncoupled = couple(*values, limit), uncouple(*values, limit)
+            torch.testing.assert_close(coupled.double(), expected, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(uncoupled.double(), expected_inverse, rtol=tolerance, atol=tolerance)
             torch.testing.assert_close(log_scale(values[1], limit).double(), s, rtol=tolerance, atol=tolerance)
 
 
@@ -242,19 +242,19 @@ def test_the_scale_of_a_coupling_is_bounded():
     assert log_scale(extreme, 0.0).tolist() == [-1e4, 0.0, 1e4]
 
 
-@pytest.mark.parametrize("verb", [couple, uncouple])
-def test_a_coupling_refuses_what_does_not_fit(verb):
+@pytest.mark.parametrize("direction", [couple, uncouple])
+def test_a_coupling_refuses_invalid_arguments(direction):
     x = torch.zeros(1, 2, 3, 3)
     for h, t in ((x[:, :1], x), (x, x[..., :2]), (x.double(), x)):
-        with pytest.raises(errors.InvalidTensor, match="three tensors of one shape and dtype"):
-            verb(x, h, t)
+        with pytest.raises(errors.InvalidTensor, match="three tensors of equal shape and dtype"):
+            direction(x, h, t)
     for limit in (-0.1, math.inf, math.nan):
         with pytest.raises(errors.InvalidArgument, match=f"got {limit}"):
-            verb(x, x, x, limit)
+            direction(x, x, x, limit)
 
 
-def test_an_affine_coupling_is_its_equations():
-    """The first channels change first; the others are scaled and shifted by functions of the changed ones."""
+def test_an_affine_coupling_equals_its_equations():
+    """The first group changes first; the other is scaled and shifted by functions of the result."""
     torch.manual_seed(8)
     step, x = AffineCoupling(5, 2, growth=3, limit=0.5).double(), torch.rand(2, 5, 6, 7, dtype=torch.float64)
     first = x[:, :2] + step.r(x[:, 2:])
@@ -262,7 +262,7 @@ def test_an_affine_coupling_is_its_equations():
     torch.testing.assert_close(step(x), torch.cat((first, x[:, 2:] * scale + step.t(first)), 1))
 
 
-def test_identity_starts_return_their_input():
+def test_identity_initialized_steps_return_their_input():
     flow, x = deep(2, False), torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         assert not torch.allclose(flow(x), x, atol=0.1)
@@ -276,16 +276,16 @@ def test_identity_starts_return_their_input():
 def test_recomputing_adds_up_the_gradients_of_a_step_that_occurs_twice():
     torch.manual_seed(9)
     step, other = AffineCoupling(3, 1, growth=4).double(), InvertibleConv(3).double()
-    x, made = torch.rand(1, 3, 8, 8, dtype=torch.float64), []
+    x, gradients = torch.rand(1, 3, 8, 8, dtype=torch.float64), []
     for recompute in (False, True):
         flow = Flow([step, other, step], recompute=recompute)
-        made.append(torch.autograd.grad(flow(x).square().sum(), [*step.parameters(), other.lower]))
-    for a, b in zip(*made, strict=True):
+        gradients.append(torch.autograd.grad(flow(x).square().sum(), [*step.parameters(), other.lower]))
+    for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
-def test_only_recomputing_keeps_no_activations():
-    """What autograd saves, in values, of four and of eight blocks."""
+def test_only_recomputing_stores_no_activations():
+    """The number of values that autograd saves, for four and for eight blocks."""
 
     def saved(blocks, recompute):
         flow, sizes = deep(blocks, recompute), []
@@ -304,12 +304,12 @@ def test_only_recomputing_keeps_no_activations():
 
 @pytest.mark.parametrize("name", STEPS)
 def test_gradients_are_true(name):
-    """By difference quotients, both ways; recomputation and couplings have gradients of their own."""
+    """Gradcheck in both directions; recomputation and couplings define their own gradients."""
     step = STEPS[name].double()
     x = torch.rand(1, 4 if "other" in name else 3, 4, 4, dtype=torch.float64, requires_grad=True)
-    direction = torch.rand_like(step(x))
-    for verb in (step, step.inverse):
-        value = x if verb is step else step(x).detach().requires_grad_()
-        turned = direction if verb is step else torch.rand_like(x)
-        assert torch.autograd.gradcheck(lambda v, verb=verb, turned=turned: (verb(v) * turned).sum(), value)
+    weights = torch.rand_like(step(x))
+    for direction in (step, step.inverse):
+        value = x if direction is step else step(x).detach().requires_grad_()
+        cotangent = weights if direction is step else torch.rand_like(x)
+        assert torch.autograd.gradcheck(lambda v, run=direction, w=cotangent: (run(v) * w).sum(), value)
     step.float()

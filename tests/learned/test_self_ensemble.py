@@ -1,4 +1,4 @@
-"""The mean of a picture's eight orientations: what it is for a convolution, and that it commutes with turns."""
+"""Self-ensemble: its result for a convolution, and that it commutes with rotations."""
 
 import pytest
 import torch
@@ -11,20 +11,20 @@ CAPTURE = Capture.of("RGGB")
 
 
 def test_the_ensemble_of_a_network():
-    """Of one that does not commute with turns the mean differs, and commutes."""
+    """The network does not commute with transposition; its ensemble does."""
     torch.manual_seed(0)
     stage = SelfEnsemble(rst_isp_net.build(rst_isp_net.LEAN).eval())
     x = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         whole = stages.Pack().inverse(stage(x, CAPTURE), CAPTURE)
-        turned = stages.Pack().inverse(stage(x.transpose(2, 3), CAPTURE), CAPTURE)
-    torch.testing.assert_close(whole.transpose(2, 3), turned)
-    with pytest.raises(errors.InvalidArgument, match="takes a stage srgb -> packed"):
+        transposed = stages.Pack().inverse(stage(x.transpose(2, 3), CAPTURE), CAPTURE)
+    torch.testing.assert_close(whole.transpose(2, 3), transposed)
+    with pytest.raises(errors.InvalidArgument, match="needs a stage srgb -> packed"):
         SelfEnsemble(stages.SRGBCurve())
 
 
 class Convolved(Stage):
-    """A convolution of the picture, borders repeated, and its mosaic."""
+    """A convolution with repeated borders, sampled and packed."""
 
     takes, gives, contract = SRGB, PACKED, stages.Pack().contract
 
@@ -39,9 +39,9 @@ class Convolved(Stage):
 
 
 def test_the_ensemble_of_a_convolution_is_that_of_the_mean_kernel():
-    """Of the eight kernels that it is turned and mirrored into; at the borders as well."""
+    """The mean over the eight orientations of the kernel, at the borders too."""
     torch.manual_seed(0)
     kernel, x = torch.rand(3, 3).double(), torch.rand(2, 3, 8, 10).double()
-    turned = [kernel.rot90(count) for count in range(4)]
-    mean = torch.stack([*turned, *(one.T for one in turned)]).mean(0)
+    rotated = [kernel.rot90(count) for count in range(4)]
+    mean = torch.stack([*rotated, *(one.T for one in rotated)]).mean(0)
     torch.testing.assert_close(SelfEnsemble(Convolved(kernel))(x, CAPTURE), Convolved(mean)(x, CAPTURE))

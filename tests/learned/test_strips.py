@@ -1,4 +1,4 @@
-"""Large maps in strips: the values of the whole, for every layer with statistics of its own, in less memory."""
+"""Large maps in strips: results equal those of the whole map for every layer with global statistics."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ LAYERS = {
     "without interactions": lambda: ContextFusion(8, 1, 9, False, False),
     "style removal": lambda: StyleRemoval(8, 8),
     "halved": lambda: StyleRemoval(8, 12, down=True, attention=True),
-    "of a large kernel": lambda: StyleRemoval(8, 16, 5, attention=True, reduced=4),
+    "large kernel": lambda: StyleRemoval(8, 16, 5, attention=True, reduced=4),
 }
 NETWORKS = {
     "ssdnet": lambda: ssdnet.SSDNet(TINY),
@@ -26,8 +26,8 @@ NETWORKS = {
 }
 
 
-def moved(net):
-    """All parameters away from where they begin."""
+def randomized(net):
+    """The network with random parameters."""
     for value in net.parameters():
         nn.init.normal_(value, 0.1, 0.3)
     return net.double().eval()
@@ -37,14 +37,14 @@ def moved(net):
 @pytest.mark.parametrize("size", [(80, 20), (97, 33), (17, 16)], ids=str)
 def test_a_layer_in_strips_is_the_layer(name, size, monkeypatch):
     torch.manual_seed(0)
-    layer, x = moved(LAYERS[name]()), torch.randn(2, 8, *size, dtype=torch.float64)
+    layer, x = randomized(LAYERS[name]()), torch.randn(2, 8, *size, dtype=torch.float64)
     with torch.no_grad():
         whole = layer(x)
         monkeypatch.setattr(strips, "LIMIT", 64)
         assert strips.large(x)
-        kept = x.clone()
+        original = x.clone()
         torch.testing.assert_close(layer(x), whole, rtol=1e-9, atol=1e-9)
-    assert torch.equal(x, kept)
+    assert torch.equal(x, original)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -58,9 +58,9 @@ def test_a_network_in_strips_is_the_network(name, monkeypatch):
 
 
 def test_tiles_are_not_the_network():
-    """Why there are two passes: a tile has statistics of its own."""
+    """Tiles have their own statistics, hence the two passes."""
     torch.manual_seed(0)
-    layer, x = moved(StyleRemoval(8, 8)), torch.randn(1, 8, 128, 32, dtype=torch.float64).cumsum(2)
+    layer, x = randomized(StyleRemoval(8, 8)), torch.randn(1, 8, 128, 32, dtype=torch.float64).cumsum(2)
     with torch.no_grad():
         tiled = strips.in_strips(layer, x, 64)
         assert float((tiled - layer(x)).abs().max()) < 1e-9  # one strip is the whole
@@ -68,18 +68,18 @@ def test_tiles_are_not_the_network():
     assert float((top[:, :, :32] - tiled[:, :, :32]).abs().mean()) > 0.01
 
 
-def test_gradients_are_taken_of_the_whole(monkeypatch):
+def test_gradients_use_the_whole_map(monkeypatch):
     monkeypatch.setattr(strips, "LIMIT", 64)
     x = torch.rand(1, 8, 64, 16, requires_grad=True)
     ContextFusion(8)(x).sum().backward()
     assert bool(x.grad.isfinite().all())
 
 
-def test_in_place_strips_see_what_was_there(monkeypatch):
-    """With one row of halo at a time, later strips must not see earlier results."""
+def test_in_place_strips_read_the_original_rows(monkeypatch):
+    """Later strips must not read the results of earlier ones."""
     monkeypatch.setattr(strips, "LIMIT", 16)
     x = torch.rand(1, 2, 70, 5)
     blurred = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-    wanted = blurred(x)
+    expected = blurred(x)
     assert strips.in_strips(blurred, x, 1, into=x) is x
-    assert torch.equal(x, wanted)
+    assert torch.equal(x, expected)

@@ -1,4 +1,4 @@
-"""Style removal: the Gram matrix, the extractor, and blocks that keep finite where there is nothing."""
+"""Style removal: the Gram matrix, the extractor, and blocks that stay finite for black images."""
 
 import pytest
 import torch
@@ -9,15 +9,15 @@ from isptoolkit.learned.blur import Blur
 from isptoolkit.learned.style_removal import BiasedLeaky
 
 
-def test_the_gram_matrix_forgets_places():
+def test_the_gram_matrix_is_invariant_to_pixel_order():
     x = torch.rand(2, 3, 4, 5)
     shuffled = x.flatten(2)[..., torch.randperm(20)].reshape(x.shape)
     torch.testing.assert_close(gram(x), gram(shuffled))
     torch.testing.assert_close(gram(x)[0, 1, 2], (x[0, 1] * x[0, 2]).mean())
 
 
-def test_one_triangle_says_as_much():
-    """Of a symmetric matrix; the reduced extractor sees all of it, with half the parameters."""
+def test_the_reduced_extractor_uses_one_triangle():
+    """The matrix is symmetric; the reduced extractor needs half the parameters."""
     part = StyleExtractor(4, 3, reduced=4)
     with torch.no_grad():
         part.mix.weight.copy_(torch.eye(4)[:, :, None, None])
@@ -30,7 +30,7 @@ def test_one_triangle_says_as_much():
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 21), (1, 2)], ids=str)
 @pytest.mark.parametrize("down", [False, True])
-def test_sizes_and_black_pictures(size, down):
+def test_sizes_and_black_images(size, down):
     block = StyleRemoval(3, 6, down=down, attention=True)
     for x in (torch.rand(2, 3, *size), torch.zeros(2, 3, *size)):
         y = block(x)
@@ -69,8 +69,8 @@ HALVED = {
 }
 
 
-def moved(layer):
-    """All parameters away from where they begin."""
+def randomized(layer):
+    """The layer with random parameters."""
     torch.manual_seed(0)
     for value in layer.parameters():
         torch.nn.init.normal_(value, 0.1, 0.3)
@@ -83,10 +83,10 @@ def leaky(x, bias):
 
 @pytest.mark.parametrize("name", HALVED)
 @pytest.mark.parametrize("epsilon", [0.0, 0.1])
-def test_a_halving_block_is_its_formula(name, epsilon):
-    """Written out, with the blur as a sum of shifted samples."""
-    how, size = HALVED[name]
-    block = moved(StyleRemoval(3, 5, down=True, epsilon=epsilon, **how))
+def test_a_downsampling_block_equals_its_formula(name, epsilon):
+    """Explicit formula, with the blur as a sum of shifted samples."""
+    kwargs, size = HALVED[name]
+    block = randomized(StyleRemoval(3, 5, down=True, epsilon=epsilon, **kwargs))
     x = torch.randn(2, 3, *size, dtype=torch.float64)
     matrix = torch.einsum("bchw,bdhw->bcd", x, x) / (size[0] * size[1])
     first, last = block.style.layers
@@ -104,25 +104,25 @@ def test_a_halving_block_is_its_formula(name, epsilon):
     y = leaky(F.conv2d(y, block.second.weight / 45**0.5, stride=2, padding=padding), block.leaky[1].bias)
     variance, mean = torch.var_mean(y, (2, 3), keepdim=True)
     y = scale[..., None, None] * (y - mean) / (variance + epsilon).sqrt() + shift[..., None, None]
-    short = torch.einsum("oc,bchw->bohw", block.shortcut.weight[..., 0, 0], x[:, :, ::2, ::2])
-    expected = leaky(y + short + block.shortcut.bias[:, None, None], block.leaky[2].bias)
+    shortcut = torch.einsum("oc,bchw->bohw", block.shortcut.weight[..., 0, 0], x[:, :, ::2, ::2])
+    expected = leaky(y + shortcut + block.shortcut.bias[:, None, None], block.leaky[2].bias)
     torch.testing.assert_close(block(x), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_weighed_features_are_their_formula():
-    layer = moved(CBAM(16))
+def test_reweighted_features_equal_their_formula():
+    layer = randomized(CBAM(16))
     x = torch.randn(2, 16, 9, 8, dtype=torch.float64)
     narrow, wide = layer.channels[0].weight[..., 0, 0], layer.channels[2].weight[..., 0, 0]
     pooled = [(wide @ (narrow @ v.T).relu()).T for v in (x.mean((2, 3)), x.amax((2, 3)))]
     y = x * sum(pooled).sigmoid()[..., None, None]
-    seen = torch.stack((y.mean(1), y.amax(1)), 1)
-    torch.testing.assert_close(layer(x), y * F.conv2d(seen, layer.pixels.weight, padding=3).sigmoid())
+    pixels = torch.stack((y.mean(1), y.amax(1)), 1)
+    torch.testing.assert_close(layer(x), y * F.conv2d(pixels, layer.pixels.weight, padding=3).sigmoid())
 
 
 @pytest.mark.parametrize("size", [(80, 20), (97, 33)], ids=str)
 def test_published_borders_in_strips(size, monkeypatch):
     odd = bool(size[0] % 2)
-    layer = moved(StyleRemoval(8, 12, down=True, attention=True, borders="published", odd=odd, epsilon=0.1))
+    layer = randomized(StyleRemoval(8, 12, down=True, attention=True, borders="published", odd=odd, epsilon=0.1))
     x = torch.randn(2, 8, *size, dtype=torch.float64)
     with torch.no_grad():
         whole = layer(x)
@@ -132,13 +132,13 @@ def test_published_borders_in_strips(size, monkeypatch):
 
 
 @pytest.mark.parametrize(("odd", "size"), [(False, (8, 9)), (False, (9, 8)), (True, (9, 8)), (True, (8, 9))], ids=str)
-def test_published_borders_do_not_halve_every_size(odd, size):
+def test_published_borders_refuse_other_sizes(odd, size):
     block = StyleRemoval(3, 4, down=True, borders="published", odd=odd)
     with pytest.raises(
         errors.InvalidSize, match=f"need {'odd' if odd else 'even'} sizes here, got .{size[0]}, {size[1]}"
     ):
         block(torch.rand(1, 3, *size))
-    with pytest.raises(errors.InvalidArgument, match="borders are repeated or published, got 'zero'"):
+    with pytest.raises(errors.InvalidArgument, match="borders must be repeated or published, got 'zero'"):
         StyleRemoval(3, 4, borders="zero")
 
 
@@ -151,13 +151,13 @@ def test_the_style_is_initialized_to_deviation_one_and_mean_zero():
     assert float((scale - 1).abs().max()) < 0.2 and float(shift.abs().max()) < 0.2
 
 
-def test_channel_weights_need_few_numbers():
+def test_channel_weights_need_few_parameters():
     sizes = [tuple(value.shape) for value in CBAM(32).parameters()]
     assert sizes == [(2, 32, 1, 1), (32, 2, 1, 1), (1, 2, 7, 7)]
     assert CBAM(8).channels[0].weight.shape == (1, 8, 1, 1)
 
 
-def test_a_bias_for_each_channel():
+def test_one_bias_per_channel():
     part = BiasedLeaky(3)
     with torch.no_grad():
         part.bias.copy_(torch.tensor([1.0, -3.0, 0.0]))
@@ -166,7 +166,7 @@ def test_a_bias_for_each_channel():
     torch.testing.assert_close(part(torch.ones(2, 3, 1, 1)), expected.expand(2, 3)[..., None, None])
 
 
-def test_the_blur_of_one_pixel():
+def test_the_blur_of_an_impulse():
     x = torch.zeros(1, 2, 7, 7)
     x[0, 1, 3, 3] = 64
     line = torch.tensor([1.0, 3.0, 3.0, 1.0])
@@ -177,7 +177,7 @@ def test_the_blur_of_one_pixel():
     assert Blur()(torch.ones(1, 1, 2, 2)).tolist() == [[[[1, 1], [1, 1]]]]
 
 
-def test_normalization_of_what_does_not_fit():
+def test_normalization_refuses_other_shapes():
     x = torch.rand(2, 3, 4, 4)
     for scale, shift in ((torch.rand(2, 4), torch.rand(2, 3)), (torch.rand(2, 3), torch.rand(1, 3))):
         with pytest.raises(errors.InvalidTensor, match=r"adain takes \[B,C,H,W\]"):

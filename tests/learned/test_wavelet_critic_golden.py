@@ -13,26 +13,26 @@ from isptoolkit.learned.wavelet_critic import gradient_penalty
 
 WIDTHS = {"rst_critic_256": (128, 512, 512, 512, 512, 512), "rst_critic_gp": (512, 512, 512)}
 HAAR = 0.49999997
-"""The program's constant where ours is 1/2; one feature lies so near zero that its sign depends on it."""
+"""The constant of the published code, where ours is 1/2; the sign of one feature near zero depends on it."""
 
 
 def name_of(key):
-    """The program's name of a tensor of ours."""
+    """The published code's name of one of our tensors."""
     key = key.replace("parametrizations.weight.original", "weight_orig")
     key = re.sub(r"parametrizations\.weight\.0\._([uv])", r"weight_\1", key)
-    for ours, theirs in (
-        (r"seen\.(\d)", r"from_rgbs.\1.conv"),
-        (r"looked\.(\d)", r"convs.\1.conv1"),
-        (r"shrunk\.(\d)", r"convs.\1.conv2"),
+    for name, published_name in (
+        (r"from_bands\.(\d)", r"from_rgbs.\1.conv"),
+        (r"convs\.(\d)", r"convs.\1.conv1"),
+        (r"downs\.(\d)", r"convs.\1.conv2"),
         (r"last", "final_conv"),
-        (r"judged", "final_linear"),
+        (r"head", "final_linear"),
     ):
-        key = re.sub(f"^{ours}", theirs, key)
+        key = re.sub(f"^{name}", published_name, key)
     return key
 
 
 def singular(weight):
-    """The first singular vectors of a weight, and its norm."""
+    """The first singular vectors of a weight, and its spectral norm."""
     matrix = weight.double().flatten(1)
     values, vectors = torch.linalg.eigh(matrix @ matrix.T)
     norm, left = values[-1].sqrt(), vectors[:, -1]
@@ -40,13 +40,13 @@ def singular(weight):
 
 
 def published(name):
-    """The golden file, and the critic with the program's weights, in double precision."""
+    """The golden file, and the critic with its weights, in double precision."""
     golden = Golden(name)
     weights = {key: value.double() for key, value in golden.weights().items()}
     for key in [key for key in weights if key.endswith("weight_orig")]:
-        place = key.removesuffix("weight_orig")
-        weights[place + "weight_u"], weights[place + "weight_v"], norm = singular(weights[key])
-        assert norm == pytest.approx(golden.meta["spectral_norms"][place + "weight"], rel=1e-9)
+        prefix = key.removesuffix("weight_orig")
+        weights[prefix + "weight_u"], weights[prefix + "weight_v"], norm = singular(weights[key])
+        assert norm == pytest.approx(golden.meta["spectral_norms"][prefix + "weight"], rel=1e-9)
     critic = WaveletCritic(4, WIDTHS[name]).double().eval()
     load_published(critic, weights, name_of)
     assert sum(value.numel() for value in critic.parameters()) == golden.meta["parameters"]
@@ -82,11 +82,11 @@ def test_golden_bands(large):
     bands = critic.bands(x)
     golden.check("haar", bands[:, :, ::8, ::8])
     golden.check("second_input", critic.bands(critic.halved(x))[:, :, ::4, ::4])
-    golden.check("from_rgb0", critic.seen[0](bands)[:, ::32, ::4, ::4])
+    golden.check("from_rgb0", critic.from_bands[0](bands)[:, ::32, ::4, ::4])
 
 
 def test_golden_score_and_gradient(large):
-    """With the program's constant, equal but for its own rounding."""
+    """With the published constant, equal up to the rounding of the published code."""
     golden, critic, x = large
     critic = copy.deepcopy(critic)
     critic.haar.mix.mul_(2 * HAAR)
@@ -125,5 +125,5 @@ def test_golden_gradient_penalty(small):
     penalty.backward()
     slopes = {name_of(key): value.grad for key, value in critic.named_parameters() if value.grad is not None}
     for name, norm in golden.meta["grad_norms_of_the_penalty"].items():
-        found = float(slopes[name].norm()) if name in slopes else 0.0
-        assert found == pytest.approx(norm, rel=1e-4, abs=1e-9), name
+        value = float(slopes[name].norm()) if name in slopes else 0.0
+        assert value == pytest.approx(norm, rel=1e-4, abs=1e-9), name

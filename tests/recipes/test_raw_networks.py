@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_refused(name):
 
 
 def test_too_small_a_picture():
-    with pytest.raises(errors.InvalidSize, match="SSDNet takes even sizes from 16 pixels, got 14 x 32"):
+    with pytest.raises(errors.InvalidSize, match="SSDNet needs even sizes of at least 16 pixels, got 14 x 32"):
         NETWORKS["ssdnet"](torch.rand(1, 3, 14, 32), CAPTURE)
 
 

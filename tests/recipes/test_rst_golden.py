@@ -85,7 +85,7 @@ def test_golden_borders_take_one_phase():
     """Moved by a pixel, a picture has no size that they take."""
     stage = rst_isp_net.build(replace(rst_isp_net.SMALL, borders="published")).eval()
     assert stage(torch.rand(1, 3, 24, 40), Capture.of("RGGB")).shape == (1, 4, 12, 20)
-    with pytest.raises(errors.InvalidCapture, match="takes RGGB alone, got GRBG"):
+    with pytest.raises(errors.InvalidCapture, match="needs RGGB, got GRBG"):
         stage(torch.rand(1, 3, 24, 40), Capture.of("GRBG"))
 
 

@@ -11,14 +11,14 @@ from isptoolkit.geometry import flip
 from isptoolkit.stages import DemosaicBilinear, Mosaic, Pack
 
 
-def numbers(*shape):
+def ramp(*shape):
     return torch.arange(float(np.prod(shape)), dtype=torch.float64).reshape(shape)
 
 
 @pytest.mark.parametrize("cfa", BAYER)
 @pytest.mark.parametrize("size", [(4, 6), (5, 7), (1, 1), (2, 1)])
 def test_each_site_sees_its_channel(cfa, size):
-    image = numbers(2, 3, *size)
+    image = ramp(2, 3, *size)
     expected = np.empty((2, 1, *size))
     for site, letter in enumerate(cfa):
         window = np.s_[site // 2 :: 2, site % 2 :: 2]
@@ -28,22 +28,22 @@ def test_each_site_sees_its_channel(cfa, size):
     assert torch.equal(DemosaicBilinear().inverse(image, Capture.of(cfa)), sampled)
 
 
-def test_the_planes_are_the_sites_row_major_whatever_the_phase():
-    mosaic = numbers(2, 1, 4, 6)
+def test_packed_channels_are_the_sites_row_major_for_every_phase():
+    mosaic = ramp(2, 1, 4, 6)
     for cfa in BAYER:
-        planes = Pack()(mosaic, Capture.of(cfa))
+        packed = Pack()(mosaic, Capture.of(cfa))
         for site in range(4):
-            np.testing.assert_array_equal(planes[:, site].numpy(), mosaic.numpy()[:, 0, site // 2 :: 2, site % 2 :: 2])
-        assert torch.equal(Pack().inverse(planes, Capture.of(cfa)), mosaic)
+            np.testing.assert_array_equal(packed[:, site].numpy(), mosaic.numpy()[:, 0, site // 2 :: 2, site % 2 :: 2])
+        assert torch.equal(Pack().inverse(packed, Capture.of(cfa)), mosaic)
 
 
-def test_flipping_packed_planes_is_not_flipping_the_mosaic():
-    mosaic, capture = numbers(1, 1, 4, 6), Capture.of("RGGB")
+def test_flipping_packed_raw_is_not_flipping_the_mosaic():
+    mosaic, capture = ramp(1, 1, 4, 6), Capture.of("RGGB")
     flipped, flipped_capture = flip(mosaic, capture, horizontal=True)
     assert flipped_capture.cfa == "GRBG"
-    planes = Pack()(mosaic, capture).flip(-1)
-    assert not torch.equal(planes, Pack()(flipped, flipped_capture))
-    assert torch.equal(planes[:, [1, 0, 3, 2]], Pack()(flipped, flipped_capture))
+    packed = Pack()(mosaic, capture).flip(-1)
+    assert not torch.equal(packed, Pack()(flipped, flipped_capture))
+    assert torch.equal(packed[:, [1, 0, 3, 2]], Pack()(flipped, flipped_capture))
 
 
 @pytest.mark.parametrize("size", [(3, 4), (4, 5), (1, 1)])

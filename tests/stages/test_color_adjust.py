@@ -59,18 +59,18 @@ def test_range_of_the_color_differences(capture):
     assert YCbCr().gives == YCBCR
 
 
-def test_saturation_keeps_luminance_and_grey(capture):
+def test_saturation_keeps_luminance_and_gray(capture):
     x = image()
     weights = torch.from_numpy(np.array(colour.WEIGHTS_YCBCR["ITU-R BT.709"]))
     weights = torch.stack([weights[0], 1 - weights.sum(), weights[1]]).view(1, 3, 1, 1)
     y = Saturation(1.5)(x, capture)
     assert torch.allclose((y * weights).sum(1), (x * weights).sum(1), atol=1e-14)
-    grey = torch.rand(1, 1, 3, 3, dtype=torch.float64).expand(1, 3, 3, 3)
-    assert torch.allclose(Saturation(0.3)(grey, capture), grey, atol=1e-15)
+    gray = torch.rand(1, 1, 3, 3, dtype=torch.float64).expand(1, 3, 3, 3)
+    assert torch.allclose(Saturation(0.3)(gray, capture), gray, atol=1e-15)
     assert torch.allclose(Saturation(1.0)(x, capture), x, atol=1e-15)
 
 
-def test_saturation_scales_the_distance_from_grey(capture):
+def test_saturation_scales_the_distance_from_gray(capture):
     x = torch.tensor([0.8, 0.2, 0.5], dtype=torch.float64).view(1, 3, 1, 1)
     y = Saturation(2.0)(x, capture).flatten()
     # Luminance 0.2126 * 0.8 + 0.7152 * 0.2 + 0.0722 * 0.5 = 0.34922.

@@ -9,7 +9,7 @@ from isptoolkit import Capture
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.stages.color_matrix import ColorMatrix, apply_matrix
 
-# The mean of the four xyz-to-camera matrices of Brooks et al. 2019 taken to sRGB, rows normalized; and its inverse.
+# The mean of the four XYZ-to-camera matrices of Brooks et al. 2019, from sRGB, rows normalized; and its inverse.
 UPI = ((0.646005, 0.271431, 0.082563), (0.082558, 0.755754, 0.161688), (0.014544, 0.225019, 0.760436))
 UPI_INVERSE = ((1.621535, -0.565778, -0.055757), (-0.182023, 1.47612, -0.294097), (0.022848, -0.425974, 1.403126))
 
@@ -74,7 +74,7 @@ def test_own_matrix_learns(capture):
     assert not stage.contract.neutral
 
 
-def test_neutral_is_claimed_only_of_rows_that_sum_to_one():
+def test_neutral_is_claimed_only_if_rows_sum_to_one():
     assert ColorMatrix().contract.neutral
     assert ColorMatrix(UPI).contract.neutral
     assert not ColorMatrix([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).contract.neutral

@@ -1,4 +1,4 @@
-"""The linear demosaics against colour-demosaicing, and what they must keep at every size and phase."""
+"""The linear demosaics against colour-demosaicing, and their invariants at every size and phase."""
 
 import colour_demosaicing
 import numpy as np
@@ -25,9 +25,9 @@ def plane(*size, seed=0, dtype=torch.float64):
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_to_colour_demosaicing_away_from_the_border(method, cfa):
     mosaic = plane(20, 23)
-    ours = method()(mosaic, Capture.of(cfa))[0].permute(1, 2, 0).numpy()
-    theirs = METHODS[method](mosaic[0, 0].numpy(), cfa)
-    np.testing.assert_allclose(ours[3:-3, 3:-3], theirs[3:-3, 3:-3], rtol=0, atol=1e-14)
+    output = method()(mosaic, Capture.of(cfa))[0].permute(1, 2, 0).numpy()
+    expected = METHODS[method](mosaic[0, 0].numpy(), cfa)
+    np.testing.assert_allclose(output[3:-3, 3:-3], expected[3:-3, 3:-3], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("cfa", BAYER)
@@ -61,8 +61,8 @@ def test_a_gray_ramp_is_reproduced_inside(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_border_mirrors_without_repeating_the_edge(method):
     mosaic, capture = plane(6, 6), Capture.of("GBRG")
-    around = np.pad(mosaic[0, 0].numpy(), 4, mode="reflect")
-    larger = method()(torch.from_numpy(around)[None, None], capture)
+    padded = np.pad(mosaic[0, 0].numpy(), 4, mode="reflect")
+    larger = method()(torch.from_numpy(padded)[None, None], capture)
     torch.testing.assert_close(method()(mosaic, capture), larger[..., 4:-4, 4:-4], rtol=0, atol=1e-15)
 
 

@@ -1,4 +1,4 @@
-"""The published JPEG simulator: values and gradients of the program, and what distinguishes it from a JPEG file."""
+"""The published JPEG simulator: values and gradients of the published code, and its differences from JPEG files."""
 
 import io
 import math
@@ -15,7 +15,7 @@ from isptoolkit.stages import DiffJpeg, Jpeg
 from isptoolkit.stages.jpeg.rounding import rounding_of
 
 CAPTURE = Capture.of("RGGB")
-# https://github.com/yzxing87/Invertible-ISP, first row of the luma table as its program applies it.
+# https://github.com/yzxing87/Invertible-ISP, first row of the luma table as the code applies it.
 TRANSPOSED = [16, 12, 14, 14, 18, 24, 49, 72]
 
 
@@ -36,7 +36,7 @@ def golden():
     ids=["fourier", "hard", "straight-through", "quality 50"],
 )
 def test_golden_values(golden, name, stage, dtype):
-    # The file states the rounding of `y` alone, which the series magnifies; quality 50 is computed the same way.
+    # The file states a tolerance for `y` only, which includes the series; it applies to quality 50 too.
     tolerance = 6e-7 if name == "y_hard" else golden.tolerance("y", golden["y"]) / 2
     golden.check(name, stage(golden["x"].to(dtype), CAPTURE), tolerance=tolerance)
 
@@ -48,22 +48,22 @@ def test_golden_gradient(golden, dtype):
     golden.check("grad", x.grad, tolerance=1e-6)
 
 
-def test_golden_values_in_float64_differ_by_the_programs_rounding(golden):
+def test_golden_values_in_float64_differ_by_the_rounding_of_the_code(golden):
     measured = golden.meta["tolerance"]["y"]["float64_max_abs"]
     exact, single = (DiffJpeg()(golden["x"].to(dtype), CAPTURE) for dtype in (torch.float64, torch.float32))
     assert float((golden["y"] - exact).abs().max()) < 2 * measured
     assert float((single - exact).abs().max()) < 5 * measured
 
 
-def test_the_series_at_the_published_places():
-    """Values computed with the program's own series of nine terms."""
-    places = {0.1: 0.005143, 0.25: -0.015763, 0.3: 0.02161, 0.45: -0.088656, 0.5: 0.5, 0.75: 1.015763, 1.2: 1.011478}
+def test_the_published_series():
+    """Values computed by the published code with nine terms."""
+    values = {0.1: 0.005143, 0.25: -0.015763, 0.3: 0.02161, 0.45: -0.088656, 0.5: 0.5, 0.75: 1.015763, 1.2: 1.011478}
     rounding = rounding_of("fourier", 9)
-    for place, value in (places | {2.6: 2.953088}).items():
-        assert float(rounding(torch.tensor(place, dtype=torch.float64))) == pytest.approx(value, abs=1e-6)
+    for x, y in (values | {2.6: 2.953088}).items():
+        assert float(rounding(torch.tensor(x, dtype=torch.float64))) == pytest.approx(y, abs=1e-6)
 
 
-def test_terms_are_those_of_the_series():
+def test_the_number_of_terms_matters():
     x = torch.rand(1, 3, 16, 16, dtype=torch.float64)
     outputs = [DiffJpeg(terms=terms)(x, CAPTURE) for terms in (1, 8, 9)]
     assert not torch.allclose(outputs[1], outputs[2], atol=1e-4)
@@ -81,7 +81,7 @@ def test_tables_follow_the_published_factor(quality, factor):
 
 
 def test_tables_divide_the_other_direction():
-    """A wave across the rows meets the step that a file has for a wave along the columns."""
+    """A horizontal wave is quantized by the step that a file uses for a vertical wave."""
     k, size = 7, 16
     wave = torch.cos((2 * torch.arange(size) + 1) * k * math.pi / 16).double()
     across = (128 + 25 * wave).expand(1, 3, size, size) / 255  # a coefficient of 100 at horizontal frequency 7
@@ -119,28 +119,28 @@ def test_other_sizes_are_padded_by_repetition(size):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"quality": 100}, "at least 1 and below 100, got 100"),
         ({"quality": 0.5}, "got 0.5"),
         ({"quality": [50.0, 120.0]}, "got 50 to 120"),
         ({"rounding": "rounded"}, "got 'rounded'"),
         ({"terms": 0}, "at least 1, got 0"),
-        ({"terms": 2.5}, "a whole number of at least 1, got 2.5"),
+        ({"terms": 2.5}, "an integer of at least 1, got 2.5"),
     ],
 )
-def test_bad_arguments(arguments, said):
-    with pytest.raises(errors.InvalidArgument, match=said):
+def test_bad_arguments(arguments, message):
+    with pytest.raises(errors.InvalidArgument, match=message):
         DiffJpeg(**arguments)
 
 
-def test_a_quality_for_each_picture():
-    with pytest.raises(errors.InvalidTensor, match="2 qualities for 3 pictures"):
+def test_a_quality_for_each_image():
+    with pytest.raises(errors.InvalidTensor, match="2 qualities for 3 images"):
         DiffJpeg([50.0, 90.0])(torch.rand(3, 3, 16, 16), CAPTURE)
 
 
 def test_mixed_precision_does_not_change_it():
-    """In bfloat16 the transforms alone would be off by more than the quantizers."""
+    """In bfloat16 the error of the DCT alone would exceed a quantization step."""
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(DiffJpeg()(x, CAPTURE), DiffJpeg()(x, CAPTURE))
@@ -149,7 +149,7 @@ def test_mixed_precision_does_not_change_it():
     assert DiffJpeg()(x.bfloat16(), CAPTURE).dtype == torch.bfloat16
 
 
-def test_a_quality_that_left_its_range():
+def test_a_quality_that_leaves_its_range():
     stage = DiffJpeg(nn.Parameter(torch.tensor(99.0)))
     with torch.no_grad():
         stage.quality.fill_(100.0)
@@ -157,20 +157,20 @@ def test_a_quality_that_left_its_range():
         stage(torch.rand(1, 3, 16, 16), CAPTURE)
 
 
-def test_it_is_kept_in_a_pipeline_file(tmp_path):
+def test_it_is_saved_in_a_pipeline_file(tmp_path):
     pipeline = Pipeline(jpeg=DiffJpeg(77.5, "fejer", 5, transposed=False))
     pipeline.save(tmp_path / "jpeg.toml")
-    again, x = Pipeline.load(tmp_path / "jpeg.toml"), torch.rand(1, 3, 20, 20)
-    assert torch.equal(again(x, CAPTURE), pipeline(x, CAPTURE))
-    assert again["jpeg"].transposed is False
+    loaded, x = Pipeline.load(tmp_path / "jpeg.toml"), torch.rand(1, 3, 20, 20)
+    assert torch.equal(loaded(x, CAPTURE), pipeline(x, CAPTURE))
+    assert loaded["jpeg"].transposed is False
 
 
 @pytest.mark.parametrize(
     ("quality", "decibels", "equal", "within"),
     [(50, 34.7, 0.16, 0.41), (75, 36.5, 0.17, 0.45), (90, 39.3, 0.21, 0.54), (95, 41.5, 0.25, 0.61)],
 )
-def test_fidelity_to_files_is_as_measured_with_the_program(data, quality, decibels, equal, within):
-    """PSNR of eight Kodak photographs together against Pillow, 4:2:0; samples equal, and within one level."""
+def test_fidelity_to_files_equals_that_of_the_published_code(data, quality, decibels, equal, within):
+    """Eight Kodak photographs against Pillow, 4:2:0: PSNR, share of equal samples, share within one code."""
     differences = []
     for number in range(1, 9):
         image = read_image(data / "kodak24" / f"kodim{number:02}.png").float()

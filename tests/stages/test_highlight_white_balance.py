@@ -28,7 +28,7 @@ def pixel(values):
 @pytest.mark.parametrize(("balanced", "raw"), GOLDEN)
 def test_published_formula(balanced, raw):
     stage = HighlightWhiteBalance(brightness=1.25)
-    # Half a unit of the sixth decimal on either side.
+    # Both numbers are rounded to six decimals.
     assert (stage.inverse(pixel(balanced), UPI) - pixel(raw)).abs().max() <= 1.01e-6
     assert (stage(pixel(raw), UPI) - pixel(balanced)).abs().max() <= 4e-6
 

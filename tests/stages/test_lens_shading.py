@@ -57,7 +57,7 @@ def test_a_mesh_of_one_node_is_a_gain(capture):
 @pytest.mark.parametrize(("height", "width"), [(6, 8), (7, 5), (1, 4), (1, 1)])
 @pytest.mark.parametrize("center", [(0.5, 0.5), (0.3, 0.6), (0.0, 1.0)])
 def test_radial_by_hand(capture, height, width, center):
-    # FixVignetteRadial as the standard writes it, over the corner pixels (0, 0) and (W - 1, H - 1).
+    # FixVignetteRadial as defined in the DNG specification, over the corner pixels (0, 0) and (W - 1, H - 1).
     cx, cy = center[0] * (width - 1), center[1] * (height - 1)
     farthest = np.hypot(max(cx, width - 1 - cx), max(cy, height - 1 - cy)) or 1.0
     rows, columns = np.mgrid[:height, :width]

@@ -39,7 +39,7 @@ def test_levels_of_each_sample_of_a_batch():
         assert torch.equal(together[index : index + 1], Levels()(x[index : index + 1], one))
 
 
-def test_own_levels_win_over_the_capture_and_learn(capture):
+def test_own_levels_override_the_capture_and_learn(capture):
     black = torch.nn.Parameter(torch.full((4,), 8.0, dtype=torch.float64))
     stage = Levels(black=black, white=264.0)
     assert torch.allclose(stage(torch.full((1, 1, 2, 2), 136.0), capture), torch.tensor(0.5))
@@ -69,31 +69,31 @@ def test_linearize_is_numpy_interpolation(capture, dtype):
     np.testing.assert_allclose(stage.inverse(y, capture).numpy(), np.interp(y, TABLE, np.arange(9)), atol=rounding)
 
 
-def test_linearize_looks_whole_codes_up_exactly(capture):
+def test_linearize_looks_integer_codes_up_exactly(capture):
     codes = torch.arange(9.0).view(1, 1, 1, 9)
     stage = Linearize(TABLE.tolist())
     assert torch.equal(stage(codes, capture).flatten(), torch.from_numpy(TABLE).float())
     assert torch.equal(stage.inverse(stage(codes, capture), capture), codes)
 
 
-def test_linearize_goes_on_with_the_slopes_of_its_ends(capture):
+def test_linearize_extrapolates_with_its_end_slopes(capture):
     stage = Linearize([3.0, 5.0, 6.0])
     x = torch.tensor([[[[-2.0, 4.0]]]])
     assert stage(x, capture).flatten().tolist() == [-1.0, 8.0]
     assert torch.equal(stage.inverse(stage(x, capture), capture), x)
 
 
-def test_flat_stretches_and_their_ends_are_out_of_domain(capture):
+def test_flat_runs_and_their_ends_are_out_of_domain(capture):
     stage = Linearize([0, 0, 1, 2, 2, 2, 4, 4])
     x = torch.tensor([-1.0, 0.0, 0.5, 1.0, 1.5, 2.5, 3.0, 3.5, 4.0, 5.0, 5.5, 6.0, 6.5, 9.0]).view(1, 1, 1, -1)
     inside = [False, False, False, False, True, True, False, False, False, False, True, False, False, False]
     assert stage.in_domain(x, capture).flatten().tolist() == inside
-    back = stage.inverse(stage(x, capture), capture)
-    assert torch.equal(back.flatten()[inside], x.flatten()[inside])
-    assert torch.equal(stage(back, capture), stage(x, capture))
+    recovered = stage.inverse(stage(x, capture), capture)
+    assert torch.equal(recovered.flatten()[inside], x.flatten()[inside])
+    assert torch.equal(stage(recovered, capture), stage(x, capture))
 
 
-def test_rounding_near_a_flat_stretch_never_breaks_the_round_trip(capture):
+def test_rounding_near_a_flat_run_never_breaks_the_round_trip(capture):
     table = (torch.rand(40, dtype=torch.float64).cumsum(0) / 3).tolist()
     table[20:24] = [table[20]] * 4
     stage = Linearize(table)

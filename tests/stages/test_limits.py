@@ -24,8 +24,8 @@ def test_clip_is_exact_on_its_domain_and_only_there(capture):
     x[..., 0, 0], x[..., 0, 1] = 0, 1
     stage = Clip()
     inside = stage.in_domain(x, capture)
-    kept = (stage.inverse(stage(x, capture), capture) == x).all(1, keepdim=True)
-    assert torch.equal(inside, kept)
+    unchanged = (stage.inverse(stage(x, capture), capture) == x).all(1, keepdim=True)
+    assert torch.equal(inside, unchanged)
     assert inside[..., 0, :2].all()
     assert inside.shape == (1, 1, 6, 6)
 
@@ -53,7 +53,7 @@ def test_bad_limits_are_refused(low, high):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("bits", [1, 8, 10, 16])
-def test_quantize_hits_the_levels_of_an_integer_file(capture, bits, dtype):
+def test_quantize_rounds_to_the_levels_of_an_integer_file(capture, bits, dtype):
     steps = 2**bits - 1
     x = torch.rand(1, 3, 20, 20, dtype=dtype)
     y = Quantize(bits)(x, capture)
@@ -75,7 +75,7 @@ def test_quantize_keeps_every_level_bit_for_bit_and_reaches_its_bound(capture, b
     assert (stage(halfway, capture) - halfway).abs().max() > 0.99 * stage.contract.round_trip
 
 
-def test_quantize_lets_the_gradient_through(capture):
+def test_quantize_passes_the_gradient_straight_through(capture):
     x = torch.rand(1, 3, 4, 4, requires_grad=True)
     (Quantize(2)(x, capture) * 3).sum().backward()
     assert (x.grad == 3).all()

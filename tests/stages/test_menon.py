@@ -1,4 +1,4 @@
-"""Menon's directional demosaic against colour-demosaicing, and what it must keep at every size and phase."""
+"""Menon's directional demosaic against colour-demosaicing, and its invariants at every size and phase."""
 
 import colour_demosaicing
 import numpy as np
@@ -19,9 +19,9 @@ def plane(*size):
 @pytest.mark.parametrize("refine", [False, True])
 def test_equal_to_colour_demosaicing_away_from_the_border(cfa, refine):
     mosaic = plane(34, 37)
-    ours = DemosaicMenon(refine)(mosaic, Capture.of(cfa))[0].permute(1, 2, 0).numpy()
-    theirs = colour_demosaicing.demosaicing_CFA_Bayer_Menon2007(mosaic[0, 0].numpy(), cfa, refining_step=refine)
-    np.testing.assert_allclose(ours[9:-9, 9:-9], theirs[9:-9, 9:-9], rtol=0, atol=1e-13)
+    output = DemosaicMenon(refine)(mosaic, Capture.of(cfa))[0].permute(1, 2, 0).numpy()
+    expected = colour_demosaicing.demosaicing_CFA_Bayer_Menon2007(mosaic[0, 0].numpy(), cfa, refining_step=refine)
+    np.testing.assert_allclose(output[9:-9, 9:-9], expected[9:-9, 9:-9], rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("cfa", BAYER)
@@ -35,7 +35,7 @@ def test_samples_are_kept_and_flat_colors_stay_flat(size, cfa):
     torch.testing.assert_close(DemosaicMenon()(Mosaic()(flat, capture), capture), flat, rtol=0, atol=1e-15)
 
 
-def test_stripes_are_followed():
+def test_stripes_are_interpolated_along_their_direction():
     stripes = torch.tensor([0.2, 0.2, 0.8, 0.8], dtype=torch.float64).repeat(6)[:, None].expand(24, 24)
     for gray in (stripes, stripes.T):
         image = DemosaicMenon()(gray[None, None].contiguous(), Capture.of("RGGB"))

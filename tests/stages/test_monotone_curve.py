@@ -1,4 +1,4 @@
-"""The learnable monotone curve against SciPy's Hermite splines, and as something that learns."""
+"""The learnable monotone curve against SciPy's Hermite splines, and its training."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def image(values):
 
 
 def spline(logits):
-    """The same curve by SciPy: heights by softmax, slopes by harmonic means of the secants."""
+    """The curve by SciPy: heights by softmax, slopes by harmonic means of the secants."""
     steps = np.exp(logits) / np.exp(logits).sum()
     secants = steps * len(steps)
     inner = 2 / (1 / secants[1:] + 1 / secants[:-1])
@@ -36,44 +36,44 @@ def test_equal_to_a_hermite_spline_and_inverse_to_its_roots(seed):
     heights = stage(image(places), CAPTURE)[0, 0, 0].numpy()
     np.testing.assert_allclose(heights, curve(places), rtol=0, atol=1e-14)
     assert (np.diff(heights) > 0).all()
-    back = stage.inverse(image(heights[1:-1]), CAPTURE)[0, 0, 0].numpy()
+    recovered = stage.inverse(image(heights[1:-1]), CAPTURE)[0, 0, 0].numpy()
     roots = [brentq(lambda x, y=y: curve(x) - y, 0, 1, xtol=1e-15) for y in heights[1:-1]]
-    np.testing.assert_allclose(back, roots, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(recovered, roots, rtol=0, atol=1e-13)
     outside = stage(image([-0.5, 1.5]), CAPTURE)[0, 0, 0].numpy()
     np.testing.assert_allclose(outside, [-0.5 * slopes[0], 1 + 0.5 * slopes[-1]], rtol=0, atol=1e-14)
 
 
-def test_gradients_of_both_verbs_by_input_and_knots():
+def test_gradients_of_both_directions_by_input_and_knots():
     logits = torch.randn(5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     x = image([-0.1, 0.03, 0.31, 0.55, 0.93, 1.2]).clone()
-    for verb in ("forward", "inverse"):
+    for direction in ("forward", "inverse"):
 
-        def call(values, knots, verb=verb):
+        def call(values, knots, direction=direction):
             stage = MonotoneCurve(nn.Parameter(logits))
-            return torch.func.functional_call(_Verb(stage, verb), {"stage.logits": knots}, (values,))
+            return torch.func.functional_call(_Direction(stage, direction), {"stage.logits": knots}, (values,))
 
         assert torch.autograd.gradcheck(call, (x.requires_grad_(), logits.clone().requires_grad_()))
 
 
-class _Verb(nn.Module):
-    def __init__(self, stage, verb):
+class _Direction(nn.Module):
+    def __init__(self, stage, direction):
         super().__init__()
-        self.stage, self.verb = stage, verb
+        self.stage, self.direction = stage, direction
 
     def forward(self, x):
-        return getattr(self.stage, self.verb)(x, CAPTURE)
+        return getattr(self.stage, self.direction)(x, CAPTURE)
 
 
-# What 8 equal segments can do: the inverse of a steep start has unequal ones, and its best fit is 0.01182 off.
-@pytest.mark.parametrize(("verb", "bound"), [("forward", 0.003), ("inverse", 0.01184)])
-def test_it_learns_a_gamma_curve_either_way(verb, bound):
+# The limits of 8 equal segments: those of the inverse are unequal, and its best fit has an error of 0.01182.
+@pytest.mark.parametrize(("direction", "bound"), [("forward", 0.003), ("inverse", 0.01184)])
+def test_it_learns_a_gamma_curve_in_either_direction(direction, bound):
     stage = MonotoneCurve(nn.Parameter(torch.zeros(8, dtype=torch.float64)))
     optimizer = torch.optim.Adam(stage.parameters(), 0.1)
     x = image(np.linspace(0, 1, 60))
     losses = []
     for _ in range(250):
         optimizer.zero_grad()
-        loss = (getattr(stage, verb)(x, CAPTURE) - x**2.2).square().mean()
+        loss = (getattr(stage, direction)(x, CAPTURE) - x**2.2).square().mean()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -91,9 +91,11 @@ def test_inner_segments_are_those_of_pchip(seed):
     heights = np.concatenate([[0], np.random.default_rng(seed).uniform(0.01, 1, 7).cumsum()])
     heights /= heights[-1]
     heights[-1] = 1
-    places = np.linspace(1 / 7, 6 / 7, 50)  # at the ends PCHIP takes a parabola's slope, and this curve the secant's
-    made = MonotoneCurve.through(heights.tolist())(image(places), CAPTURE)[0, 0, 0]
-    np.testing.assert_allclose(made, PchipInterpolator(np.linspace(0, 1, 8), heights)(places), rtol=0, atol=2e-15)
+    places = np.linspace(
+        1 / 7, 6 / 7, 50
+    )  # at the ends PCHIP uses the slope of a parabola, this curve that of the secant
+    y = MonotoneCurve.through(heights.tolist())(image(places), CAPTURE)[0, 0, 0]
+    np.testing.assert_allclose(y, PchipInterpolator(np.linspace(0, 1, 8), heights)(places), rtol=0, atol=2e-15)
 
 
 def test_equal_logits_are_the_identity_everywhere():
@@ -107,7 +109,7 @@ def test_equal_logits_are_the_identity_everywhere():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("spread", [1.0, 5.0, 30.0, 300.0])
 def test_any_logits_increase_and_are_inverted_to_rounding(spread, dtype):
-    """Also where whole segments are flatter than rounding: then only the height of the answer is determined."""
+    """Where segments are flatter than rounding, only the height of the solution is determined."""
     tail = np.logspace(-12, 0, 100)
     for seed in range(4):
         generator = torch.Generator().manual_seed(seed)
@@ -116,24 +118,26 @@ def test_any_logits_increase_and_are_inverted_to_rounding(spread, dtype):
         y = stage(x, CAPTURE)
         assert y.isfinite().all()
         assert (y.diff(dim=-1) >= -2 * torch.finfo(dtype).eps).all()
-        wanted = image(np.concatenate([tail, 1 - tail, np.linspace(0, 1, 101)])).to(dtype)
-        back = stage.inverse(wanted, CAPTURE)
-        assert ((back >= 0) & (back <= 1)).all()
-        assert (stage(back, CAPTURE) - wanted).abs().max() <= 6 * torch.finfo(dtype).eps
+        target = image(np.concatenate([tail, 1 - tail, np.linspace(0, 1, 101)])).to(dtype)
+        recovered = stage.inverse(target, CAPTURE)
+        assert ((recovered >= 0) & (recovered <= 1)).all()
+        assert (stage(recovered, CAPTURE) - target).abs().max() <= 6 * torch.finfo(dtype).eps
 
 
-def test_not_a_number_stays_so():
+def test_nan_stays_nan():
     stage = MonotoneCurve([0.1, 0.7, -0.4])
-    for verb in (stage.forward, stage.inverse):
-        assert verb(image([np.nan, 0.5, np.inf, -np.inf]), CAPTURE)[0, 0, 0].isnan().tolist() == [True] + 3 * [False]
+    for direction in (stage.forward, stage.inverse):
+        assert direction(image([np.nan, 0.5, np.inf, -np.inf]), CAPTURE)[0, 0, 0].isnan().tolist() == [True] + 3 * [
+            False
+        ]
 
 
 def test_gradients_at_the_ends_and_knots_are_finite():
     logits = nn.Parameter(torch.tensor([0.0, 9.0, -9.0, 3.0]))
     stage = MonotoneCurve(logits)
-    for verb in (stage.forward, stage.inverse):
+    for direction in (stage.forward, stage.inverse):
         x = image([0.0, 0.25, 0.5, 0.75, 1.0]).float().requires_grad_()
-        verb(x, CAPTURE).sum().backward()
+        direction(x, CAPTURE).sum().backward()
         assert x.grad.isfinite().all()
         assert logits.grad.isfinite().all()
 

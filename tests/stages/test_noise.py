@@ -1,4 +1,4 @@
-"""Noise of the sensor: its moments, its distribution, and that it is a function of input and seed."""
+"""Sensor noise: its moments, its distribution, and that it is a function of input and seed."""
 
 import pytest
 import torch
@@ -25,14 +25,14 @@ def test_mean_and_variance(add, level):
     assert float(off.var()) == pytest.approx(variance, rel=0.02)
 
 
-def test_few_photons_are_counted():
-    """Against scipy's Poisson distribution."""
+def test_photon_counts_have_a_poisson_distribution():
+    """Chi-square test against SciPy's Poisson distribution."""
     x = torch.full((1, 1, 300, 300), 0.3, dtype=torch.float64)
     counts = (poisson_gaussian_noise(x, torch.tensor([[0.1, 0.0]]), generator()) / 0.1).flatten()
     assert float((counts - counts.round()).abs().max()) < 1e-6
-    seen = torch.bincount(counts.round().long(), minlength=16)[:16].double()
+    observed = torch.bincount(counts.round().long(), minlength=16)[:16].double()
     expected = torch.from_numpy(stats.poisson(3).pmf(range(16))) * counts.numel()
-    assert stats.chisquare(seen[:11], expected[:11] * seen[:11].sum() / expected[:11].sum()).pvalue > 1e-4
+    assert stats.chisquare(observed[:11], expected[:11] * observed[:11].sum() / expected[:11].sum()).pvalue > 1e-4
 
 
 def test_gaussian_noise_has_a_normal_distribution():
@@ -57,13 +57,13 @@ def test_gaussian_noise_passes_gradients():
     assert bool((x.grad - 1).abs().max() > 0)
 
 
-def test_rows_move_together():
+def test_row_noise_is_constant_along_rows():
     y = RowNoise(deviation=0.1, seed=2)(torch.zeros(1, 1, 2000, 3), CAPTURE)
     assert torch.equal(y, y[..., :1].expand_as(y))
     assert float(y.std()) == pytest.approx(0.1, rel=0.05)
 
 
-def test_wrong_noise():
+def test_invalid_noise():
     with pytest.raises(errors.InvalidArgument, match="must not be negative"):
         ShotReadNoise(noise=(-1.0, 0.0))
     with pytest.raises(errors.InvalidArgument, match="must not be negative"):

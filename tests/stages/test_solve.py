@@ -43,20 +43,20 @@ def test_float32_reaches_its_rounding(name):
     assert ((roots - places).abs() <= allowed).all()
 
 
-def test_targets_out_of_reach_give_the_nearer_end():
+def test_targets_out_of_range_return_the_nearer_end():
     low, high, target = columns([0.0, 0.0], [2.0, 2.0], [-5.0, 500.0])
     roots = solve_increasing(lambda t: t**3 + t, lambda t: 3 * t**2 + 1, target, low, high)
     np.testing.assert_allclose(roots, [0, 2], rtol=0, atol=1e-3)
     assert ((roots >= 0) & (roots <= 2)).all()
 
 
-def test_a_bracket_of_no_width_and_a_slope_of_zero_are_no_trouble():
+def test_an_empty_bracket_and_a_slope_of_zero():
     low, high, target = columns([1.0, 0.0], [1.0, 1.0], [1.0, 0.0])
     roots = solve_increasing(lambda t: t**3, lambda t: 3 * t**2, target, low, high)
     np.testing.assert_allclose(roots, [1, 0], rtol=0, atol=1e-3)
 
 
-def test_not_a_number_stays_so():
+def test_nan_stays_nan():
     low, high, target = columns([0.0, 0.0], [1.0, 1.0], [np.nan, 0.25])
     roots = solve_increasing(lambda t: t, torch.ones_like, target, low, high)
     assert roots.isnan().tolist() == [True, False]
@@ -68,7 +68,7 @@ def test_a_start_at_the_root_needs_no_halving():
     assert solve_increasing(lambda t: t, torch.ones_like, target, zero, one, start=target, halvings=0) == 0.3
 
 
-def test_the_ends_of_the_bracket_themselves_are_found():
+def test_roots_at_the_ends_of_the_bracket():
     low, high, target = columns([0.0, 0.0], [0.3, 0.3], [0.0, 0.9])
     roots = solve_increasing(lambda t: 3 * t, lambda t: torch.full_like(t, 3.0), target, low, high)
     np.testing.assert_allclose(roots, [0, 0.3], rtol=0, atol=1e-16)
@@ -91,7 +91,7 @@ def test_gradients_are_those_of_the_implicit_function():
     assert torch.autograd.gradcheck(root, (target.requires_grad_(), power.requires_grad_()))
 
 
-def test_the_bracket_takes_no_gradient():
+def test_the_bracket_has_no_gradient():
     low, high, target = (value.requires_grad_() for value in columns([0.0], [2.0], [0.7]))
     solve_increasing(lambda t: t**3 + t, lambda t: 3 * t**2 + 1, target, low, high).sum().backward()
     assert target.grad is not None
@@ -101,7 +101,7 @@ def test_the_bracket_takes_no_gradient():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_highlights_of_extreme_gains_are_those_of_brentq(seed):
-    """Gains from 0.15 to 50, inflections up to 0.997, samples from 1e-3 to 100: where plain Newton goes astray."""
+    """Gains from 0.15 to 50, inflections up to 0.997, samples from 1e-3 to 100: plain Newton would diverge."""
     rng = np.random.default_rng(seed)
     gains, inflection = np.exp(rng.uniform(-2, 4, 3)), 1 - 10 ** rng.uniform(-2.5, 0)
     raw = rng.random((40, 3)) * 10.0 ** rng.integers(-3, 3, (40, 1))
@@ -115,7 +115,7 @@ def test_highlights_of_extreme_gains_are_those_of_brentq(seed):
     stage = HighlightWhiteBalance(gains=gains.tolist(), inflection=inflection)
     pixels = torch.from_numpy(raw.T.copy()).view(1, 3, 1, -1)
     balanced = stage(pixels, Capture.of("RGGB"))[0, :, 0].T.numpy()
-    for pixel, got in zip(raw, balanced, strict=True):
+    for pixel, output in zip(raw, balanced, strict=True):
         top = (pixel / g).mean()
         t = brentq(lambda t, x=pixel: t - (x / scale(t)).mean(), 0, top * 1.01 + 1e-9, xtol=1e-15, maxiter=500)
-        np.testing.assert_allclose(got, pixel / scale(t), rtol=3e-12 / (1 - inflection), atol=1e-15)
+        np.testing.assert_allclose(output, pixel / scale(t), rtol=3e-12 / (1 - inflection), atol=1e-15)

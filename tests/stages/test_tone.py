@@ -1,4 +1,4 @@
-"""Tone curves against their published formulas, evaluated independently, and against published numbers."""
+"""Tone curves against independent evaluations of their formulas and against published numbers."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ CAPTURE = Capture.of("RGGB")
 HEIGHTS = np.linspace(0, 0.999, 61)
 
 
-def applied(verb, values):
+def applied(direction, values):
     x = torch.as_tensor(values, dtype=torch.float64).view(1, 1, 1, -1).expand(1, 3, 1, -1)
-    return verb(x, CAPTURE)[0, 0, 0].numpy()
+    return direction(x, CAPTURE)[0, 0, 0].numpy()
 
 
 def hable(x):
-    """The formula of the 2010 article as printed there."""
+    """The formula as printed in the article of 2010."""
     a, b, c, d, e, f = 0.15, 0.50, 0.10, 0.20, 0.02, 0.30
     return (x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f
 
@@ -66,17 +66,17 @@ def test_the_inverse_of_unprocessing_in_closed_form():
 
 @pytest.mark.parametrize("amount", [1e-9, 1e-3, 0.3, 0.9, 0.999999, 1.0])
 def test_every_amount_is_inverted_up_to_the_ends(amount):
-    """Where the slope 1 - a vanishes, rounding of y grows to its square root."""
+    """Where the slope 1 - a vanishes, a rounding error e of y becomes about sqrt(e)."""
     x = np.concatenate([[0.0, 1e-12, 1e-6], np.linspace(0.001, 0.999, 400), [1 - 1e-6, 1.0]])
     stage = Smoothstep(amount)
     y = applied(stage.forward, x)
     slopes = (1 - amount) + 6 * amount * x * (1 - x)
-    # Of roundings near 0.5 + v, which are 1e-16 whatever y is; only the sine's argument, for small amounts, adds more.
+    # Rounding of 0.5 + v is 1e-16 for any y; for small amounts the argument of the sine adds more.
     allowed = np.minimum(1e-15 / np.maximum(slopes, 1e-15) + 4e-16 / np.sqrt(amount), 4e-8)
     assert (np.abs(applied(stage.inverse, y) - x) <= allowed).all()
 
 
-def test_in_float32_the_full_smoothstep_loses_1e_4_at_its_ends_and_the_half_nothing():
+def test_in_float32_the_full_smoothstep_errs_by_1e_4_at_its_ends_and_the_half_does_not():
     x = torch.linspace(0, 1, 4001).view(1, 1, 1, -1).expand(1, 3, 1, -1)
     errors = [(stage.inverse(stage(x, CAPTURE), CAPTURE) - x).abs() for stage in (Smoothstep(), Smoothstep(0.5))]
     assert 2e-6 < errors[0].max() < 3e-4
@@ -92,7 +92,7 @@ def test_smoothstep_is_a_polynomial_forward_and_stops_at_the_ends_backward():
 
 
 @pytest.mark.parametrize("name", ["reinhard", "filmic"])
-def test_compressions_are_odd_and_go_on_above_white(name):
+def test_compressions_are_odd_and_increase_above_white(name):
     stage, _, white = FORMULAS[name]
     light = np.concatenate([np.geomspace(1e-12, 1e-3, 50), np.linspace(0.01, 3 * white, 200)])
     up, down = applied(stage.forward, light), applied(stage.forward, -light)
@@ -103,7 +103,7 @@ def test_compressions_are_odd_and_go_on_above_white(name):
     np.testing.assert_allclose(applied(stage.inverse, down), -light, rtol=1e-13)
 
 
-def test_filmic_has_an_asymptote_beyond_which_nothing_lies():
+def test_filmic_has_no_inverse_beyond_its_asymptote():
     height = (1 - 0.02 / 0.30) / hable(11.2)
     assert applied(Filmic().forward, [1e9]) == pytest.approx(height, rel=1e-8)
     below, *above = applied(Filmic().inverse, [height * (1 - 1e-6), height * 1.01, 5.0, -5.0])
@@ -112,7 +112,7 @@ def test_filmic_has_an_asymptote_beyond_which_nothing_lies():
 
 
 @pytest.mark.parametrize("stage", [stage for stage, _, _ in FORMULAS.values()], ids=list(FORMULAS))
-def test_in_float32_as_good_as_its_condition(stage):
+def test_float32_error_is_within_the_condition(stage):
     x = torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     gap = (stage(x.float(), CAPTURE).double() - stage(x, CAPTURE)).abs().max()
     assert gap < 4 * torch.finfo(torch.float32).eps
@@ -121,16 +121,18 @@ def test_in_float32_as_good_as_its_condition(stage):
 @pytest.mark.parametrize("name", FORMULAS)
 def test_gradients_are_true_inside_and_finite_at_the_ends(name):
     stage, _, white = FORMULAS[name]
-    for verb, top in ((stage.forward, white), (stage.inverse, 1.0)):
+    for direction, top in ((stage.forward, white), (stage.inverse, 1.0)):
         inside = (torch.tensor([0.02, 0.3, 0.7, 0.95], dtype=torch.float64) * top).view(1, 1, 1, 4).expand(1, 3, 1, 4)
-        assert torch.autograd.gradcheck(lambda x, verb=verb: verb(x, CAPTURE), (inside.clone().requires_grad_(),))
+        assert torch.autograd.gradcheck(
+            lambda x, direction=direction: direction(x, CAPTURE), (inside.clone().requires_grad_(),)
+        )
         ends = torch.tensor([0.0, 0.5 * top, top]).view(1, 3, 1, 1).requires_grad_()
-        verb(ends, CAPTURE).sum().backward()
+        direction(ends, CAPTURE).sum().backward()
         assert ends.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("stage", [stage for stage, _, _ in FORMULAS.values()], ids=list(FORMULAS))
-def test_not_a_number_stays_so(stage):
+def test_nan_stays_nan(stage):
     assert np.isnan(applied(stage.forward, [np.nan])).all()
     assert np.isnan(applied(stage.inverse, [np.nan])).all()
 
@@ -140,25 +142,25 @@ def test_parameters_have_gradients():
     for stage, name in ((Smoothstep, "amount"), (ExtendedReinhard, "white"), (Filmic, "white"), (Filmic, "exposure")):
         start = {"amount": 0.6, "white": 3.0, "exposure": 1.5}[name]
         value = torch.nn.Parameter(torch.tensor([start, start * 1.1], dtype=torch.float64))
-        made = stage(**{name: value})
-        for verb in ("forward", "inverse"):
+        curve = stage(**{name: value})
+        for direction in ("forward", "inverse"):
 
-            def call(held, made=made, name=name, verb=verb):
-                return torch.func.functional_call(_Verb(made, verb), {f"stage.{name}": held}, (x,))
+            def call(parameter, curve=curve, name=name, direction=direction):
+                return torch.func.functional_call(_Direction(curve, direction), {f"stage.{name}": parameter}, (x,))
 
             assert torch.autograd.gradcheck(call, (value,))
 
 
-class _Verb(torch.nn.Module):
-    def __init__(self, stage, verb):
+class _Direction(torch.nn.Module):
+    def __init__(self, stage, direction):
         super().__init__()
-        self.stage, self.verb = stage, verb
+        self.stage, self.direction = stage, direction
 
     def forward(self, x):
-        return getattr(self.stage, self.verb)(x, CAPTURE)
+        return getattr(self.stage, self.direction)(x, CAPTURE)
 
 
-def test_impossible_parameters_are_refused():
+def test_invalid_parameters_are_refused():
     for make in (
         lambda: Smoothstep(0.0),
         lambda: Smoothstep(1.5),

@@ -17,7 +17,7 @@ CURVES = {
     "pq": PQCurve(),
     "hlg": HLGCurve(),
 }
-THEIRS = {
+REFERENCES = {
     "srgb": (colour.models.eotf_inverse_sRGB, colour.models.eotf_sRGB, 5e-16),
     "rec709": (colour.models.oetf_BT709, colour.models.oetf_inverse_BT709, 5e-16),
     "power": (lambda x: x ** (1 / 2.2), lambda y: y**2.2, 5e-16),
@@ -34,15 +34,15 @@ def both(curve, values, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_equal_to_colour_science_both_ways(name):
-    encode, decode, bound = THEIRS[name]
+def test_both_directions_equal_colour_science(name):
+    encode, decode, bound = REFERENCES[name]
     encode, decode = (np.errstate(invalid="ignore")(function) for function in (encode, decode))
     np.testing.assert_allclose(both(CURVES[name], LIGHT)[0], encode(LIGHT), rtol=0, atol=bound)
     np.testing.assert_allclose(both(CURVES[name], LIGHT)[1], decode(LIGHT), rtol=0, atol=bound)
 
 
-def test_the_srgb_pieces_meet_just_below_the_rounded_joint_of_the_standard():
-    """Between the two joints ours is the power, colour-science's the line: 3e-8 apart, and only there."""
+def test_the_srgb_pieces_meet_just_below_the_standards_rounded_breakpoint():
+    """Between the two breakpoints this curve is the power, colour-science's the line: they differ by 3e-8."""
     light = np.linspace(0.0031300, 0.0031316, 4001)
     apart = np.abs(both(SRGBCurve(), light)[0] - colour.models.eotf_inverse_sRGB(light))
     assert apart.max() < 3e-8
@@ -54,8 +54,8 @@ def test_the_srgb_pieces_meet_just_below_the_rounded_joint_of_the_standard():
 def test_hlg_is_also_arib_std_b67_on_its_scale_of_12():
     """ARIB rounds b and c to eight digits, BT.2100 computes them from a."""
     np.testing.assert_allclose(both(HLGCurve(), LIGHT)[0], colour.models.oetf_ARIBSTDB67(12 * LIGHT), atol=1e-9)
-    back = colour.models.oetf_inverse_ARIBSTDB67(LIGHT) / 12
-    np.testing.assert_allclose(both(HLGCurve(), LIGHT)[1], back, rtol=0, atol=5e-9)
+    expected = colour.models.oetf_inverse_ARIBSTDB67(LIGHT) / 12
+    np.testing.assert_allclose(both(HLGCurve(), LIGHT)[1], expected, rtol=0, atol=5e-9)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_published_points(name, light, encoded, digits):
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_beyond_0_and_1_nothing_is_clamped_and_all_comes_back(name):
+def test_values_beyond_0_and_1_are_not_clamped_and_inverted(name):
     values = np.concatenate([-np.geomspace(5, 1e-9, 300), [0.0], np.geomspace(1e-9, 5, 300)])
     encoded, _ = both(CURVES[name], values)
     assert encoded[-1] > 1
@@ -86,7 +86,7 @@ def test_beyond_0_and_1_nothing_is_clamped_and_all_comes_back(name):
 
 
 @pytest.mark.parametrize("name", JOINTS)
-def test_no_step_at_the_joint_but_the_one_of_rec709(name):
+def test_only_rec709_has_a_step_at_its_joint(name):
     light, code = JOINTS[name]
     around = light + np.arange(-500, 501) * 1e-9
     steps = np.diff(both(CURVES[name], around)[0])
@@ -99,17 +99,20 @@ def test_no_step_at_the_joint_but_the_one_of_rec709(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "dark", "white", "dark_back", "white_back"),
+    ("name", "dark", "white", "dark_inverse", "white_inverse"),
     [
         ("srgb", 12.92, 1.055 / 2.4, 1 / 12.92, 2.4 / 1.055),
         ("rec709", 4.5, 1.099 * 0.45, 1 / 4.5, 1 / (1.099 * 0.45)),
         ("power", 0.0, 1 / 2.2, 0.0, 2.2),  # 0 stands for infinity
     ],
 )
-def test_slopes_at_0_and_1(name, dark, white, dark_back, white_back):
-    for verb, slopes in ((CURVES[name].forward, (dark, white)), (CURVES[name].inverse, (dark_back, white_back))):
+def test_slopes_at_0_and_1(name, dark, white, dark_inverse, white_inverse):
+    for direction, slopes in (
+        (CURVES[name].forward, (dark, white)),
+        (CURVES[name].inverse, (dark_inverse, white_inverse)),
+    ):
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64).view(1, 1, 1, 2).repeat(1, 3, 1, 1).requires_grad_()
-        verb(ends, CAPTURE).sum().backward()
+        direction(ends, CAPTURE).sum().backward()
         np.testing.assert_allclose(ends.grad[0, 0, 0], slopes, rtol=1e-14)
 
 
@@ -124,7 +127,7 @@ def test_gradients_at_the_joint_are_one_of_the_two_slopes(name):
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_in_float32_as_good_as_its_digits(name):
+def test_float32_error(name):
     wide, narrow = both(CURVES[name], LIGHT)[0], both(CURVES[name], LIGHT.astype("f4"), torch.float32)[0]
     assert np.abs(wide - narrow).max() < (2e-5 if name == "pq" else 5e-7)
 
@@ -140,7 +143,7 @@ def test_increasing_over_all_reals_and_odd(name):
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_not_a_number_stays_so(name):
+def test_nan_stays_nan(name):
     for values in both(CURVES[name], [np.nan, 0.5]):
         assert np.isnan(values[0])
         assert np.isfinite(values[1])
@@ -150,10 +153,12 @@ def test_not_a_number_stays_so(name):
 def test_gradients_are_true_inside_and_finite_everywhere(name):
     curve = CURVES[name]
     inside = torch.tensor([0.001, 0.03, 0.2, 0.6, 0.97], dtype=torch.float64).view(1, 1, 1, 5).expand(1, 3, 1, 5)
-    for verb in (curve.forward, curve.inverse):
-        assert torch.autograd.gradcheck(lambda x, verb=verb: verb(x, CAPTURE), (inside.clone().requires_grad_(),))
+    for direction in (curve.forward, curve.inverse):
+        assert torch.autograd.gradcheck(
+            lambda x, direction=direction: direction(x, CAPTURE), (inside.clone().requires_grad_(),)
+        )
         edge = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1).requires_grad_()
-        verb(edge, CAPTURE).sum().backward()
+        direction(edge, CAPTURE).sum().backward()
         assert edge.grad.isfinite().all()
 
 

@@ -11,7 +11,7 @@ GAINS = {"R": 2.5, "G": 1.0, "B": 1.25}
 
 
 @pytest.mark.parametrize("cfa", ["RGGB", "BGGR", "GRBG", "GBRG"])
-def test_each_site_takes_the_gain_of_its_letter(cfa):
+def test_each_site_has_the_gain_of_its_color(cfa):
     capture = Capture.of(cfa, gains=tuple(GAINS.values()))
     y = WhiteBalance()(torch.ones(1, 1, 3, 5), capture)[0, 0]
     for row in range(3):
@@ -29,7 +29,7 @@ def test_both_trips(capture, space, dtype):
     assert (stage(stage.inverse(x, capture), capture) - x).abs().max() <= bound
 
 
-def test_the_illuminant_becomes_grey(capture):
+def test_the_illuminant_becomes_gray(capture):
     illuminant = 0.3 / capture.gains.view(1, 3, 1, 1)
     y = WhiteBalance(space=CAMERA)(illuminant.expand(1, 3, 2, 2), capture)
     assert torch.allclose(y, torch.full_like(y, 0.3), atol=1e-15)

@@ -1,10 +1,10 @@
-/* What the learned blocks do to each value. */
+/* Per-value functions of the affine coupling. */
 #ifndef ISPTOOLKIT_BLOCKS_H
 #define ISPTOOLKIT_BLOCKS_H
 
 #include "maths.h"
 
-/* The logarithm s of a coupling's factor, and its slope: limit tanh(h / 2), or h itself where the limit is 0. */
+/* The log-scale s(h) of a coupling and its derivative ds/dh: s = limit tanh(h / 2), or s = h if the limit is 0. */
 typedef struct { float value, slope; } isp_scale;
 
 ISP_FN isp_scale isp_coupling_scale(float h, float limit) {
@@ -15,21 +15,23 @@ ISP_FN isp_scale isp_coupling_scale(float h, float limit) {
     return s;
 }
 
-/* x exp(s) + t; backwards (x - t) / exp(s). */
+/* x exp(s) + t, or its inverse (x - t) / exp(s). */
 ISP_FN float isp_couple(float x, float h, float t, float limit, int inverse) {
     float s = isp_coupling_scale(h, limit).value;
     float factor = isp_exp(inverse ? -s : s);
     return inverse ? (x - t) * factor : x * factor + t;
 }
 
-/* The gradients by x, h and t of the same, g being that by the result; `plain` is x, or backwards the result. */
+/* Gradients of isp_couple with respect to x, h and t, given the gradient grad_y of the output. `unscaled` is the input x of the
+ * forward direction, or the output of the inverse. */
 typedef struct { float x, h, t; } isp_coupling_gradients;
 
-ISP_FN isp_coupling_gradients isp_couple_back(float g, float plain, float h, float limit, int inverse) {
+ISP_FN isp_coupling_gradients isp_couple_back(float grad_y, float unscaled, float h, float limit, int inverse) {
     isp_scale s = isp_coupling_scale(h, limit);
-    float by_x = g * isp_exp(inverse ? -s.value : s.value);
-    isp_coupling_gradients made = {by_x, s.slope * (inverse ? -g * plain : by_x * plain), inverse ? -by_x : g};
-    return made;
+    float grad_x = grad_y * isp_exp(inverse ? -s.value : s.value);
+    float grad_s = inverse ? -grad_y * unscaled : grad_x * unscaled;
+    isp_coupling_gradients gradients = {grad_x, s.slope * grad_s, inverse ? -grad_x : grad_y};
+    return gradients;
 }
 
 #endif

@@ -1,57 +1,61 @@
-/* The plain C interface of the CPU library: what Python calls, and what the builds for each instruction set share. */
+/* The plain C interface of the CPU library: the arguments of every function, shared by Python and all instruction sets. */
 #ifndef ISPTOOLKIT_CPU_H
 #define ISPTOOLKIT_CPU_H
 
 #include <stdint.h>
 
-/* Where a strip lies in its frame. */
+/* Position of a strip in its frame, and the size of the frame. */
 typedef struct { int64_t row, column, height, width; } isp_place;
 
+/* A list of steps, encoded as steps.h describes. */
 typedef struct {
-    const int32_t *words;
+    const int32_t *steps;
     int64_t count;
-} isp_steps;
+} isp_program;
 
-/* Scratch of the adjoint, per thread: so many rows, each so much longer than the frame is wide. */
-#define ISP_KEPT_ROWS 8
+/* Scratch memory of the demosaic adjoint, per thread: rows of the ring buffer, and columns beyond the frame's width. */
+#define ISP_RING_ROWS 8
 #define ISP_ROW_MARGINS 16
 
-/* One trip: input -> steps `before` -> demosaic, if any -> steps `after` -> output. Strides count elements; the last
- * dimension is dense. The numbers of a sample begin `numbers_stride` after those of the one before, 0 if shared. */
+/* Arguments of one pass: input -> program `before` -> demosaic, if any -> program `after` -> output. Strides count elements;
+ * the last dimension is dense. `coefficients_stride` separates the coefficients of two samples, 0 if they are shared. */
 typedef struct {
     const void *input;
     void *output;
-    const float *numbers;
-    isp_steps before, after;
+    const float *coefficients;
+    isp_program before, after;
     int64_t batch, planes, height, width;
     int64_t input_batch, input_plane, input_row;
-    int64_t numbers_stride;
-    int32_t input_type, output_type, demosaic, threads;
-    int32_t streaming; /* whether the output is too large for the caches */
-    int32_t channels[4]; /* R 0, G 1, B 2 of the sites of the 2x2 cell, row-major */
-} isp_trip;
+    int64_t coefficients_stride;
+    int32_t input_type, output_type; /* enum isp_type */
+    int32_t demosaic;                /* enum isp_demosaic_method */
+    int32_t threads;
+    int32_t streaming; /* write past the caches, for outputs larger than they are */
+    int32_t channels[4]; /* R 0, G 1, B 2: the channels of the 2x2 sites, row-major */
+} isp_launch_args;
 
-/* The gradient of a trip without demosaic, recomputed from its float32 input: by the input, and by the numbers, in
- * double precision, `count` per sample and thread, to be added up, which may be left out (null). */
+/* Gradients of a pass without demosaic, recomputed from its float32 input. grad_coefficients holds `coefficient_count` partial
+ * sums per sample and thread, which the caller adds up; null if they are not needed. */
 typedef struct {
-    isp_trip trip;
-    const float *output_gradient;
-    float *input_gradient;
-    double *numbers_gradient;
-    int64_t count;
-} isp_trip_gradient;
+    isp_launch_args launch;
+    const float *grad_y;
+    float *grad_x;
+    double *grad_coefficients;
+    int64_t coefficient_count;
+} isp_gradient_args;
 
 /* The adjoint of a linear demosaic: `[batch,3,height,width]` to `[batch,1,height,width]`, both dense. Scratch per thread:
- * 6 times ISP_KEPT_ROWS rows, and one. */
+ * 6 ISP_RING_ROWS + 1 rows of width + ISP_ROW_MARGINS. */
 typedef struct {
-    const float *output_gradient;
-    float *input_gradient, *scratch;
+    const float *grad_y;
+    float *grad_x, *scratch;
     int64_t batch, height, width;
-    int32_t demosaic, threads;
+    int32_t demosaic; /* enum isp_demosaic_method */
+    int32_t threads;
     int32_t channels[4];
 } isp_adjoint;
 
-/* Between a mosaic of height x width and its planes; the output is dense. */
+/* Sampling, packing and their adjoints, for a mosaic of height x width; the output is dense. */
 typedef struct {
     const float *input;
     float *output;
@@ -61,8 +65,8 @@ typedef struct {
     int32_t channels[4];
 } isp_sampling;
 
-/* Each plane less its mean, over its deviation, times its scale, plus its shift. All dense. The mean is kept as a sum of
- * two numbers, for its digits. */
+/* AdaIN: y = (x - mean) / deviation * scale + shift, per plane. All tensors are dense. The mean is stored as the unevaluated
+ * sum of two floats, for precision. */
 typedef struct {
     const float *x, *scale, *shift;
     float *y, *mean, *inverse_deviation;
@@ -71,14 +75,15 @@ typedef struct {
     int32_t threads;
 } isp_adain;
 
+/* Gradients of isp_adain. */
 typedef struct {
-    const float *x, *scale, *mean, *inverse_deviation, *by_y;
-    float *by_x, *by_scale, *by_shift;
+    const float *x, *scale, *mean, *inverse_deviation, *grad_y;
+    float *grad_x, *grad_scale, *grad_shift;
     int64_t planes, pixels;
     int32_t threads;
 } isp_adain_gradient;
 
-/* x exp(s(h)) + t, or its inverse in x; see isp_coupling_scale. All dense. */
+/* Affine coupling x exp(s(h)) + t, or its inverse in x, with s(h) of isp_coupling_scale. All tensors are dense. */
 typedef struct {
     const float *x, *h, *t;
     float *y;
@@ -87,17 +92,17 @@ typedef struct {
     int32_t inverse, threads;
 } isp_coupling;
 
-/* `plain` is x, or backwards the result. */
+/* Gradients of isp_coupling; `unscaled` is the input x of the forward direction, or the output of the inverse. */
 typedef struct {
-    const float *by_y, *plain, *h;
-    float *by_x, *by_h, *by_t;
+    const float *grad_y, *unscaled, *h;
+    float *grad_x, *grad_h, *grad_t;
     int64_t count;
     float limit;
     int32_t inverse, threads;
 } isp_coupling_gradient;
 
-/* Planes of samples 0 ... 255, dense, height and width multiples of 8; the table of a plane has 64 entries, rows of vertical
- * frequency, and begins `table_stride` after that of the one before, 0 if shared. */
+/* JPEG's DCT and quantization of dense planes of samples 0 ... 255, whose height and width are multiples of 8. A quantization
+ * table has 64 entries in rows of vertical frequency; `table_stride` separates the tables of two planes, 0 if shared. */
 typedef struct {
     const float *x, *table;
     float *y;
@@ -105,22 +110,22 @@ typedef struct {
     int32_t threads;
 } isp_jpeg;
 
-/* The gradient by the table is in double precision, per thread, to be added up. */
+/* Gradients of isp_jpeg. grad_table holds a partial sum per thread, which the caller adds up. */
 typedef struct {
     isp_jpeg jpeg;
-    const float *slopes, *by_y;
-    float *by_x;
-    double *by_table;
+    const float *slopes, *grad_y;
+    float *grad_x;
+    double *grad_table;
     int32_t slope_count;
 } isp_jpeg_gradient;
 
-/* A picture of codes and the components of its JPEG, all dense; chroma is sampled once per `down` x `across` pixels. Planes
- * are whole blocks. Which side is written is up to the function. */
+/* An RGB image and the Y, Cb and Cr planes of its JPEG, all dense; chroma is sampled once per `down` x `across` pixels. The
+ * planes consist of whole 8x8 blocks. isp_jpeg_split reads the image and writes the planes, isp_jpeg_join the reverse. */
 typedef struct {
     float *image, *y, *blue, *red;
     int64_t batch, height, width, luma_height, luma_width, chroma_height, chroma_width;
     int32_t down, across, threads;
-    float scale; /* codes for a picture's 1 */
+    float scale; /* the code of the image's 1.0 */
 } isp_jpeg_planes;
 
 #endif

@@ -1,4 +1,4 @@
-/* AdaIN and coupling, for the learned blocks. Compiled once per instruction set. */
+/* AdaIN and affine coupling. Compiled once per instruction set. */
 #include "blocks.h"
 #include "cpu.h"
 #include "cpu_threads.h"
@@ -8,7 +8,7 @@
 
 typedef struct { double sum, squares; } moments;
 
-/* Of the values less a pivot. */
+/* Sum and sum of squares of x - pivot, accumulated in double precision piece by piece. */
 static moments moments_of(const float *x, int64_t count, float pivot) {
     moments all = {0.0, 0.0};
     for (int64_t at = 0; at < count; at += PIECE) {
@@ -31,7 +31,8 @@ static void adain_planes(const void *work, int thread, int64_t first, int64_t la
         const float *x = t->x + k * t->pixels;
         float *y = t->y + k * t->pixels;
         const int64_t some = t->pixels < PIECE ? t->pixels : PIECE;
-        const float pivot = (float)(moments_of(x, some, 0.0f).sum / (double)some); /* close enough to lose no digits */
+        /* Close to the mean, so that subtracting it loses no precision. */
+        const float pivot = (float)(moments_of(x, some, 0.0f).sum / (double)some);
         const moments m = moments_of(x, t->pixels, pivot);
         const double n = (double)t->pixels, offset = m.sum / n;
         const double variance = (m.squares - m.sum * offset) / (n > 1 ? n - 1 : 1);
@@ -49,10 +50,10 @@ static void adain_gradients(const void *work, int thread, int64_t first, int64_t
     const isp_adain_gradient *t = work;
     (void)thread;
     for (int64_t k = first; k < last; k++) {
-        const float *x = t->x + k * t->pixels, *g = t->by_y + k * t->pixels;
+        const float *x = t->x + k * t->pixels, *g = t->grad_y + k * t->pixels;
         const float pivot = t->mean[2 * k], rest = t->mean[2 * k + 1], inverse = t->inverse_deviation[k];
-        float *h = t->by_x + k * t->pixels;
-        double by_shift = 0.0, by_scale = 0.0;
+        float *h = t->grad_x + k * t->pixels;
+        double grad_shift = 0.0, grad_scale = 0.0;
         for (int64_t at = 0; at < t->pixels; at += PIECE) {
             const int n = (int)(t->pixels - at < PIECE ? t->pixels - at : PIECE);
             float sum = 0.0f, product = 0.0f;
@@ -60,12 +61,12 @@ static void adain_gradients(const void *work, int thread, int64_t first, int64_t
                 sum += g[at + i];
                 product += g[at + i] * (((x[at + i] - pivot) - rest) * inverse);
             }
-            by_shift += sum, by_scale += product;
+            grad_shift += sum, grad_scale += product;
         }
-        t->by_shift[k] = (float)by_shift, t->by_scale[k] = (float)by_scale;
+        t->grad_shift[k] = (float)grad_shift, t->grad_scale[k] = (float)grad_scale;
         const double n = (double)t->pixels;
-        const float factor = t->scale[k] * inverse, even = (float)(by_shift / n);
-        const float tilt = (float)(by_scale / (n > 1 ? n - 1 : 1)) * inverse;
+        const float factor = t->scale[k] * inverse, even = (float)(grad_shift / n);
+        const float tilt = (float)(grad_scale / (n > 1 ? n - 1 : 1)) * inverse;
         SIMD for (int64_t i = 0; i < t->pixels; i++) h[i] = factor * (g[i] - even - ((x[i] - pivot) - rest) * tilt);
     }
 }
@@ -93,10 +94,10 @@ static void couple_back(const void *work, int thread, int64_t first, int64_t las
     (void)thread;
 #define BACK(inverse)                                                                                       \
     SIMD for (int64_t i = first; i < last; i++) {                                                           \
-        isp_coupling_gradients g = isp_couple_back(c->by_y[i], c->plain[i], c->h[i], limit, inverse);       \
-        c->by_x[i] = g.x;                                                                                   \
-        c->by_h[i] = g.h;                                                                                   \
-        c->by_t[i] = g.t;                                                                                   \
+        isp_coupling_gradients g = isp_couple_back(c->grad_y[i], c->unscaled[i], c->h[i], limit, inverse);       \
+        c->grad_x[i] = g.x;                                                                                   \
+        c->grad_h[i] = g.h;                                                                                   \
+        c->grad_t[i] = g.t;                                                                                   \
     }
     if (c->inverse) {
         BACK(1)

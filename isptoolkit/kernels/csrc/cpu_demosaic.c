@@ -1,12 +1,12 @@
-/* The adjoint of the linear demosaics, and sampling, packing and unpacking of a mosaic. */
+/* Adjoint of the linear demosaics; sampling, packing and unpacking of a mosaic. */
 #include "cpu_strips.h"
 #include "cpu_threads.h"
 
-/* Gradients by the outputs are first gathered, row by row, into what each neighbour adds to the mosaic's gradient:
- * to the pixel itself, to those near and far, above and below or beside, and to the diagonal ones. */
+/* The output gradients of each row are first combined into six lines: the contribution to the mosaic's gradient at the pixel
+ * itself, at distance 1 and 2 vertically and horizontally, and at the diagonal neighbors. */
 enum { HERE, NEAR_V, NEAR_H, FAR_V, FAR_H, DIAGONAL, SUMS };
 
-#define KEPT ISP_KEPT_ROWS
+#define RING_ROWS ISP_RING_ROWS
 
 static int64_t row_length(const isp_adjoint *t) { return t->width + ISP_ROW_MARGINS; }
 
@@ -14,7 +14,7 @@ static void gather_row(const isp_adjoint *t, int64_t sample, int64_t row, float 
     const int64_t length = row_length(t), frame = t->height * t->width;
     const int32_t *colors = t->channels + (row & 1) * 2;
     const int first = colors[0] == 1 ? 0 : 1, row_color = colors[1 - first];
-    const float *at = t->output_gradient + sample * 3 * frame + row * t->width;
+    const float *at = t->grad_y + sample * 3 * frame + row * t->width;
     const float *own = at + row_color * frame, *green = at + frame, *other = at + (2 - row_color) * frame;
     float *line[SUMS];
     for (int k = 0; k < SUMS; k++) {
@@ -27,8 +27,8 @@ static void gather_row(const isp_adjoint *t, int64_t sample, int64_t row, float 
     SIMD for (int64_t i = 0; i < t->width; i++) {
         int at_green = (i & 1) == first;
         float here = at_green ? green[i] : own[i];
-        float g = at_green ? 0.0f : green[i], o = at_green ? 0.0f : other[i];  /* filters at a red or blue site */
-        float b = at_green ? own[i] : 0.0f, u = at_green ? other[i] : 0.0f;    /* beside and above, at a green one */
+        float g = at_green ? 0.0f : green[i], o = at_green ? 0.0f : other[i]; /* filters at red and blue sites */
+        float b = at_green ? own[i] : 0.0f, u = at_green ? other[i] : 0.0f; /* `beside` and `above`, at green sites */
         if (bilinear) {
             at_pixel[i] = here;
             near_v[i] = 0.25f * g + 0.5f * u;
@@ -45,15 +45,15 @@ static void gather_row(const isp_adjoint *t, int64_t sample, int64_t row, float 
     }
 }
 
-/* Adds to `sum` the gradient of one row of the mosaic, which may lie in the mirrored margin, margins of the row included. */
-static void add_row(const isp_adjoint *t, int64_t sample, int64_t row, float *ring, int64_t *kept, float *sum) {
+/* Add the gradient of one row of the mosaic, including its margins, to `sum`; the row may lie in the mirrored margin. */
+static void add_row(const isp_adjoint *t, int64_t sample, int64_t row, float *ring, int64_t *held, float *sum) {
     const int64_t length = row_length(t), width = t->width;
     for (int64_t k = -2; k <= 2; k++) {
-        int64_t source = row + k, slot = source & (KEPT - 1);
+        int64_t source = row + k, slot = source & (RING_ROWS - 1);
         if (source < 0 || source >= t->height) continue;
         float *lines = ring + slot * SUMS * length;
-        if (kept[slot] != source) gather_row(t, sample, source, lines);
-        kept[slot] = source;
+        if (held[slot] != source) gather_row(t, sample, source, lines);
+        held[slot] = source;
         const float *line = lines + ISP_ROW_MARGINS / 2;
         const float *here = line + HERE * length, *near_h = line + NEAR_H * length, *far_h = line + FAR_H * length;
         const float *near_v = line + NEAR_V * length, *far_v = line + FAR_V * length, *diagonal = line + DIAGONAL * length;
@@ -71,22 +71,22 @@ static void add_row(const isp_adjoint *t, int64_t sample, int64_t row, float *ri
 static void adjoint_rows(const void *work, int thread, int64_t first, int64_t last) {
     const isp_adjoint *t = work;
     const int64_t length = row_length(t), margins[] = {-2, -1, t->height, t->height + 1};
-    float *ring = t->scratch + thread * (KEPT * SUMS + 1) * length;
-    float *sum = ring + KEPT * SUMS * length + ISP_ROW_MARGINS / 2;
-    int64_t kept[KEPT], sample_kept = -1;
+    float *ring = t->scratch + thread * (RING_ROWS * SUMS + 1) * length;
+    float *sum = ring + RING_ROWS * SUMS * length + ISP_ROW_MARGINS / 2;
+    int64_t held[RING_ROWS], held_sample = -1;
     for (int64_t index = first; index < last; index++) {
         int64_t row = index % t->height, sample = index / t->height;
-        for (int k = 0; sample != sample_kept && k < KEPT; k++) kept[k] = -1;
-        sample_kept = sample;
+        for (int k = 0; sample != held_sample && k < RING_ROWS; k++) held[k] = -1;
+        held_sample = sample;
         memset(sum - 2, 0, sizeof(float) * (size_t)(t->width + 4));
-        add_row(t, sample, row, ring, kept, sum);
+        add_row(t, sample, row, ring, held, sum);
         for (int k = 0; k < 4; k++)
-            if (mirrored(margins[k], t->height) == row) add_row(t, sample, margins[k], ring, kept, sum);
+            if (mirrored(margins[k], t->height) == row) add_row(t, sample, margins[k], ring, held, sum);
         for (int64_t k = 1; k <= 2; k++) {
             sum[mirrored(-k, t->width)] += sum[-k];
             sum[mirrored(t->width - 1 + k, t->width)] += sum[t->width - 1 + k];
         }
-        memcpy(t->input_gradient + (sample * t->height + row) * t->width, sum, sizeof(float) * (size_t)t->width);
+        memcpy(t->grad_x + (sample * t->height + row) * t->width, sum, sizeof(float) * (size_t)t->width);
     }
 }
 
@@ -107,7 +107,7 @@ static void sample_rows(const void *work, int thread, int64_t first, int64_t las
     }
 }
 
-/* Of every pixel the plane that its site sees. */
+/* At every pixel, the channel that its site sees. */
 void ISP_NAME(isp_mosaic)(const isp_sampling *sampling) {
     split_work(sample_rows, sampling, sampling->batch * sampling->height, sampling->threads);
 }
@@ -127,7 +127,7 @@ static void spread_rows(const void *work, int thread, int64_t first, int64_t las
     }
 }
 
-/* The adjoint of sampling: each value to the plane that its site sees, zero elsewhere. */
+/* Adjoint of sampling: each value in the channel that its site sees, zero in the others. */
 void ISP_NAME(isp_mosaic_adjoint)(const isp_sampling *sampling) {
     split_work(spread_rows, sampling, sampling->batch * sampling->height, sampling->threads);
 }
@@ -147,7 +147,7 @@ static void pack_rows(const void *work, int thread, int64_t first, int64_t last)
     }
 }
 
-/* The four sites of each 2x2 cell as planes; height and width are those of the mosaic. */
+/* The four sites of each 2x2 cell as channels; height and width are those of the mosaic. */
 void ISP_NAME(isp_pack)(const isp_sampling *sampling) {
     split_work(pack_rows, sampling, sampling->batch * sampling->height, sampling->threads);
 }
@@ -168,7 +168,7 @@ static void unpack_rows(const void *work, int thread, int64_t first, int64_t las
     }
 }
 
-/* The opposite of packing; height and width are those of the mosaic. */
+/* Four channels back to the sites of each 2x2 cell; height and width are those of the mosaic. */
 void ISP_NAME(isp_unpack)(const isp_sampling *sampling) {
     split_work(unpack_rows, sampling, sampling->batch * sampling->height, sampling->threads);
 }

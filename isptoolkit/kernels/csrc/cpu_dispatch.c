@@ -1,4 +1,4 @@
-/* The exported functions: each calls the build for the best instruction set of this machine. */
+/* The exported functions: each calls the build for the best instruction set of this processor. */
 #include "cpu_functions.h"
 
 #include <string.h>
@@ -14,22 +14,22 @@
 
 enum level { BASELINE, AVX2, AVX512 };
 #if defined(__aarch64__)
-static const char *const names[] = {"neon", "avx2", "avx512"}; /* part of every 64-bit Arm */
+static const char *const names[] = {"neon", "avx2", "avx512"}; /* mandatory on 64-bit Arm */
 #else
 static const char *const names[] = {"baseline", "avx2", "avx512"};
 #endif
 static int level = -1;
 
-static int supported(int wanted) {
+static int supported(int isa) {
 #if defined(ISP_HAVE_AVX512)
-    if (wanted == AVX512)
+    if (isa == AVX512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl");
 #endif
 #if defined(ISP_HAVE_AVX2)
-    if (wanted == AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa == AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return wanted == BASELINE;
+    return isa == BASELINE;
 }
 
 static int chosen(void) {
@@ -39,10 +39,10 @@ static int chosen(void) {
     return level;
 }
 
-/* The name of the build in use. */
+/* The name of the active build. */
 EXPORTED const char *isp_instruction_set(void) { return names[chosen()]; }
 
-/* Use the build of that name from now on; 0 when this machine or this library has it not. */
+/* Activate the build of that name; returns 0 if the processor or this library does not support it. */
 EXPORTED int isp_use(const char *name) {
     for (int k = BASELINE; k <= AVX512; k++)
         if (!strcmp(name, names[k]) && supported(k)) {
@@ -60,7 +60,7 @@ EXPORTED int isp_has_threads(void) {
 #endif
 }
 
-/* Ask for huge pages under memory that is about to be written for the first time. */
+/* Request huge pages for memory that has not been written yet. */
 EXPORTED void isp_huge_pages(void *start, int64_t bytes) {
 #if defined(__linux__)
     const uintptr_t page = 2 << 20;

@@ -1,4 +1,4 @@
-/* The end of most developments as one loop: clamp to 0 ... high, sRGB curve, smoothstep; 0 <= high <= 1. */
+/* The last steps of most renderings in one loop: clamp to [0, high], 0 <= high <= 1, sRGB curve, smoothstep. */
 #ifndef ISPTOOLKIT_CPU_DISPLAY_H
 #define ISPTOOLKIT_CPU_DISPLAY_H
 
@@ -7,7 +7,7 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 
-/* 1.055 m^(5/12) in m - 3/2 for m in [1, 2), to 1.4e-7 of its value. */
+/* 1.055 m^(5/12) as a polynomial in m - 3/2, for m in [1, 2); relative error 1.4e-7. */
 static const float DISPLAY_POLYNOMIAL[7] = {1.24917662f, 0.346996278f, -0.0674780533f, 0.0236538835f,
                                             -0.010117921f, 0.0055353418f, -0.00299001508f};
 /* 2^(5 e / 12) for e = -15 ... 0. */
@@ -16,9 +16,9 @@ static const float DISPLAY_OCTAVES[16] = {0.0131390065f, 0.0175384695f, 0.023411
                                           0.235968578f, 0.314980262f, 0.420448208f, 0.561231024f, 0.749153538f,
                                           1.0f};
 
-/* With a table of octaves that is a register, the power takes a third of the work that logarithm and exponential take. */
+/* With the octaves in a register, the power costs a third of a logarithm and an exponential. */
 static inline __m512 display_values(__m512 x, __m512 high, __m512 amount, int toned) {
-    x = _mm512_min_ps(high, _mm512_max_ps(_mm512_setzero_ps(), x)); /* NaN, the second operand, passes */
+    x = _mm512_min_ps(high, _mm512_max_ps(_mm512_setzero_ps(), x)); /* the second operand propagates NaN */
     const __m512i bits = _mm512_castps_si512(x);
     const __m512 octave = _mm512_permutexvar_ps(_mm512_srli_epi32(bits, 23), _mm512_loadu_ps(DISPLAY_OCTAVES));
     const __m512i mantissa = _mm512_or_si512(_mm512_and_si512(bits, _mm512_set1_epi32(0x7fffff)), _mm512_set1_epi32(0x3f800000));

@@ -1,4 +1,4 @@
-/* Gradients of point-wise steps: each strip is run again, its values kept before every step, and walked backwards. */
+/* Gradients of point-wise programs: each strip is recomputed, storing the values before every step, then differentiated. */
 #include "cpu_strips.h"
 #include "cpu_threads.h"
 
@@ -26,15 +26,15 @@ static void mesh_sums(double *sum, const float *g, const int32_t *step, const is
     }
 }
 
-#define LENGTH 256 /* of the strips, which here are kept before every step */
+#define LENGTH 256 /* strip length; shorter than STRIP, because the values before every step are stored */
 
-/* Whether the slope of a step is found from its output. */
+/* Whether the derivative of a step is computed from its output. */
 static int uses_output(int kind) {
     return kind == ISP_MESH_DIVIDE || (kind >= ISP_KIND_srgb_encode && kind != ISP_KIND_smoothstep && kind != ISP_KIND_reinhard);
 }
 
-/* From the gradient g by the step's output y to the gradient h by its input x; adds to `sums`, unless null, that by its
- * numbers. g and h may be the same. */
+/* From gradients gs of the step's outputs ys to gradients hs of its inputs xs, which may be the same arrays; adds the
+ * gradients of its coefficients to `sums` unless null. */
 static void backward_step(const int32_t *step, const float *p, const float *const *xs, const float *const *ys,
                           const float *const *gs, float *const *hs, double *sums, int planes, const isp_place *place, int n) {
     switch (step[0]) {
@@ -89,7 +89,7 @@ static void backward_step(const int32_t *step, const float *p, const float *cons
         break;
     case ISP_MESH_MULTIPLY:
     case ISP_MESH_DIVIDE: {
-        float gain[STRIP], by_gain[STRIP];
+        float gain[STRIP], grad_gain[STRIP];
         int sites = planes == 1 && step[2] == 4;
         int64_t size = (int64_t)step[3] * step[4];
         EACH_PLANE {
@@ -97,15 +97,15 @@ static void backward_step(const int32_t *step, const float *p, const float *cons
             float *h = hs[c];
             plane_gains(gain, step, p, place, planes, c, n);
             if (step[0] == ISP_MESH_MULTIPLY) {
-                EACH_VALUE by_gain[i] = g[i] * x[i];
+                EACH_VALUE grad_gain[i] = g[i] * x[i];
                 EACH_VALUE h[i] = g[i] * gain[i];
             } else {
-                EACH_VALUE by_gain[i] = -g[i] * y[i] / gain[i];
+                EACH_VALUE grad_gain[i] = -g[i] * y[i] / gain[i];
                 EACH_VALUE h[i] = g[i] / gain[i];
             }
             for (int k = 0; sums && k < 1 + sites; k++) {
                 int64_t plane = sites ? (place->row & 1) * 2 + k : step[2] == 1 ? 0 : c;
-                mesh_sums(sums + plane * size, by_gain, step, place, k, 1 + sites, n);
+                mesh_sums(sums + plane * size, grad_gain, step, place, k, 1 + sites, n);
             }
         }
         break;
@@ -124,53 +124,53 @@ static void backward_step(const int32_t *step, const float *p, const float *cons
     }
 }
 
-/* The values before each step and after the last, and the gradients. */
+/* The values after each step, and the gradients. */
 typedef struct { strip values[ISP_MAX_STEPS], gradient; } gradient_scratch;
 
-static void gradient_strip(const isp_trip_gradient *b, int64_t index, int64_t strips, double *sums, gradient_scratch *s) {
-    const isp_trip *t = &b->trip;
+static void gradient_strip(const isp_gradient_args *b, int64_t index, int64_t strips, double *sums, gradient_scratch *s) {
+    const isp_launch_args *t = &b->launch;
     int64_t piece = index % strips, row = index / strips % t->height, sample = index / strips / t->height;
     isp_place place = {row, piece * LENGTH, t->height, t->width};
     int n = (int)(t->width - place.column < LENGTH ? t->width - place.column : LENGTH), count = (int)t->before.count;
     int planes = (int)t->planes;
-    const float *numbers = t->numbers + sample * t->numbers_stride;
+    const float *coefficients = t->coefficients + sample * t->coefficients_stride;
     int64_t at = (sample * planes * t->height + row) * t->width + place.column, frame = t->height * t->width;
     const float *values[ISP_MAX_STEPS + 1][ISP_MAX_PLANES], *g[ISP_MAX_PLANES];
     float *h[ISP_MAX_PLANES];
     EACH_PLANE {
         values[0][c] = (const float *)t->input + sample * t->input_batch + c * t->input_plane + row * t->input_row + place.column;
-        g[c] = b->output_gradient + at + c * frame;
+        g[c] = b->grad_y + at + c * frame;
         h[c] = s->gradient.plane[c];
     }
     for (int k = 0; k < count; k++) {
-        const int32_t *step = t->before.words + k * ISP_STEP_WORDS;
+        const int32_t *step = t->before.steps + k * ISP_STEP_SIZE;
         float *after[ISP_MAX_PLANES];
         EACH_PLANE values[k + 1][c] = after[c] = s->values[k].plane[c];
-        if (k > 0 && display_next(step - ISP_STEP_WORDS, 2, numbers)) {
+        if (k > 0 && display_next(step - ISP_STEP_SIZE, 2, coefficients)) {
             EACH_PLANE display(values[k][c], after[c], 1.0f, 0.0f, 0, n);
         } else if (k + 1 < count || uses_output(step[0]))
-            forward_step(step, numbers + step[1], values[k], after, planes, 0, planes, &place, n);
+            forward_step(step, coefficients + step[1], values[k], after, planes, 0, planes, &place, n);
     }
     for (int k = count - 1; k >= 0; k--) {
-        const int32_t *step = t->before.words + k * ISP_STEP_WORDS;
-        double *mine = sums ? sums + (t->numbers_stride ? sample * b->count : 0) + step[1] : 0;
-        backward_step(step, numbers + step[1], values[k], values[k + 1], g, h, mine, planes, &place, n);
+        const int32_t *step = t->before.steps + k * ISP_STEP_SIZE;
+        double *sample_sums = sums ? sums + (t->coefficients_stride ? sample * b->coefficient_count : 0) + step[1] : 0;
+        backward_step(step, coefficients + step[1], values[k], values[k + 1], g, h, sample_sums, planes, &place, n);
         EACH_PLANE g[c] = h[c];
     }
-    EACH_PLANE store(b->input_gradient, ISP_FLOAT32, at + c * frame, g[c], n, t->streaming);
+    EACH_PLANE store(b->grad_x, ISP_FLOAT32, at + c * frame, g[c], n, t->streaming);
 }
 
 static void gradient_strips(const void *work, int thread, int64_t first, int64_t last) {
-    const isp_trip_gradient *b = work;
-    int64_t strips = (b->trip.width + LENGTH - 1) / LENGTH;
-    int64_t total = b->count * (b->trip.numbers_stride ? b->trip.batch : 1);
+    const isp_gradient_args *b = work;
+    int64_t strips = (b->launch.width + LENGTH - 1) / LENGTH;
+    int64_t total = b->coefficient_count * (b->launch.coefficients_stride ? b->launch.batch : 1);
     gradient_scratch scratch;
-    double *sums = b->numbers_gradient ? b->numbers_gradient + thread * total : 0;
+    double *sums = b->grad_coefficients ? b->grad_coefficients + thread * total : 0;
     for (int64_t i = first; i < last; i++) gradient_strip(b, i, strips, sums, &scratch);
     finish_streams();
 }
 
-void ISP_NAME(isp_run_gradient)(const isp_trip_gradient *gradient) {
-    const isp_trip *t = &gradient->trip;
+void ISP_NAME(isp_run_gradient)(const isp_gradient_args *gradient) {
+    const isp_launch_args *t = &gradient->launch;
     split_work(gradient_strips, gradient, t->batch * t->height * ((t->width + LENGTH - 1) / LENGTH), t->threads);
 }

@@ -1,5 +1,5 @@
-/* What JPEG does to one component: each 8x8 block transformed, quantized and transformed back, in libjpeg's integers, and
- * its gradient. Blocks lie side by side, so that every step runs over many of them at once. */
+/* JPEG of one component: DCT, quantization and inverse DCT of each 8x8 block in libjpeg's integer arithmetic, and the
+ * gradient. Blocks lie side by side, so that every step is vectorized over many of them. */
 #include "dct.h"
 #include "cpu.h"
 #include "cpu_threads.h"
@@ -14,11 +14,11 @@
 
 typedef isp_i32 whole[8][LANES] __attribute__((aligned(64)));
 typedef float real[8][LANES] __attribute__((aligned(64)));
-typedef isp_i32 word __attribute__((may_alias));
+typedef isp_i32 int_alias __attribute__((may_alias));
 
-/* Every 8x8 block of whole or real numbers transposed where it is. */
+/* Transpose every 8x8 block of 32-bit integers or floats in place. */
 static inline void transpose(void *patch, int lanes) {
-    word(*p)[LANES] = patch;
+    int_alias(*p)[LANES] = patch;
     for (int at = 0; at < lanes; at += 8) {
 #if defined(__AVX2__)
         __m256 r[8], s[8];
@@ -40,15 +40,15 @@ static inline void transpose(void *patch, int lanes) {
 #else
         for (int k = 0; k < 8; k++)
             for (int n = k + 1; n < 8; n++) {
-                word kept = p[k][at + n];
+                int_alias swapped = p[k][at + n];
                 p[k][at + n] = p[n][at + k];
-                p[n][at + k] = kept;
+                p[n][at + k] = swapped;
             }
 #endif
     }
 }
 
-/* One column of eight, through a transform; `forward` and `second` are known where this is inlined. */
+/* Transform one column of eight; `forward` and `second` are compile-time constants after inlining. */
 ISP_FN void whole_column(isp_i32 (*p)[LANES], int i, int forward, int second) {
     isp_i32 d[8] = {p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i], p[6][i], p[7][i]};
     if (forward) {
@@ -91,7 +91,7 @@ static void float_columns(float (*p)[LANES], int lanes, int transposed) {
     }
 }
 
-/* Both dimensions, orthonormal. */
+/* Orthonormal 2-D DCT of every block, or its transpose. */
 static void float_blocks(float (*p)[LANES], int lanes, int transposed) {
     float_columns(p, lanes, transposed);
     transpose(p, lanes);
@@ -99,7 +99,7 @@ static void float_blocks(float (*p)[LANES], int lanes, int transposed) {
     transpose(p, lanes);
 }
 
-/* The entries, repeated for every block of a patch. */
+/* The table's entries, repeated for every block of a patch. */
 typedef struct { isp_i32 entry[8][LANES] __attribute__((aligned(64))); } quantizer;
 
 static void read_table(quantizer *q, const isp_jpeg *j, int64_t sample) {
@@ -108,8 +108,8 @@ static void read_table(quantizer *q, const isp_jpeg *j, int64_t sample) {
             q->entry[k][i] = (isp_i32)isp_round(j->table[sample * j->table_stride + 8 * k + (i & 7)]);
 }
 
-/* The quantized coefficients of the blocks in `p`, which holds their samples as integers less 128. */
-static void quantized(isp_i32 (*p)[LANES], const quantizer *q, int lanes) {
+/* Replace centered integer samples (sample - 128) in `p` by the quantized coefficients of their blocks. */
+static void quantize(isp_i32 (*p)[LANES], const quantizer *q, int lanes) {
     transpose(p, lanes);
     dct_columns(p, lanes, 0);
     transpose(p, lanes);
@@ -121,7 +121,7 @@ static void jpeg_patch(const isp_jpeg *j, int64_t sample, int64_t row, int64_t c
     whole p;
     const int64_t at = (sample * j->height + row) * j->width + column;
     for (int k = 0; k < 8; k++) EACH_LANE p[k][i] = isp_centered(j->x[at + k * j->width + i]);
-    quantized(p, q, lanes);
+    quantize(p, q, lanes);
     for (int k = 0; k < 8; k++) EACH_LANE p[k][i] *= q->entry[k][i];
     idct_columns(p, lanes, 0);
     transpose(p, lanes);
@@ -148,7 +148,7 @@ void ISP_NAME(isp_jpeg_blocks)(const isp_jpeg *jpeg) {
     split_work(jpeg_rows, jpeg, jpeg->planes * (jpeg->height / 8), jpeg->threads);
 }
 
-/* isp_rounding_slope of many values. */
+/* isp_rounding_slope of the coefficients in a row of a patch. */
 static void rounding_slopes(float *slope, const float *values, const float *weights, int count, int lanes) {
     float cosine[LANES], before[LANES], now[LANES];
     EACH_LANE {
@@ -168,17 +168,17 @@ static void rounding_slopes(float *slope, const float *values, const float *weig
 }
 
 static void gradient_patch(const isp_jpeg_gradient *b, int64_t sample, int64_t row, int64_t column, int lanes,
-                           const quantizer *q, double *by_table) {
+                           const quantizer *q, double *grad_table) {
     const isp_jpeg *j = &b->jpeg;
-    whole levels;
+    whole coefficients;
     real values, g;
     const int64_t at = (sample * j->height + row) * j->width + column;
     for (int k = 0; k < 8; k++) EACH_LANE {
-        levels[k][i] = isp_centered(j->x[at + k * j->width + i]);
+        coefficients[k][i] = isp_centered(j->x[at + k * j->width + i]);
         values[k][i] = j->x[at + k * j->width + i] - 128.0f;
-        g[k][i] = b->by_y[at + k * j->width + i];
+        g[k][i] = b->grad_y[at + k * j->width + i];
     }
-    quantized(levels, q, lanes);
+    quantize(coefficients, q, lanes);
     float_blocks(values, lanes, 0);
     float_blocks(g, lanes, 0);
     for (int k = 0; k < 8; k++) {
@@ -186,13 +186,13 @@ static void gradient_patch(const isp_jpeg_gradient *b, int64_t sample, int64_t r
         EACH_LANE values[k][i] /= (float)q->entry[k][i];
         rounding_slopes(slope, values[k], b->slopes, b->slope_count, lanes);
         EACH_LANE {
-            sums[i] = g[k][i] * ((float)levels[k][i] - slope[i] * values[k][i]);
+            sums[i] = g[k][i] * ((float)coefficients[k][i] - slope[i] * values[k][i]);
             g[k][i] *= slope[i];
         }
-        for (int i = 0; i < lanes; i++) by_table[k * 8 + (i & 7)] += sums[i];
+        for (int i = 0; i < lanes; i++) grad_table[k * 8 + (i & 7)] += sums[i];
     }
     float_blocks(g, lanes, 1);
-    for (int k = 0; k < 8; k++) EACH_LANE b->by_x[at + k * j->width + i] = g[k][i];
+    for (int k = 0; k < 8; k++) EACH_LANE b->grad_x[at + k * j->width + i] = g[k][i];
 }
 
 static void gradient_rows(const void *work, int thread, int64_t first, int64_t last) {
@@ -200,14 +200,14 @@ static void gradient_rows(const void *work, int thread, int64_t first, int64_t l
     const isp_jpeg *j = &b->jpeg;
     const int64_t rows = j->height / 8;
     quantizer q;
-    double *mine = b->by_table + thread * 64 * (j->table_stride ? j->planes : 1);
+    double *thread_table = b->grad_table + thread * 64 * (j->table_stride ? j->planes : 1);
     for (int64_t index = first; index < last; index++) {
         const int64_t sample = index / rows;
         if (index == first || index % rows == 0) read_table(&q, j, sample);
         for (int64_t column = 0; column < j->width; column += LANES) {
             const int64_t left = j->width - column;
             gradient_patch(b, sample, index % rows * 8, column, (int)(left < LANES ? left : LANES), &q,
-                           mine + (j->table_stride ? sample * 64 : 0));
+                           thread_table + (j->table_stride ? sample * 64 : 0));
         }
     }
 }

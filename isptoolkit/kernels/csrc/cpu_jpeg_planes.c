@@ -1,4 +1,4 @@
-/* Between a picture and the components of a JPEG, in libjpeg's integers: color conversion, sampling of chroma and back. */
+/* Color conversion and chroma subsampling between an RGB image and the components of a JPEG, in libjpeg's integer arithmetic. */
 #include "cpu.h"
 #include "cpu_threads.h"
 #include "dct.h"
@@ -10,11 +10,11 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static inline isp_i32 code(float sample) { return isp_centered(sample) + 128; }
 
-/* Columns `from` to before `end` of one row, converted; those at and beyond the width repeat the last one. */
+/* Convert columns [from, end) of one row to Y, Cb and Cr; columns beyond the width repeat the last one. */
 static void convert(const isp_jpeg_planes *j, int64_t sample, int64_t row, int64_t from, int64_t end, float *y, isp_i32 *blue, isp_i32 *red) {
     const int64_t frame = j->height * j->width, at = (sample * 3 * j->height + smaller(row, j->height - 1)) * j->width;
     const float *r = j->image + at, *g = r + frame, *b = g + frame;
-    /* A chunk beyond the width is nothing but repetitions of the last column. */
+    /* A chunk beyond the width repeats the last column only. */
     const int64_t start = smaller(from, j->width - 1), inside = smaller(end, j->width) - start;
     const float scale = j->scale;
     SIMD for (int64_t i = 0; i < inside; i++) {
@@ -26,7 +26,7 @@ static void convert(const isp_jpeg_planes *j, int64_t sample, int64_t row, int64
     for (int64_t i = inside; i < end - from; i++) y[i] = y[i - 1], blue[i] = blue[i - 1], red[i] = red[i - 1];
 }
 
-/* The mean of each cell of up to 2 x 2; its rounding alternates along the row. */
+/* Average cells of up to 2x2; the rounding alternates along the row, as in libjpeg. */
 static void average(float *to, isp_i32 rows[2][2 * CHUNK], int down, int across, int n) {
     if (across == 1) {
         SIMD for (int k = 0; k < n; k++) to[k] = (float)rows[0][k];
@@ -54,7 +54,7 @@ static void split_rows(const void *work, int thread, int64_t first, int64_t last
                 const int64_t luma_row = row * down + k;
                 convert(j, sample, source * down + k, from, end, y, blue[k], red[k]);
                 if (luma_row >= j->luma_height || from >= j->luma_width) continue;
-                /* Rows of luma below the picture repeat its last one, not chroma's. */
+                /* Luma rows below the image repeat its last row, not the last row of a chroma cell. */
                 if (row != source) convert(j, sample, j->height - 1, from, end, y, unused[0], unused[1]);
                 memcpy(j->y + (sample * j->luma_height + luma_row) * j->luma_width + from, y,
                        sizeof(float) * (size_t)(smaller(end, j->luma_width) - from));
@@ -70,7 +70,7 @@ void ISP_NAME(isp_jpeg_split)(const isp_jpeg_planes *planes) {
     split_work(split_rows, planes, planes->batch * planes->chroma_height, planes->threads);
 }
 
-/* Chroma of `n` columns from `from` on, for one row of the picture. */
+/* Upsample chroma for columns [from, from + n) of one image row. */
 static void upsample(const isp_jpeg_planes *j, const float *plane, int64_t sample, int64_t row, int64_t from, int n, isp_i32 *to) {
     const int down = j->down, across = j->across;
     const int64_t rows = (j->height + down - 1) / down, columns = (j->width + across - 1) / across, here = row / down;
@@ -79,7 +79,7 @@ static void upsample(const isp_jpeg_planes *j, const float *plane, int64_t sampl
         SIMD for (int i = 0; i < n; i++) to[i] = (isp_i32)line[from + i];
         return;
     }
-    if (columns <= 2) { /* libjpeg repeats samples of planes so narrow */
+    if (columns <= 2) { /* libjpeg replicates samples in planes this narrow */
         for (int i = 0; i < n; i++) to[i] = (isp_i32)line[(from + i) / 2];
         return;
     }

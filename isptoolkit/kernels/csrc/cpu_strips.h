@@ -1,5 +1,5 @@
-/* A strip is a piece of one row, in all planes, that stays in the first-level cache while every step runs over it. Steps
- * read planes at `x` and write them at `y`, which are the same places or do not overlap. */
+/* A strip is a piece of one row, in all planes, that stays in the L1 cache while every step runs over it. Steps read planes
+ * at `x` and write them at `y`; these are identical or do not overlap. */
 #ifndef ISPTOOLKIT_CPU_STRIPS_H
 #define ISPTOOLKIT_CPU_STRIPS_H
 
@@ -16,7 +16,7 @@
 
 typedef struct { float plane[ISP_MAX_PLANES][STRIP] __attribute__((aligned(64))); } strip;
 
-/* `n` samples as floats: in place where they are floats, else converted into `to`. */
+/* `n` samples as floats: in place if they are floats already, else converted into `to`. */
 static inline const float *loaded(float *to, const void *from, int type, int64_t at, int n) {
     if (type == ISP_FLOAT32) return (const float *)from + at;
     if (type == ISP_UINT16) {
@@ -29,7 +29,7 @@ static inline const float *loaded(float *to, const void *from, int type, int64_t
     return to;
 }
 
-/* Large outputs go past the caches: that saves reading the memory which is written. */
+/* Large outputs bypass the caches, which avoids reading memory that is about to be overwritten. */
 static inline void stream(float *to, const float *from, int n) {
     int i = 0;
 #if defined(__AVX512F__)
@@ -49,7 +49,7 @@ static inline void finish_streams(void) {
 }
 
 #if defined(__AVX512F__)
-/* isp_code of sixteen values, in the lowest bits. */
+/* isp_code of sixteen values, in the low bits. */
 static inline __m512i codes(const float *from, float top) {
     __m512 x = _mm512_min_ps(_mm512_set1_ps(1.0f), _mm512_max_ps(_mm512_setzero_ps(), _mm512_loadu_ps(from)));
     return _mm512_castps_si512(_mm512_fmadd_ps(x, _mm512_set1_ps(top), _mm512_set1_ps(12582912.0f)));
@@ -78,7 +78,7 @@ static inline void store(void *to, int type, int64_t at, const float *from, int 
     }
 }
 
-/* Gains of a strip by a bilinear mesh; node i of n lies at i / (n - 1) of the frame, the pixel j at (j + 1/2) / count. */
+/* Gains of a strip from a bilinear mesh; node i of n lies at i / (n - 1) of the frame, pixel j of m at (j + 1/2) / m. */
 static inline void mesh_gains(float *gain, const float *mesh, int rows, int columns, const isp_place *place, int parity, int step, int n) {
     double down = (place->row + 0.5) / (double)place->height * (rows - 1);
     int top = (int)down, below = top + 1 < rows ? top + 1 : top;
@@ -94,25 +94,25 @@ static inline void mesh_gains(float *gain, const float *mesh, int rows, int colu
     }
 }
 
-/* The gains of one plane of the strip: of a mosaic with four mesh planes, those of its two sites in this row. */
-static inline void plane_gains(float *gain, const int32_t *step, const float *numbers, const isp_place *place, int planes, int c, int n) {
+/* Gains of one plane of the strip; on a mosaic with four mesh planes, the two sites of this row use their own. */
+static inline void plane_gains(float *gain, const int32_t *step, const float *coefficients, const isp_place *place, int planes, int c, int n) {
     int rows = step[3], columns = step[4];
     int64_t size = (int64_t)rows * columns;
     if (planes == 1 && step[2] == 4) {
         int first = (int)(place->row & 1) * 2;
-        mesh_gains(gain, numbers + first * size, rows, columns, place, 0, 2, n);
-        mesh_gains(gain, numbers + (first + 1) * size, rows, columns, place, 1, 2, n);
+        mesh_gains(gain, coefficients + first * size, rows, columns, place, 0, 2, n);
+        mesh_gains(gain, coefficients + (first + 1) * size, rows, columns, place, 1, 2, n);
     } else {
-        mesh_gains(gain, numbers + (step[2] == 1 ? 0 : c) * size, rows, columns, place, 0, 1, n);
+        mesh_gains(gain, coefficients + (step[2] == 1 ? 0 : c) * size, rows, columns, place, 0, 1, n);
     }
 }
 
-/* The planes that a loop is about: all of them, unless `first` and `last` say less. */
+/* Loops over all planes, over the planes [first, last), and over the values of a strip. */
 #define EACH_PLANE for (int c = 0; c < planes; c++)
-#define EACH_OF_THESE for (int c = first; c < last; c++)
+#define EACH_SELECTED for (int c = first; c < last; c++)
 #define EACH_VALUE SIMD for (int i = 0; i < n; i++)
 
-/* One step on the planes from `first` to before `last`; a matrix takes all. */
+/* Run one step on the planes [first, last); a matrix needs all of them. */
 static inline void forward_step(const int32_t *step, const float *p, const float *const *x, float *const *y, int planes,
                                 int first, int last, const isp_place *place, int n) {
     switch (step[0]) {
@@ -123,7 +123,7 @@ static inline void forward_step(const int32_t *step, const float *p, const float
         break;
     }
     case ISP_CHANNELS:
-        EACH_OF_THESE {
+        EACH_SELECTED {
             const float scale = p[c], offset = p[4 + c], *v = x[c];
             float *w = y[c];
             EACH_VALUE w[i] = v[i] * scale + offset;
@@ -141,14 +141,14 @@ static inline void forward_step(const int32_t *step, const float *p, const float
         break;
     }
     case ISP_CLAMP:
-        EACH_OF_THESE {
+        EACH_SELECTED {
             const float low = p[0], high = p[1], *v = x[c];
             float *w = y[c];
             EACH_VALUE w[i] = isp_clamp(v[i], low, high);
         }
         break;
     case ISP_QUANTIZE:
-        EACH_OF_THESE {
+        EACH_SELECTED {
             const float steps = p[0], *v = x[c];
             float *w = y[c];
             EACH_VALUE w[i] = isp_round(v[i] * steps) / steps;
@@ -157,7 +157,7 @@ static inline void forward_step(const int32_t *step, const float *p, const float
     case ISP_MESH_MULTIPLY:
     case ISP_MESH_DIVIDE: {
         float gain[STRIP];
-        EACH_OF_THESE {
+        EACH_SELECTED {
             const float *v = x[c];
             float *w = y[c];
             plane_gains(gain, step, p, place, planes, c, n);
@@ -171,7 +171,7 @@ static inline void forward_step(const int32_t *step, const float *p, const float
     }
 #define CURVE_CASE(name)                               \
     case ISP_KIND_##name:                              \
-        EACH_OF_THESE {                                \
+        EACH_SELECTED {                                \
             const float parameter = p[0], *v = x[c];   \
             float *w = y[c];                           \
             EACH_VALUE w[i] = name(v[i], parameter);   \
@@ -182,50 +182,51 @@ static inline void forward_step(const int32_t *step, const float *p, const float
     }
 }
 
-/* Whether a clamp to 0 ... at most 1 and the sRGB curve come next. */
-static inline int display_next(const int32_t *step, int left, const float *numbers) {
-    if (left < 2 || step[0] != ISP_CLAMP || step[ISP_STEP_WORDS] != ISP_KIND_srgb_encode) return 0;
-    const float *limits = numbers + step[1];
+/* Whether the next two steps are a clamp to [0, high], high <= 1, and the sRGB curve. */
+static inline int display_next(const int32_t *step, int left, const float *coefficients) {
+    if (left < 2 || step[0] != ISP_CLAMP || step[ISP_STEP_SIZE] != ISP_KIND_srgb_encode) return 0;
+    const float *limits = coefficients + step[1];
     return limits[0] == 0.0f && limits[1] >= 0.0f && limits[1] <= 1.0f;
 }
 
-/* Clamp, sRGB curve and smoothstep together, if that is what comes next. Returns how many of the steps it did. */
-static inline int forward_display(const int32_t *step, int left, const float *numbers, const float *const *x,
+/* Run clamp, sRGB curve and, if present, smoothstep as one loop. Returns the number of steps done, 0 if they do not match. */
+static inline int forward_display(const int32_t *step, int left, const float *coefficients, const float *const *x,
                                   float *const *y, int first, int last, int n) {
-    const int32_t *third = step + 2 * ISP_STEP_WORDS;
-    const float *limits = numbers + step[1];
-    if (!display_next(step, left, numbers)) return 0;
+    const int32_t *third = step + 2 * ISP_STEP_SIZE;
+    const float *limits = coefficients + step[1];
+    if (!display_next(step, left, coefficients)) return 0;
     const int toned = left > 2 && third[0] == ISP_KIND_smoothstep;
-    EACH_OF_THESE display(x[c], y[c], limits[1], toned ? numbers[third[1]] : 0.0f, toned, n);
+    EACH_SELECTED display(x[c], y[c], limits[1], toned ? coefficients[third[1]] : 0.0f, toned, n);
     return toned ? 3 : 2;
 }
 
-/* The steps from `k` to before `end`, on the planes from `first` to before `last`. */
-static inline void forward_steps(const int32_t *words, int k, int end, const float *numbers, const float *const *x,
+/* Run steps [k, end) of a program on the planes [first, last). */
+static inline void forward_steps(const int32_t *program, int k, int end, const float *coefficients, const float *const *x,
                                  float *const *y, int planes, int first, int last, const isp_place *place, int n) {
     const float *at[ISP_MAX_PLANES];
     EACH_PLANE at[c] = x[c];
-    if (k == end) EACH_OF_THESE if (y[c] != x[c]) memcpy(y[c], x[c], sizeof(float) * (size_t)n);
+    if (k == end) EACH_SELECTED if (y[c] != x[c]) memcpy(y[c], x[c], sizeof(float) * (size_t)n);
     while (k < end) {
-        const int32_t *step = words + k * ISP_STEP_WORDS;
-        int done = forward_display(step, end - k, numbers, at, y, first, last, n);
-        if (!done) forward_step(step, numbers + step[1], at, y, planes, first, last, place, n);
+        const int32_t *step = program + k * ISP_STEP_SIZE;
+        int done = forward_display(step, end - k, coefficients, at, y, first, last, n);
+        if (!done) forward_step(step, coefficients + step[1], at, y, planes, first, last, place, n);
         k += done ? done : 1;
         EACH_PLANE at[c] = y[c];
     }
 }
 
-/* All steps, then `done` with each plane. What follows the last matrix is done plane by plane, so that the memory traffic
- * of one plane goes on while the next is at work. */
-static inline void forward_planes(const isp_steps *steps, const float *numbers, const float *const *x, float *const *y,
+/* Run a program, then call `done` with each plane. The steps after the last matrix run plane by plane, so that the memory
+ * traffic of one plane overlaps the computation of the next. */
+static inline void forward_planes(const isp_program *program, const float *coefficients, const float *const *x, float *const *y,
                                   int planes, const isp_place *place, int n,
                                   void (*done)(const void *, int, const float *), const void *context) {
-    int mixed = (int)steps->count, count = mixed;
-    while (mixed > 0 && steps->words[(mixed - 1) * ISP_STEP_WORDS] != ISP_MATRIX) mixed--;
-    if (mixed) forward_steps(steps->words, 0, mixed, numbers, x, y, planes, 0, planes, place, n);
+    int mixed = (int)program->count, count = mixed;
+    while (mixed > 0 && program->steps[(mixed - 1) * ISP_STEP_SIZE] != ISP_MATRIX) mixed--;
+    if (mixed) forward_steps(program->steps, 0, mixed, coefficients, x, y, planes, 0, planes, place, n);
     EACH_PLANE {
         if (count > mixed)
-            forward_steps(steps->words, mixed, count, numbers, mixed ? (const float *const *)y : x, y, planes, c, c + 1, place, n);
+            forward_steps(program->steps, mixed, count, coefficients, mixed ? (const float *const *)y : x, y, planes, c, c + 1,
+                          place, n);
         done(context, c, count ? y[c] : x[c]);
     }
 }

@@ -1,4 +1,4 @@
-/* AdaIN, coupling and JPEG's blocks on a GPU. */
+/* AdaIN, affine coupling and JPEG blocks on a GPU. */
 #include "cuda_steps.h"
 #include "blocks.h"
 #include "dct.h"
@@ -6,7 +6,7 @@
 #define EACH_ITEM(count) \
     for (isp_long at = (isp_long)blockIdx.x * blockDim.x + threadIdx.x; at < (count); at += (isp_long)gridDim.x * blockDim.x)
 
-/* The sums of two values over the block's threads, known to all of them. */
+/* Sum two values over all threads of the block; every thread gets the sums. */
 ISP_FN void isp_block_sums(double &a, double &b) {
     __shared__ double parts[2][32];
     for (int step = 16; step > 0; step /= 2) {
@@ -42,23 +42,23 @@ extern "C" __global__ void isp_adain_apply(const void *x, const float *scale, co
 }
 
 extern "C" __global__ void isp_adain_back(const void *x, const float *scale, const float *mean, const float *inverse_deviation,
-                                          const void *by_y, void *by_x, float *by_scale, float *by_shift, isp_long pixels,
+                                          const void *grad_y, void *grad_x, float *grad_scale, float *grad_shift, isp_long pixels,
                                           int type) {
     const isp_long plane = blockIdx.x, base = plane * pixels;
     const float pivot = mean[2 * plane], rest = mean[2 * plane + 1], inverse = inverse_deviation[plane];
     double sum = 0.0, product = 0.0;
     for (isp_long i = threadIdx.x; i < pixels; i += blockDim.x) {
-        float g = isp_load(by_y, type, base + i);
+        float g = isp_load(grad_y, type, base + i);
         sum += g;
         product += (double)g * (((isp_load(x, type, base + i) - pivot) - rest) * inverse);
     }
     isp_block_sums(sum, product);
     const double n = (double)pixels;
     const float factor = scale[plane] * inverse, even = (float)(sum / n), tilt = (float)(product / (n > 1 ? n - 1 : 1)) * inverse;
-    if (threadIdx.x == 0) by_scale[plane] = (float)product, by_shift[plane] = (float)sum;
+    if (threadIdx.x == 0) grad_scale[plane] = (float)product, grad_shift[plane] = (float)sum;
     for (isp_long i = threadIdx.x; i < pixels; i += blockDim.x) {
         float centered = (isp_load(x, type, base + i) - pivot) - rest;
-        isp_store(by_x, type, base + i, factor * (isp_load(by_y, type, base + i) - even - centered * tilt));
+        isp_store(grad_x, type, base + i, factor * (isp_load(grad_y, type, base + i) - even - centered * tilt));
     }
 }
 
@@ -68,23 +68,23 @@ extern "C" __global__ void isp_coupling_apply(const void *x, const void *h, cons
     isp_store(y, type, at, isp_couple(isp_load(x, type, at), isp_load(h, type, at), isp_load(t, type, at), limit, inverse));
 }
 
-extern "C" __global__ void isp_coupling_back(const void *by_y, const void *plain, const void *h, void *by_x, void *by_h,
-                                             void *by_t, isp_long count, float limit, int inverse, int type) {
+extern "C" __global__ void isp_coupling_back(const void *grad_y, const void *unscaled, const void *h, void *grad_x, void *grad_h,
+                                             void *grad_t, isp_long count, float limit, int inverse, int type) {
     EACH_ITEM(count) {
         isp_coupling_gradients g =
-            isp_couple_back(isp_load(by_y, type, at), isp_load(plain, type, at), isp_load(h, type, at), limit, inverse);
-        isp_store(by_x, type, at, g.x);
-        isp_store(by_h, type, at, g.h);
-        isp_store(by_t, type, at, g.t);
+            isp_couple_back(isp_load(grad_y, type, at), isp_load(unscaled, type, at), isp_load(h, type, at), limit, inverse);
+        isp_store(grad_x, type, at, g.x);
+        isp_store(grad_h, type, at, g.h);
+        isp_store(grad_t, type, at, g.t);
     }
 }
 
-/* ---- JPEG: eight threads share an 8x8 block; each has a row, then a column */
+/* ---- JPEG: eight threads share an 8x8 block; each handles a row, then a column */
 
-#define TOGETHER 32 /* 8x8 blocks of a block of 256 threads */
+#define TILES 32 /* 8x8 blocks per 256 threads */
 
-typedef isp_i32 isp_whole[TOGETHER][8][9]; /* padded, so that rows and columns both miss no bank */
-typedef float isp_real[TOGETHER][8][9];
+typedef isp_i32 isp_whole[TILES][8][9]; /* padded, so that neither rows nor columns cause bank conflicts */
+typedef float isp_real[TILES][8][9];
 
 struct isp_block_place { isp_long sample, at; bool inside; };
 
@@ -95,13 +95,13 @@ ISP_FN isp_block_place isp_block_of(isp_long index, isp_long planes, isp_long he
     return place;
 }
 
-#define READ_ROW(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[mine][lane][k];
-#define WRITE_ROW(d, shared) for (int k = 0; k < 8; k++) (shared)[mine][lane][k] = (d)[k];
-#define READ_COLUMN(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[mine][k][lane];
-#define WRITE_COLUMN(d, shared) for (int k = 0; k < 8; k++) (shared)[mine][k][lane] = (d)[k];
+#define READ_ROW(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[tile][lane][k];
+#define WRITE_ROW(d, shared) for (int k = 0; k < 8; k++) (shared)[tile][lane][k] = (d)[k];
+#define READ_COLUMN(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[tile][k][lane];
+#define WRITE_COLUMN(d, shared) for (int k = 0; k < 8; k++) (shared)[tile][k][lane] = (d)[k];
 
-/* The quantized levels of one column of each block, in d, from the samples of one row, in d. */
-ISP_FN void isp_levels(isp_i32 *d, isp_whole shared, int mine, int lane, const isp_i32 *entries) {
+/* Replace d, centered samples of one row of each block, by the quantized coefficients of one column. */
+ISP_FN void isp_quantize_block(isp_i32 *d, isp_whole shared, int tile, int lane, const isp_i32 *entries) {
     isp_dct(d, 0);
     __syncthreads();
     WRITE_ROW(d, shared)
@@ -114,14 +114,14 @@ ISP_FN void isp_levels(isp_i32 *d, isp_whole shared, int mine, int lane, const i
 extern "C" __global__ void isp_jpeg_blocks(const void *x, const float *table, void *y, isp_long planes, isp_long height,
                                            isp_long width, isp_long table_stride, int type) {
     __shared__ isp_whole shared;
-    const int mine = threadIdx.x / 8, lane = threadIdx.x % 8;
-    const isp_block_place place = isp_block_of((isp_long)blockIdx.x * TOGETHER + mine, planes, height, width);
+    const int tile = threadIdx.x / 8, lane = threadIdx.x % 8;
+    const isp_block_place place = isp_block_of((isp_long)blockIdx.x * TILES + tile, planes, height, width);
     isp_i32 d[8], entries[8];
     for (int k = 0; k < 8; k++) {
         d[k] = place.inside ? isp_centered(isp_load(x, type, place.at + lane * width + k)) : 0;
         entries[k] = place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
     }
-    isp_levels(d, shared, mine, lane, entries);
+    isp_quantize_block(d, shared, tile, lane, entries);
     for (int k = 0; k < 8; k++) d[k] *= entries[k];
     isp_idct(d, 0);
     __syncthreads();
@@ -133,8 +133,8 @@ extern "C" __global__ void isp_jpeg_blocks(const void *x, const float *table, vo
         for (int k = 0; k < 8; k++) isp_store(y, type, place.at + lane * width + k, isp_sample(d[k]));
 }
 
-/* The orthonormal transform of both dimensions of the row in d, as the column in d. */
-ISP_FN void isp_float_forward(float *d, isp_real shared, int mine, int lane) {
+/* The orthonormal 2-D DCT: replaces d, a row of samples, by a column of coefficients. */
+ISP_FN void isp_float_forward(float *d, isp_real shared, int tile, int lane) {
     isp_dct_float(d, 0);
     __syncthreads();
     WRITE_ROW(d, shared)
@@ -144,29 +144,29 @@ ISP_FN void isp_float_forward(float *d, isp_real shared, int mine, int lane) {
 }
 
 extern "C" __global__ void isp_jpeg_back(const void *x, const float *table, const float *slopes, int slope_count,
-                                         const void *by_y, void *by_x, double *by_table, isp_long planes, isp_long height,
+                                         const void *grad_y, void *grad_x, double *grad_table, isp_long planes, isp_long height,
                                          isp_long width, isp_long table_stride, int type) {
     __shared__ isp_whole whole;
     __shared__ isp_real real;
-    const int mine = threadIdx.x / 8, lane = threadIdx.x % 8;
-    const isp_block_place place = isp_block_of((isp_long)blockIdx.x * TOGETHER + mine, planes, height, width);
-    isp_i32 levels[8], entries[8];
+    const int tile = threadIdx.x / 8, lane = threadIdx.x % 8;
+    const isp_block_place place = isp_block_of((isp_long)blockIdx.x * TILES + tile, planes, height, width);
+    isp_i32 coefficients[8], entries[8];
     float values[8], g[8];
     for (int k = 0; k < 8; k++) {
         const isp_long at = place.at + lane * width + k;
         float sample = place.inside ? isp_load(x, type, at) : 0.0f;
-        levels[k] = isp_centered(sample);
+        coefficients[k] = isp_centered(sample);
         values[k] = sample - 128.0f;
-        g[k] = place.inside ? isp_load(by_y, type, at) : 0.0f;
+        g[k] = place.inside ? isp_load(grad_y, type, at) : 0.0f;
         entries[k] = place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
     }
-    isp_levels(levels, whole, mine, lane, entries);
-    isp_float_forward(values, real, mine, lane);
-    isp_float_forward(g, real, mine, lane);
+    isp_quantize_block(coefficients, whole, tile, lane, entries);
+    isp_float_forward(values, real, tile, lane);
+    isp_float_forward(g, real, tile, lane);
     for (int k = 0; k < 8; k++) {
         float value = values[k] / (float)entries[k];
         float slope = isp_rounding_slope(value - isp_round(value), slopes, slope_count);
-        if (place.inside) atomicAdd(by_table + place.sample * table_stride + 8 * k + lane, (double)(g[k] * ((float)levels[k] - slope * value)));
+        if (place.inside) atomicAdd(grad_table + place.sample * table_stride + 8 * k + lane, (double)(g[k] * ((float)coefficients[k] - slope * value)));
         g[k] *= slope;
     }
     isp_dct_float(g, 1);
@@ -176,5 +176,5 @@ extern "C" __global__ void isp_jpeg_back(const void *x, const float *table, cons
     READ_ROW(g, real)
     isp_dct_float(g, 1);
     if (place.inside)
-        for (int k = 0; k < 8; k++) isp_store(by_x, type, place.at + lane * width + k, g[k]);
+        for (int k = 0; k < 8; k++) isp_store(grad_x, type, place.at + lane * width + k, g[k]);
 }

@@ -1,23 +1,23 @@
-/* Gradients of point-wise steps on a GPU: each thread runs a pixel forward, keeping its values, and walks back. */
+/* Gradients of point-wise programs on a GPU: each thread recomputes a pixel, storing its values, and differentiates it. */
 #include "cuda_steps.h"
 
-#define MAX_SUMS 512 /* numbers whose gradients are first summed per block; later ones go to memory one by one */
+#define MAX_SUMS 512 /* coefficients whose gradients are summed per block first; those beyond go to global memory directly */
 
 struct isp_sums {
-    double *block, *all; /* null: not wanted */
+    double *block, *all; /* null if no gradient is needed */
 };
 
-/* Adds to the gradient by one number; all threads of a warp that are here add together first. */
-ISP_FN void isp_add(const isp_sums &sums, isp_long number, float value) {
+/* Add to the gradient of one coefficient. */
+ISP_FN void isp_add(const isp_sums &sums, isp_long index, float value) {
     if (!sums.all) return;
-    if (number < MAX_SUMS) {
-        atomicAdd(sums.block + number, (double)value);
+    if (index < MAX_SUMS) {
+        atomicAdd(sums.block + index, (double)value);
     } else {
-        atomicAdd(sums.all + number, (double)value);
+        atomicAdd(sums.all + index, (double)value);
     }
 }
 
-/* Turns g, the gradient by the step's output y, into that by its input x. */
+/* Replace g, the gradient of the step's output y, by the gradient of its input x. */
 ISP_FN void isp_backward_step(const int *step, const float *p, const float *x, const float *y, float *g,
                               const isp_sums &sums, int planes, const isp_place &place) {
     const isp_long n = step[1];
@@ -60,9 +60,9 @@ ISP_FN void isp_backward_step(const int *step, const float *p, const float *x, c
     case ISP_MESH_DIVIDE:
         EACH_PLANE {
             float gain = isp_mesh_gain(step, p, place, planes, c);
-            float by_gain = step[0] == ISP_MESH_MULTIPLY ? g[c] * x[c] : -g[c] * y[c] / gain;
+            float grad_gain = step[0] == ISP_MESH_MULTIPLY ? g[c] * x[c] : -g[c] * y[c] / gain;
             isp_nodes nodes = isp_mesh_nodes(step, place, planes, c);
-            for (int k = 0; k < 4; k++) isp_add(sums, n + nodes.at[k], by_gain * nodes.weight[k]);
+            for (int k = 0; k < 4; k++) isp_add(sums, n + nodes.at[k], grad_gain * nodes.weight[k]);
             g[c] = step[0] == ISP_MESH_MULTIPLY ? g[c] * gain : g[c] / gain;
         }
         break;
@@ -78,34 +78,35 @@ ISP_FN void isp_backward_step(const int *step, const float *p, const float *x, c
     }
 }
 
-/* One row of blocks per sample, so that a block's sums are of one sample. */
-extern "C" __global__ void isp_develop_gradient(const void *x, const void *g, void *by_x, double *by_numbers,
-                                                const float *numbers, const int *words, int count, int planes,
+/* One row of blocks per sample, so that each block sums gradients of one sample only. */
+extern "C" __global__ void isp_develop_gradient(const void *x, const void *g, void *grad_x, double *grad_coefficients,
+                                                const float *coefficients, const int *program, int count, int planes,
                                                 isp_long height, isp_long width, isp_long x_batch, isp_long x_plane,
-                                                isp_long x_row, isp_long numbers_stride, isp_long number_count, int type) {
+                                                isp_long x_row, isp_long coefficients_stride, isp_long coefficient_count,
+                                                int type) {
     __shared__ double block_sums[MAX_SUMS];
     const isp_long frame = height * width, sample = blockIdx.y;
-    isp_sums sums = {block_sums, by_numbers ? by_numbers + sample * numbers_stride : 0};
+    isp_sums sums = {block_sums, grad_coefficients ? grad_coefficients + sample * coefficients_stride : 0};
     for (int k = threadIdx.x; k < MAX_SUMS; k += blockDim.x) block_sums[k] = 0.0;
     __syncthreads();
     for (isp_long at = (isp_long)blockIdx.x * blockDim.x + threadIdx.x; at < frame; at += (isp_long)gridDim.x * blockDim.x) {
         isp_place place = {at / width, at % width, height, width};
         float values[ISP_MAX_STEPS + 1][ISP_MAX_PLANES], gradient[ISP_MAX_PLANES];
-        const float *mine = numbers + sample * numbers_stride;
+        const float *sample_coefficients = coefficients + sample * coefficients_stride;
         EACH_PLANE values[0][c] = isp_load(x, type, sample * x_batch + c * x_plane + place.row * x_row + place.column);
         EACH_PLANE gradient[c] = isp_load(g, type, (sample * planes + c) * frame + at);
         for (int k = 0; k < count; k++) {
-            const int *step = words + k * ISP_STEP_WORDS;
+            const int *step = program + k * ISP_STEP_SIZE;
             EACH_PLANE values[k + 1][c] = values[k][c];
-            isp_forward_step(step, mine + step[1], values[k + 1], planes, place);
+            isp_forward_step(step, sample_coefficients + step[1], values[k + 1], planes, place);
         }
         for (int k = count - 1; k >= 0; k--) {
-            const int *step = words + k * ISP_STEP_WORDS;
-            isp_backward_step(step, mine + step[1], values[k], values[k + 1], gradient, sums, planes, place);
+            const int *step = program + k * ISP_STEP_SIZE;
+            isp_backward_step(step, sample_coefficients + step[1], values[k], values[k + 1], gradient, sums, planes, place);
         }
-        EACH_PLANE isp_store(by_x, type, (sample * planes + c) * frame + at, gradient[c]);
+        EACH_PLANE isp_store(grad_x, type, (sample * planes + c) * frame + at, gradient[c]);
     }
     __syncthreads();
-    for (int k = threadIdx.x; sums.all && k < MAX_SUMS && k < number_count; k += blockDim.x)
+    for (int k = threadIdx.x; sums.all && k < MAX_SUMS && k < coefficient_count; k += blockDim.x)
         atomicAdd(sums.all + k, block_sums[k]);
 }

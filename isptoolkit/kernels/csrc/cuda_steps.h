@@ -1,4 +1,4 @@
-/* The steps on a GPU: each thread runs all of them over one pixel, whose planes stay in its registers. */
+/* Point-wise steps on a GPU: each thread runs a whole program on one pixel, whose planes stay in registers. */
 #ifndef ISPTOOLKIT_CUDA_STEPS_H
 #define ISPTOOLKIT_CUDA_STEPS_H
 
@@ -71,7 +71,7 @@ ISP_FN float isp_mesh_gain(const int *step, const float *p, const isp_place &pla
 
 #define EACH_PLANE _Pragma("unroll") for (int c = 0; c < ISP_MAX_PLANES; c++) if (c < planes)
 
-/* One step on one pixel. */
+/* Run one step on one pixel. */
 ISP_FN void isp_forward_step(const int *step, const float *p, float *v, int planes, const isp_place &place) {
     switch (step[0]) {
     case ISP_SITES: {
@@ -97,10 +97,11 @@ ISP_FN void isp_forward_step(const int *step, const float *p, float *v, int plan
     }
 }
 
-ISP_FN void isp_forward_steps(const int *words, int count, const float *numbers, float *v, int planes, const isp_place &place) {
+ISP_FN void isp_forward_steps(const int *program, int count, const float *coefficients, float *v, int planes,
+                              const isp_place &place) {
     for (int k = 0; k < count; k++) {
-        const int *step = words + k * ISP_STEP_WORDS;
-        isp_forward_step(step, numbers + step[1], v, planes, place);
+        const int *step = program + k * ISP_STEP_SIZE;
+        isp_forward_step(step, coefficients + step[1], v, planes, place);
     }
 }
 

@@ -1,31 +1,31 @@
 /* Transfer and tone curves, one value at a time: y = name(x, p), dy/dx = name_slope(x, y, p), dy/dp = name_partial(x, y, p).
- * The constants and the definitions are those of isptoolkit/stages/transfer.py and tone.py, which these functions follow.
+ * The constants and definitions are those of isptoolkit/stages/transfer.py and tone.py.
  */
 #ifndef ISPTOOLKIT_CURVES_H
 #define ISPTOOLKIT_CURVES_H
 
 #include "maths.h"
 
-/* Curves without a parameter have no partial derivative. */
+/* For curves without a parameter. */
 #define ISP_NO_PARTIAL(name)                          \
     ISP_FN float name##_partial(float x, float y, float p) { \
         (void)x, (void)y, (void)p;                    \
         return 0.0f;                                  \
     }
-/* The slope of an inverse is one over the slope of the curve, where that is not zero. */
+/* The slope of an inverse is the reciprocal of the curve's slope, or 0 where that is 0. */
 #define ISP_INVERSE_SLOPE(name, forward)              \
     ISP_FN float name##_slope(float x, float y, float p) { \
         float slope = forward##_slope(y, x, p);       \
         return slope == 0.0f ? 0.0f : 1.0f / slope;   \
     }
-/* By the parameter: dx/dp = -(dy/dp) / (dy/dx). */
+/* Derivative of an inverse with respect to the parameter: dx/dp = -(dy/dp) / (dy/dx). */
 #define ISP_INVERSE_PARTIAL(name, forward)            \
     ISP_FN float name##_partial(float x, float y, float p) { \
         float slope = forward##_slope(y, x, p);       \
         return slope == 0.0f ? 0.0f : -forward##_partial(y, x, p) / slope; \
     }
 
-/* ---- sRGB, joined where its two pieces meet */
+/* ---- sRGB, with the breakpoint where its two pieces meet */
 #define SRGB_BREAK 0.00313066844250063f
 #define SRGB_POWER 0.416666667f
 
@@ -35,7 +35,7 @@ ISP_FN float srgb_encode(float x, float p) {
     float curved = isp_with_sign(1.055f * isp_root_power(size, SRGB_POWER) - 0.055f, x);
     return size > SRGB_BREAK ? curved : 12.92f * x;
 }
-/* The same for 0 <= x < infinity, and NaN. */
+/* srgb_encode for 0 <= x < infinity, and NaN. */
 ISP_FN float srgb_encode_bounded(float x) {
     float curved = 1.055f * isp_root_power_finite(x, SRGB_POWER) - 0.055f;
     return x > SRGB_BREAK ? curved : 12.92f * x;
@@ -72,7 +72,7 @@ ISP_FN float rec709_decode(float x, float p) {
     (void)p;
     float size = isp_abs(x);
     float curved = isp_signed(isp_power((size + 0.099f) * 0.909918107f, 2.22222222f), x);
-    return size >= 0.0811214496f ? curved : x * 0.222222222f; /* half-way into the standard's jump */
+    return size >= 0.0811214496f ? curved : x * 0.222222222f; /* the middle of the standard's jump at the breakpoint */
 }
 ISP_INVERSE_SLOPE(rec709_decode, rec709_encode)
 ISP_NO_PARTIAL(rec709_decode)
@@ -101,7 +101,7 @@ ISP_FN float power_curve_partial(float x, float y, float p) {
 ISP_FN float pq_encode(float x, float p) {
     (void)p;
     float power = isp_power(isp_abs(x), PQ_M1);
-    /* (c1 + c2 P) / (1 + c3 P) = 1 - d: so written nothing cancels, and the rounding of 1 - d is put right. */
+    /* (c1 + c2 P) / (1 + c3 P) = 1 - d: nothing cancels in this form, and the rounding error of 1 - d is compensated. */
     float d = PQ_GAP * (1.0f - power) / (1.0f + PQ_C3 * power), base = 1.0f - d;
     float y = isp_exp(PQ_M2 * (isp_ln(base) + ((1.0f - base) - d) / base));
     return x > 0.0f ? y : x < 0.0f ? 2.0f * PQ_BLACK - y : PQ_BLACK + x;
@@ -118,7 +118,7 @@ ISP_NO_PARTIAL(pq_encode)
 ISP_FN float pq_decode(float x, float p) {
     (void)p;
     float above = x - PQ_BLACK, t = isp_ln(isp_abs(above) + PQ_BLACK) / PQ_M2;
-    /* root - 1 = e^t - 1 for a small t, to full relative precision. */
+    /* root - 1 = e^t - 1 for small t, at full relative precision. */
     float d = t * (1.0f + t * (0.5f + t * (0.166666667f + t * (0.0416666667f + t * (0.00833333333f + t * 0.00138888889f)))));
     float ratio = (PQ_GAP + d) / (PQ_GAP - PQ_C3 * d);
     float y = isp_power(PQ_GAP + d > 0.0f ? ratio : d * 0.0f, 1.0f / PQ_M1);
@@ -219,7 +219,7 @@ ISP_FN float reinhard_inverse(float x, float p) {
 ISP_INVERSE_SLOPE(reinhard_inverse, reinhard)
 ISP_INVERSE_PARTIAL(reinhard_inverse, reinhard)
 
-/* ---- Hable's curve, not scaled: x (A (1 - t) x + B (C - t)) / (x (A x + B) + D F) with t = E / F */
+/* ---- Hable's curve, unscaled: x (A (1 - t) x + B (C - t)) / (x (A x + B) + D F) with t = E / F */
 #define HABLE_A 0.15f
 #define HABLE_B 0.5f
 #define HABLE_TOE 0.0666666667f
@@ -247,7 +247,7 @@ ISP_FN float hable_inverse(float x, float p) {
 ISP_INVERSE_SLOPE(hable_inverse, hable)
 ISP_NO_PARTIAL(hable_inverse)
 
-/* Every curve: X(name). The order is that of isptoolkit/kernels/steps.py. */
+/* Every curve: X(name), in the order of `Kind` in isptoolkit/kernels/steps.py. */
 #define ISP_CURVES(X)                                                                                       \
     X(srgb_encode) X(srgb_decode) X(rec709_encode) X(rec709_decode) X(power_curve) X(pq_encode) X(pq_decode) \
     X(hlg_encode) X(hlg_decode) X(smoothstep) X(smoothstep_inverse) X(reinhard) X(reinhard_inverse)         \

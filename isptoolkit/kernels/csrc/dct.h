@@ -1,5 +1,5 @@
-/* The discrete cosine transform of length 8 in the integers of libjpeg's slow method (Loeffler, Ligtenberg and Moschytz,
- * 13-bit constants, two more bits kept after the first pass), and in floating point.
+/* The 8-point discrete cosine transform in the integer arithmetic of libjpeg's slow method (Loeffler, Ligtenberg and
+ * Moschytz, 13-bit constants, two extra bits after the first pass), and in floating point.
  */
 #ifndef ISPTOOLKIT_DCT_H
 #define ISPTOOLKIT_DCT_H
@@ -10,7 +10,7 @@
 #define DCT_PASS 2
 #define DCT_DESCALE(x, bits) (((x) + (1 << ((bits) - 1))) >> (bits))
 
-/* In place. The first pass leaves results larger by 2^DCT_PASS; after the second they are 8 times the orthonormal ones. */
+/* In place. The first pass scales its results by 2^DCT_PASS; after the second they are 8 times the orthonormal ones. */
 ISP_FN void isp_dct(isp_i32 *d, int second) {
     const int odd = second ? DCT_BITS + DCT_PASS : DCT_BITS - DCT_PASS;
     isp_i32 t0 = d[0] + d[7], t7 = d[0] - d[7], t1 = d[1] + d[6], t6 = d[1] - d[6];
@@ -30,7 +30,7 @@ ISP_FN void isp_dct(isp_i32 *d, int second) {
     d[1] = DCT_DESCALE(t7 * 12299 + z1 + z4, odd);
 }
 
-/* In place, from coefficients at their own scale; columns first. */
+/* In place, from orthonormally scaled coefficients; columns first. */
 ISP_FN void isp_idct(isp_i32 *d, int second) {
     const int bits = second ? DCT_BITS + DCT_PASS + 3 : DCT_BITS - DCT_PASS;
     isp_i32 z1 = (d[2] + d[6]) * 4433, t2 = z1 - d[6] * 15137, t3 = z1 + d[2] * 6270;
@@ -53,27 +53,27 @@ ISP_FN void isp_idct(isp_i32 *d, int second) {
     d[4] = DCT_DESCALE(t13 - a, bits);
 }
 
-/* A coefficient, 8 times too large, divided by its entry of the table and rounded, half away from zero. Exact: the half
- * keeps the product away from whole numbers by more than its rounding. */
+/* Quantize a coefficient, given as 8 times its value, by an entry of the table, rounding half away from zero. Exact: the
+ * added half keeps the product farther from integers than its rounding error. */
 ISP_FN isp_i32 isp_quantized(isp_i32 coefficient, isp_i32 entry) {
     isp_i32 size = coefficient < 0 ? -coefficient : coefficient;
-    isp_i32 level = (isp_i32)(((float)(size + 4 * entry) + 0.5f) * (0.125f / (float)entry));
-    return coefficient < 0 ? -level : level;
+    isp_i32 quotient = (isp_i32)(((float)(size + 4 * entry) + 0.5f) * (0.125f / (float)entry));
+    return coefficient < 0 ? -quotient : quotient;
 }
 
-/* The nearest of the samples 0 ... 255 as an integer, less their middle; what is no number becomes 0. */
+/* Round a sample to an integer in 0 ... 255 and subtract 128; NaN counts as 0. */
 ISP_FN isp_i32 isp_centered(float sample) {
     float inside = sample > 0.0f ? sample : 0.0f;
     return isp_bits((inside < 255.0f ? inside : 255.0f) + 12582912.0f) - 0x4b400000 - 128;
 }
 
-/* A decoded value as a sample. */
+/* A decoded value as a sample: add 128 and clamp to 0 ... 255. */
 ISP_FN float isp_sample(isp_i32 value) {
     value += 128;
     return (float)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* In place, orthonormal, forwards or transposed; the basis is C[k][n] = c(k) cos((2 n + 1) k pi / 16). */
+/* In place, the orthonormal transform or its transpose; the basis is C[k][n] = c(k) cos((2 n + 1) k pi / 16). */
 ISP_FN void isp_dct_float(float *d, int transposed) {
     const float basis[8][8] = {
         {0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f},
@@ -92,7 +92,7 @@ ISP_FN void isp_dct_float(float *d, int transposed) {
 #undef ROW
 }
 
-/* The slope of rounding that gradients see, at a distance from the nearest level: 1 + sum of weights[n] cos(2 pi (n + 1) distance). */
+/* The surrogate derivative of rounding at a distance from the nearest integer: 1 + sum of weights[n] cos(2 pi (n + 1) distance). */
 ISP_FN float isp_rounding_slope(float distance, const float *weights, int count) {
     float slope = 1.0f, cosine = isp_cosine_turns(distance), before = 1.0f, now = cosine;
     for (int n = 0; n < count; n++) {

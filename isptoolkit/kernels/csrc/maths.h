@@ -1,5 +1,5 @@
-/* Elementary functions of float, written out so that compilers vectorise them and CPU and GPU agree.
- * No table, no branch, no library call. Denormals, infinities and NaN are handled as in C99.
+/* Elementary functions of float, written out so that compilers vectorize them and CPU and GPU agree.
+ * No tables, branches or library calls. Denormals, infinities and NaN are handled as in C99.
  */
 #ifndef ISPTOOLKIT_MATHS_H
 #define ISPTOOLKIT_MATHS_H
@@ -36,18 +36,19 @@ ISP_FN float isp_signed(float x, float s) {
     return isp_float((isp_bits(x) & 0x7fffffff) | (isp_bits(s) & (isp_i32)0x80000000));
 }
 
-/* The sign of s on an x that has none. */
+/* x with the sign of s, for x whose sign bit is clear. */
 ISP_FN float isp_with_sign(float x, float s) { return isp_float(isp_bits(x) | (isp_bits(s) & (isp_i32)0x80000000)); }
 
-/* Round to nearest, ties to even, for |x| < 2^22; larger values and NaN pass. */
+/* Round to nearest, ties to even, for |x| < 2^22; larger values and NaN are returned unchanged. */
 ISP_FN float isp_round(float x) {
     const float magic = 12582912.0f; /* 1.5 * 2^23 */
     float rounded = (x + magic) - magic;
     return isp_abs(x) < 4194304.0f ? isp_signed(rounded, x) : x;
 }
 
-/* log2 of a positive, normal, finite x as a whole part and a rest in [-1/2, 1/2], which keeps more digits than their sum.
- * The rest is log2(1 + f) = f P(f) for 1 + f in [sqrt(1/2), sqrt(2)), to 7e-9; near x = 1 it is relatively precise. */
+/* log2 of a positive, normal, finite x, split into an integer and a fraction in [-1/2, 1/2], which together are more precise
+ * than their sum. The fraction is log2(1 + f) = f P(f) for 1 + f in [sqrt(1/2), sqrt(2)), to 7e-9; relatively precise near
+ * x = 1. */
 ISP_FN float isp_log2_normal(float x, float *whole) {
     isp_i32 shifted = isp_bits(x) - 0x3f3504f3; /* below by sqrt(1/2) */
     isp_i32 exponent = shifted >> 23;
@@ -57,7 +58,7 @@ ISP_FN float isp_log2_normal(float x, float *whole) {
            + f * (-0.238519442f + f * (0.217379401f + f * (-0.210303314f + f * 0.125412355f))))))));
 }
 
-/* The same for denormals too. */
+/* isp_log2_normal extended to denormals. */
 ISP_FN float isp_log2_split(float x, float *whole) {
     int tiny = x < 1.17549435e-38f;
     float rest = isp_log2_normal(tiny ? x * 8388608.0f : x, whole);
@@ -65,13 +66,13 @@ ISP_FN float isp_log2_split(float x, float *whole) {
     return rest;
 }
 
-/* 2^rest for |rest| <= 1/2 or a little more, to 8e-8. */
+/* 2^rest for |rest| up to slightly above 1/2, to 8e-8. */
 ISP_FN float isp_exp2_rest(float rest) {
     return 1.0f + rest * (0.693147225f + rest * (0.240221074f + rest * (0.055502973f + rest * (0.00967603636f
            + rest * 0.00134100049f))));
 }
 
-/* 2^(whole + rest). In two factors, so that denormal results and those close to the largest number come out. */
+/* 2^(whole + rest). Two factors reach denormal results and results near the largest float. */
 ISP_FN float isp_exp2_split(float whole, float rest) {
     float bounded = whole < -200.0f ? -200.0f : whole > 200.0f ? 200.0f : whole;
     isp_i32 n = (isp_i32)bounded, half = n >> 1;
@@ -88,7 +89,7 @@ ISP_FN float isp_exp2(float x) {
 ISP_FN float isp_exp(float x) {
     float bounded = x < -110.0f ? -110.0f : x > 110.0f ? 110.0f : x;
     float whole = isp_round(bounded * 1.44269502f);
-    /* x - whole ln 2 in two steps, then to base 2. */
+    /* x - whole ln 2 in two parts (Cody-Waite), then to base 2. */
     float rest = (bounded - whole * 0.693145752f) - whole * 1.42860677e-6f;
     float y = isp_exp2_split(whole, rest * 1.44269502f);
     return x == x ? y : x;
@@ -102,7 +103,7 @@ ISP_FN float isp_ln(float x) {
     return x >= 0.0f ? y : ISP_NAN;
 }
 
-/* x^p for p > 0: 0 at 0 and below (the reference has it so), infinity at infinity, NaN for NaN. */
+/* x^p for p > 0: 0 for x <= 0 (as in the torch reference), infinity for infinity, NaN for NaN. */
 ISP_FN float isp_power(float x, float p) {
     float whole, rest = isp_log2_split(x, &whole);
     float n = isp_round(p * (whole + rest));
@@ -111,10 +112,10 @@ ISP_FN float isp_power(float x, float p) {
     return x > 0.0f ? y : x * 0.0f;
 }
 
-/* The same for a normal, finite x and p at most 1, which keeps the result normal; to 2e-7. Less than half the work: p log2 x
- * is one sum, and its whole part goes straight into the exponent of the result. */
+/* x^p for normal, finite x and p at most 1, so that the result is normal; to 2e-7. Less than half the work of isp_power:
+ * p log2 x is a single sum, whose integer part goes straight into the exponent of the result. */
 ISP_FN float isp_root_power_finite(float x, float p) {
-    const float magic = 12582912.0f; /* 1.5 * 2^23: what is added to it is rounded, and stands in its lowest bits */
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, which lands in the low bits */
     isp_i32 shifted = isp_bits(x) - 0x3f3504f3;
     float f = isp_float((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
     float t = p * (float)(shifted >> 23)
@@ -124,7 +125,7 @@ ISP_FN float isp_root_power_finite(float x, float p) {
     return isp_float(isp_bits(isp_exp2_rest(rest)) + (isp_i32)((unsigned)isp_bits(rounded) << 23));
 }
 
-/* The same for infinity and NaN too. */
+/* isp_root_power_finite extended to infinity and NaN. */
 ISP_FN float isp_root_power(float x, float p) {
     float y = isp_root_power_finite(x, p);
     return x < ISP_INFINITY ? y : x;

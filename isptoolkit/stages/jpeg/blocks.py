@@ -1,4 +1,4 @@
-"""What JPEG does to one component of whole blocks: DCT, quantization, and back, in libjpeg's integers."""
+"""JPEG of one component in whole blocks: DCT, quantization and inverse DCT, in libjpeg's integer arithmetic."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,25 +12,25 @@ _BITS, _PASS = 13, 2
 
 
 def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ()) -> Tensor:
-    """Samples through the 8x8 DCT, quantization and the inverse DCT: libjpeg's slow integer method, bit for bit.
+    """Compress and decompress samples by 8x8 DCT and quantization: libjpeg's slow integer method, bit for bit.
 
-    `y = clamp(IDCT(table round(DCT(x - 128) / table)) + 128)` with libjpeg's fixed-point transforms and its rounding,
-    half away from zero. The gradient is that of the same in real numbers, without the clamp, rounding having the slope
-    `1 + sum slopes[n] cos(2 pi (n + 1) d)` at the distance d from the nearest level.
+    `y = clamp(IDCT(table round(DCT(x - 128) / table)) + 128)` with libjpeg's fixed-point transforms, rounding half away
+    from zero. The gradient is that of the chain in real numbers without the clamp, where rounding has the derivative
+    `1 + sum slopes[n] cos(2 pi (n + 1) d)` at distance d from the nearest integer.
 
     Args:
-        x: `[N,H,W]` samples from 0 to 255, rounded to whole ones; H and W are multiples of 8.
-        table: `[N,8,8]` or `[1,8,8]` whole entries from 1 to 65535, rows of vertical frequency.
-        slopes: weights of the slope; none is the straight-through estimator, `-2 (-1)^n` (n from 0) a Fourier series
-            of that many terms.
+        x: `[N,H,W]` samples from 0 to 255, rounded to integers; H and W are multiples of 8.
+        table: `[N,8,8]` or `[1,8,8]` integer entries from 1 to 65535, rows of vertical frequency.
+        slopes: weights of the derivative; empty is the straight-through estimator, `-2 (-1)^n` (n from 0) the Fourier
+            series with that many terms.
 
     Raises:
-        InvalidSize: for a size that is no multiple of 8.
-        InvalidTensor: for tensors of another layout.
+        InvalidSize: for a size that is not a multiple of 8.
+        InvalidTensor: for tensors of other shapes.
         InvalidArgument: for entries below 1.
 
     Source: ITU-T T.81, annex A.3; Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11
-    multiplications", ICASSP 1989, as libjpeg's JDCT_ISLOW has it.
+    multiplications", ICASSP 1989, as in libjpeg's JDCT_ISLOW.
 
     >>> jpeg_blocks(torch.full((1, 8, 8), 131.0), torch.full((1, 8, 8), 16.0)).unique()
     tensor([132.])
@@ -40,84 +40,89 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
     if len(table) not in (1, len(x)):
         raise InvalidTensor(f"jpeg_blocks: {len(table)} tables for {len(x)} planes")
     if x.shape[1] % 8 or x.shape[2] % 8 or not x.numel():
-        raise InvalidSize(f"jpeg_blocks takes whole blocks of 8 x 8, got {x.shape[1]} x {x.shape[2]}: pad first")
+        raise InvalidSize(f"jpeg_blocks needs multiples of 8, got {x.shape[1]} x {x.shape[2]}: pad first")
     if not torch.compiler.is_compiling() and not bool((table.detach().round() >= 1).all()):
         raise InvalidArgument(f"jpeg_blocks: entries of a table are at least 1, got {float(table.detach().min())}")
     weights = torch.as_tensor(slopes, dtype=torch.float32, device=x.device).reshape(-1)
     if usable(x):
         from ...kernels.jpeg import jpeg_blocks as kernel
 
-        made: Tensor = kernel(x, table.reshape(-1, 64).float(), weights)
-        return made
-    defined: Tensor = _Blocks.apply(x, table, weights)  # type: ignore[no-untyped-call]
-    return defined
+        output: Tensor = kernel(x, table.reshape(-1, 64).float(), weights)
+        return output
+    reference: Tensor = _Blocks.apply(x, table, weights)  # type: ignore[no-untyped-call]
+    return reference
 
 
 def real_blocks(x: Tensor, table: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
-    """The same in real numbers, without the clamp, coefficients rounded by a function of coefficients in whole steps.
+    """Compress and decompress samples in real numbers: `IDCT(table rounding(DCT(x - 128) / table)) + 128`.
+
+    Args:
+        x: `[N,H,W]` samples, nominally 0 to 255; H and W are multiples of 8.
+        table: `[N,8,8]` or `[1,8,8]`, rows of vertical frequency.
+        rounding: a function of coefficients in steps of the table.
 
     >>> real_blocks(torch.full((1, 8, 8), 131.0), torch.full((1, 8, 8), 16.0), torch.round).unique().round(decimals=4)
     tensor([132.])
     """
     basis, entries = _basis(x), table[:, None, None].to(x.dtype)
-    rounded = rounding(real_coefficients(x - 128) / entries)
+    rounded = rounding(real_dct(x - 128) / entries)
     return _planes(basis.T @ (rounded * entries) @ basis) + 128
 
 
-def real_coefficients(x: Tensor) -> Tensor:
-    """The orthonormal DCT of the blocks of centered samples: `[N,H,W]` to `[N,H/8,W/8,8,8]`."""
+def real_dct(x: Tensor) -> Tensor:
+    """The orthonormal DCT of each 8x8 block of centered samples: `[N,H,W]` to `[N,H/8,W/8,8,8]`."""
     basis = _basis(x)
     return basis @ _blocks(x) @ basis.T
 
 
-def coefficients(x: Tensor) -> Tensor:
-    """Eight times the DCT of whole samples `[N,H,W]`, 0 to 255, in libjpeg's integers: `[N,H/8,W/8,8,8]`."""
+def integer_dct(x: Tensor) -> Tensor:
+    """Eight times the DCT of samples `[N,H,W]`, 0 to 255, in libjpeg's integer arithmetic: `[N,H/8,W/8,8,8]`."""
     rows = _dct(_blocks(x.round().long() - 128), 4, _BITS - _PASS)
     return _dct(rows, 3, _BITS + _PASS)
 
 
-def levels(x: Tensor, table: Tensor) -> Tensor:
-    """`coefficients` in whole steps of a table `[N,8,8]`, halves rounded away from zero."""
-    return whole_steps(coefficients(x), table)
+def quantized_dct(x: Tensor, table: Tensor) -> Tensor:
+    """The quantized coefficients that libjpeg writes for samples `[N,H,W]`, 0 to 255: `[N,H/8,W/8,8,8]` int64."""
+    return quantize(integer_dct(x), table)
 
 
-def whole_steps(eighths: Tensor, table: Tensor) -> Tensor:
-    """What `coefficients` gives, in whole steps of a table."""
-    whole = 8 * table.round().long()[:, None, None]
-    return eighths.sign() * ((eighths.abs() + whole // 2) // whole)
+def quantize(scaled: Tensor, table: Tensor) -> Tensor:
+    """Quantize the outputs of `integer_dct` by a table `[N,8,8]`, rounding half away from zero."""
+    steps = 8 * table.round().long()[:, None, None]
+    return scaled.sign() * ((scaled.abs() + steps // 2) // steps)
 
 
 class _Blocks(torch.autograd.Function):
-    """The definition."""
+    """The reference of the kernel `jpeg_blocks`."""
 
     @staticmethod
     def forward(ctx, x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x, table, slopes)
         entries = table.detach().round().long()
-        found = levels(x.detach().nan_to_num(0).clamp(0, 255), entries)
-        columns = _idct(found * entries[:, None, None], 3, _BITS - _PASS)
+        quantized = quantized_dct(x.detach().nan_to_num(0).clamp(0, 255), entries)
+        columns = _idct(quantized * entries[:, None, None], 3, _BITS - _PASS)
         samples = _idct(columns, 4, _BITS + _PASS + 3) + 128
         return _planes(samples).clamp(0, 255).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, by_y: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
+    def backward(ctx, grad_y: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
         x, table, slopes = ctx.saved_tensors
-        basis = _basis(by_y)
-        whole = table.round()[:, None, None].to(by_y.dtype)
-        values = basis @ _blocks(x - 128) @ basis.T / whole
-        found = levels(x.nan_to_num(0).clamp(0, 255), table.round().long())
+        basis = _basis(grad_y)
+        entries = table.round()[:, None, None].to(grad_y.dtype)
+        values = basis @ _blocks(x - 128) @ basis.T / entries
+        quantized = quantized_dct(x.nan_to_num(0).clamp(0, 255), table.round().long())
         distance = values - values.round()
         slope = torch.ones_like(values)
-        for n, weight in enumerate(slopes.to(by_y.dtype)):
+        for n, weight in enumerate(slopes.to(grad_y.dtype)):
             slope = slope + weight * torch.cos(2 * torch.pi * (n + 1) * distance)
-        g = basis @ _blocks(by_y) @ basis.T
-        by_table = (g * (found - slope * values)).sum((1, 2))
-        by_table = by_table.sum(0, keepdim=True) if len(table) == 1 else by_table
-        return _planes(basis.T @ (g * slope) @ basis), by_table.to(table.dtype), None
+        g = basis @ _blocks(grad_y) @ basis.T
+        grad_table = (g * (quantized - slope * values)).sum((1, 2))
+        grad_table = grad_table.sum(0, keepdim=True) if len(table) == 1 else grad_table
+        return _planes(basis.T @ (g * slope) @ basis), grad_table.to(table.dtype), None
 
 
 def _basis(like: Tensor) -> Tensor:
-    """The orthonormal DCT: rows of frequencies."""
+    """The orthonormal 8-point DCT matrix: one row per frequency."""
     k, n = torch.arange(8, dtype=torch.float64)[:, None], torch.arange(8, dtype=torch.float64)
     basis = torch.cos((2 * n + 1) * k * torch.pi / 16) / 2
     basis[0] /= 2**0.5
@@ -125,7 +130,7 @@ def _basis(like: Tensor) -> Tensor:
 
 
 def _blocks(x: Tensor) -> Tensor:
-    """`[N,H,W]` to `[N,H/8,W/8,8,8]`."""
+    """Cut planes into blocks: `[N,H,W]` to `[N,H/8,W/8,8,8]`."""
     count, height, width = x.shape
     return x.reshape(count, height // 8, 8, width // 8, 8).transpose(2, 3)
 
@@ -139,7 +144,7 @@ def _descaled(x: Tensor, bits: int) -> Tensor:
 
 
 def _dct(x: Tensor, dim: int, odd: int) -> Tensor:
-    """One pass over integers; `odd` are the bits that products are descaled by."""
+    """One pass of the integer DCT; `odd` is the number of bits by which products are descaled."""
     d = x.unbind(dim)
     (t0, t1, t2, t3), (t7, t6, t5, t4) = ([d[k] + sign * d[7 - k] for k in range(4)] for sign in (1, -1))
     t10, t13, t11, t12 = t0 + t3, t0 - t3, t1 + t2, t1 - t2
@@ -164,7 +169,7 @@ def _idct(x: Tensor, dim: int, bits: int) -> Tensor:
 
 
 def _odd_part(a: Tensor, b: Tensor, c: Tensor, e: Tensor) -> list[Tensor]:
-    """The rotations that both transforms share."""
+    """The rotations of the odd half, which both transforms share."""
     z5 = (a + c + b + e) * 9633
     z3, z4 = z5 - (a + c) * 16069, z5 - (b + e) * 3196
     z1, z2 = (a + e) * -7373, (b + c) * -20995

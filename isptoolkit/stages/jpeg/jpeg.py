@@ -12,7 +12,7 @@ from ...spaces import SRGB
 from ...stage import Quantity, Stage
 from .blocks import jpeg_blocks, real_blocks
 from .planes import SUBSAMPLINGS, join, real_join, real_split, split
-from .projection import Levels, check_levels, project, quantized
+from .projection import Coefficients, check_coefficients, jpeg_coefficients, project
 from .rounding import ROUNDINGS, SERIES, rounding_of, series_slopes
 
 # ITU-T T.81, tables K.1 and K.2: rows of vertical frequency.
@@ -36,39 +36,39 @@ CHROMINANCE = (
 
 
 class Jpeg(Stage):
-    """Through a JPEG file and back; with `rounding="hard"` the very pixels that libjpeg gives.
+    """Compress to JPEG and decompress; with `rounding="hard"`, bit for bit the pixels of libjpeg.
 
-    sRGB becomes 8-bit codes, luma and sampled chroma, 8x8 blocks, `DCT / table` rounded, and all that back. The inverse
-    is the identity: the picture as decoded is the best guess at what was compressed. No round trip is promised, since
-    JPEG is not idempotent.
+    sRGB is converted to 8-bit codes, luma and subsampled chroma, and 8x8 blocks, whose DCT coefficients are quantized;
+    then all steps are reversed. The inverse is the identity: the decoded image is the best estimate of the original. No
+    round trip is promised, because JPEG is not idempotent.
 
-    Under `hard` every value is that of libjpeg-turbo's default method (`JDCT_ISLOW`, triangular chroma) bit for bit,
-    and the gradient that of the same chain in real numbers with `slope` for the rounding of coefficients. The other
-    roundings go through the chain in real numbers, coefficients rounded by a surrogate. Its mean error in steps, and
-    the share of the line where its slope is negative, are, with 9 terms,
+    With `hard`, every value equals that of libjpeg-turbo's default method (`JDCT_ISLOW`, triangular chroma) bit for
+    bit, and the gradient is that of the chain in real numbers, with `slope` as the derivative of rounding. The other
+    roundings run the chain in real numbers and round coefficients by a surrogate. Its mean error in steps, and the
+    share of the real line where its derivative is negative, with 9 terms:
 
-    - `straight-through`: 0 and none (slope 1 everywhere, of another function);
+    - `straight-through`: 0 and none (the derivative, 1, is that of the identity);
     - `fourier`, the published series: 0.034 and 47 %;
     - `lanczos`: 0.026 and 44 %, never below -0.6;
     - `fejer`: 0.046 and none;
-    - `cubic`: 0.031 and none, but slope 0 at every level;
-    - `noise`: 0.33 and none, a uniform step instead of rounding.
+    - `cubic`: 0.031 and none, but 0 at every integer;
+    - `noise`: 0.33 and none, uniform noise of one step instead of rounding.
 
     Args:
-        quality: 1 to 100, one number or one per sample, by libjpeg's rule for its tables; the gradient is that of the
-            rule in real numbers.
+        quality: 1 to 100, scalar or `[B]`, by libjpeg's rule for its tables; the gradient is that of the rule in real
+            numbers.
         subsampling: of chroma: 4:4:4, 4:2:2 or 4:2:0.
-        rounding: as above.
-        tables: `[2,8,8]` or `[B,2,8,8]` of luma and chroma instead of the quality's, entries 1 to 255, rows of vertical
+        rounding: `hard` or one of the surrogates above.
+        tables: `[2,8,8]` or `[B,2,8,8]` for luma and chroma, replacing the quality; entries 1 to 255, rows of vertical
             frequency.
-        slope: whose slope stands for that of hard rounding in the gradient: straight-through, fourier, lanczos, fejer.
-        terms: of the Fourier series.
+        slope: the surrogate whose derivative replaces that of hard rounding: straight-through, fourier, lanczos, fejer.
+        terms: number of terms of the series.
 
     Raises:
-        InvalidArgument: for values outside these, also in `forward` where a tensor holds them.
+        InvalidArgument: for values outside these, in `forward` too if they are tensors.
 
-    Source: ITU-T T.81 and T.871 (JFIF); the Independent JPEG Group's library for the scaling of tables and the
-    integers.
+    Source: ITU-T T.81 and T.871 (JFIF); the Independent JPEG Group's library for the scaling of tables and the integer
+    arithmetic.
 
     >>> x = torch.full((1, 3, 8, 8), 100 / 255)
     >>> torch.equal(Jpeg(quality=90)(x, Capture.of("RGGB")), x)
@@ -90,14 +90,17 @@ class Jpeg(Stage):
     ) -> None:
         super().__init__()
         if subsampling not in SUBSAMPLINGS:
-            raise InvalidArgument(f"Jpeg: subsampling is one of {', '.join(SUBSAMPLINGS)}, got {subsampling!r}")
+            raise InvalidArgument(f"Jpeg: subsampling must be one of {', '.join(SUBSAMPLINGS)}, got {subsampling!r}")
         if rounding not in ("hard", *ROUNDINGS):
-            raise InvalidArgument(f"Jpeg: rounding is hard, {', '.join(ROUNDINGS)}, got {rounding!r}")
+            raise InvalidArgument(f"Jpeg: rounding must be one of hard, {', '.join(ROUNDINGS)}, got {rounding!r}")
         self.hold("quality", quality, ())
         self.hold("tables", tables, (2, 8, 8))
         if slope not in ("straight-through", *SERIES) or not isinstance(terms, int) or terms < 1:
             names = ", ".join(SERIES)
-            raise InvalidArgument(f"Jpeg: slope is straight-through, {names}, with terms, got {slope!r}, {terms}")
+            raise InvalidArgument(
+                f"Jpeg: slope must be one of straight-through, {names}, and terms an integer of at least 1, "
+                f"got {slope!r} and {terms!r}"
+            )
         self.subsampling, self.rounding, self.slope, self.terms = subsampling, rounding, slope, terms
         self.takes = self.gives = SRGB
         self.register_buffer("_base", torch.tensor([LUMINANCE, CHROMINANCE], dtype=torch.float64), persistent=False)
@@ -108,10 +111,14 @@ class Jpeg(Stage):
 
     @classmethod
     def like(cls, path: str | Path, rounding: str = "hard") -> "Jpeg":
-        """With the tables and the subsampling of a JPEG file.
+        """A stage with the tables and the subsampling of a JPEG file.
+
+        Args:
+            path: of a file with three components.
+            rounding: of coefficients: `hard` or a surrogate.
 
         Raises:
-            UnreadableFile: for another file, or a JPEG of other components or sampling.
+            UnreadableFile: for another file, or a JPEG with other components or subsampling.
         """
         from PIL import Image, JpegImagePlugin
 
@@ -119,10 +126,10 @@ class Jpeg(Stage):
             with Image.open(path, formats=("JPEG",)) as file:
                 tables, layers = vars(file)["quantization"], JpegImagePlugin.get_sampling(file)
         except (OSError, SyntaxError, ValueError) as error:
-            raise UnreadableFile(f"{path} is no JPEG that can be read: {error}") from None
+            raise UnreadableFile(f"{path} is not a readable JPEG: {error}") from None
         names = dict(enumerate(SUBSAMPLINGS))
         if layers not in names or len(tables) not in (1, 2):
-            raise UnreadableFile(f"{path}: chroma of this file is sampled otherwise than {', '.join(SUBSAMPLINGS)}")
+            raise UnreadableFile(f"{path}: chroma subsampling is not one of {', '.join(SUBSAMPLINGS)}")
         luma, chroma = tables[0], tables.get(1, tables[0])
         return cls(
             subsampling=names[layers], rounding=rounding, tables=torch.tensor([luma, chroma]).view(2, 8, 8).double()
@@ -143,50 +150,52 @@ class Jpeg(Stage):
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y
 
-    def levels(self, x: Tensor) -> Levels:
-        """What a file of `x` holds: the whole numbers that libjpeg writes for each coefficient.
+    def coefficients(self, x: Tensor) -> Coefficients:
+        """The quantized coefficients that libjpeg writes for an image.
 
         Args:
             x: `[B,3,H,W]`, 0 to 1, rounded to 8-bit codes.
 
-        >>> [tuple(part.shape) for part in Jpeg().levels(torch.rand(1, 3, 20, 30))]
+        Returns:
+            Luma, Cb and Cr, `[B,rows,columns,8,8]` int64 each.
+
+        >>> [tuple(part.shape) for part in Jpeg().coefficients(torch.rand(1, 3, 20, 30))]
         [(1, 3, 4, 8, 8), (1, 2, 2, 8, 8), (1, 2, 2, 8, 8)]
         """
-        return quantized(x, self.quantizers().to(x.device), SUBSAMPLINGS[self.subsampling])
+        return jpeg_coefficients(x, self.quantizers().to(x.device), SUBSAMPLINGS[self.subsampling])
 
     @torch.no_grad()
-    def project(self, x: Tensor, levels: Levels) -> Tensor:
-        """The nearest picture that a file with these levels can have been made of; without gradient.
+    def project(self, x: Tensor, coefficients: Coefficients) -> Tensor:
+        """The image nearest to `x` that compresses to these coefficients; without gradient.
 
-        It has 8-bit codes, and encoding it gives the same levels. Nearest is meant in mean squares before rounding to
-        codes; where the codes would leave a cell of the file, others close by are searched for. Where steps are shorter
-        than the rounding of codes (quality above 92), the search may end without in some units of the file; what it
-        found is given then, and `levels` of it tells.
+        The output has 8-bit codes. It is nearest in the mean square before rounding to codes; where rounding would
+        change a coefficient, nearby codes are searched. If steps are shorter than the rounding of codes (quality above
+        92), the search may fail in some units of the file: compare `coefficients` of the output.
 
         Args:
             x: `[B,3,H,W]`, 0 to 1.
-            levels: of a picture of that size, as `levels` or `isptoolkit.io.read_jpeg_coefficients` give them.
+            coefficients: of an image of that size, from `coefficients` or `isptoolkit.io.read_jpeg_coefficients`.
 
         Raises:
-            InvalidArgument: for levels of another size.
+            InvalidArgument: for coefficients of another size.
 
         >>> stage, x = Jpeg(quality=80), torch.rand(1, 3, 16, 16)
-        >>> near = stage.project(torch.full_like(x, 0.5), stage.levels(x))
-        >>> all(torch.equal(a, b) for a, b in zip(stage.levels(near), stage.levels(x)))
+        >>> nearest = stage.project(torch.full_like(x, 0.5), stage.coefficients(x))
+        >>> all(torch.equal(a, b) for a, b in zip(stage.coefficients(nearest), stage.coefficients(x)))
         True
         """
         factors = SUBSAMPLINGS[self.subsampling]
-        check_levels(levels, x, factors)
-        return project(x, levels, self.quantizers().to(x.device), factors)
+        check_coefficients(coefficients, x, factors)
+        return project(x, coefficients, self.quantizers().to(x.device), factors)
 
     def quantizers(self) -> Tensor:
-        """The tables of luma and chroma, `[B,2,8,8]` float64, whole numbers; the gradient is that of the real rule."""
+        """The tables of luma and chroma, `[B,2,8,8]` integers in float64; the gradient ignores rounding."""
         if self.tables is not None:
             return self.tables.reshape(-1, 2, 8, 8)
         quality = self.quality.reshape(-1, 1, 1, 1).double()
-        whole = quality.detach().round()
-        _check_quality(whole)
-        scale = torch.where(whole < 50, torch.floor(5000 / whole), 200 - 2 * whole)
+        rounded = quality.detach().round()
+        _check_quality(rounded)
+        scale = torch.where(rounded < 50, torch.floor(5000 / rounded), 200 - 2 * rounded)
         tables = torch.floor((self._base * scale + 50) / 100).clamp(1, 255)
         if not quality.requires_grad:
             return tables
@@ -198,11 +207,11 @@ def _check_quality(quality: Tensor) -> None:
     low, high = float(quality.detach().min()), float(quality.detach().max())
     if not (low >= 1 and high <= 100):
         raise InvalidArgument(
-            f"Jpeg: quality lies between 1 and 100, got {low:g}{f' to {high:g}' if high != low else ''}"
+            f"Jpeg: quality must be between 1 and 100, got {low:g}{f' to {high:g}' if high != low else ''}"
         )
 
 
 def _check_tables(tables: Tensor) -> None:
     low, high = float(tables.detach().min()), float(tables.detach().max())
     if not (low >= 1 and high <= 255):
-        raise InvalidArgument(f"Jpeg: entries of a table lie between 1 and 255, got {low:g} to {high:g}")
+        raise InvalidArgument(f"Jpeg: table entries must be between 1 and 255, got {low:g} to {high:g}")

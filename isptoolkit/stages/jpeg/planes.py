@@ -1,4 +1,4 @@
-"""Between a picture and the components of a JPEG: color conversion and chroma sampling, as libjpeg does both."""
+"""Color conversion and chroma subsampling between an image and the components of a JPEG, as in libjpeg."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,30 +10,39 @@ from torch.nn import functional as F
 from ...kernels import usable
 
 SUBSAMPLINGS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
-"""Rows and columns of the picture for one of chroma."""
+"""Rows and columns of pixels per chroma sample."""
 
-# In 2^-16, as libjpeg rounds them.
+# In units of 2^-16, rounded as in libjpeg.
 _LUMA, _BLUE, _RED = (19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329)
 _RED_OF_CR, _BLUE_OF_CB, _GREEN_OF_CB, _GREEN_OF_CR = 91881, 116130, -22554, -46802
 _HALF = 1 << 15
 
 
 def split(x: Tensor, factors: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """A picture `[B,3,H,W]`, 0 to 1, to luma and two chroma planes of whole 8x8 blocks, three `[B,h,w]`, 0 to 255.
+    """Convert an image `[B,3,H,W]`, 0 to 1, to Y, Cb and Cr planes of whole 8x8 blocks, `[B,h,w]` each, 0 to 255.
 
-    The values are libjpeg's integers, edges repeated as it repeats them; the gradient is that of `real_split`.
+    The values are libjpeg's integers, with edges padded as in libjpeg; the gradient is that of `real_split`.
+
+    Args:
+        x: the image.
+        factors: rows and columns of pixels per chroma sample.
     """
-    made: tuple[Tensor, Tensor, Tensor] = _Split.apply(x, factors)  # type: ignore[no-untyped-call]
-    return made
+    output: tuple[Tensor, Tensor, Tensor] = _Split.apply(x, factors)  # type: ignore[no-untyped-call]
+    return output
 
 
 def join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
-    """The opposite, chroma up-sampled by triangles.
+    """Convert Y, Cb and Cr planes to an image `[B,3,H,W]`, 0 to 1, with triangular upsampling of chroma.
 
-    The gradient is that of `real_join`, but for the clamp: it is stopped where it would push a value further out.
+    The gradient is that of `real_join`, except at the clamp, where it is zero if it points out of range.
+
+    Args:
+        planes: Y, Cb and Cr in libjpeg's integers, as from `split`.
+        size: height and width of the image.
+        factors: rows and columns of pixels per chroma sample.
     """
-    made: Tensor = _Join.apply(*planes, size, factors)  # type: ignore[no-untyped-call]
-    return made
+    output: Tensor = _Join.apply(*planes, size, factors)  # type: ignore[no-untyped-call]
+    return output
 
 
 class _Split(torch.autograd.Function):
@@ -43,21 +52,21 @@ class _Split(torch.autograd.Function):
         if _has_kernel(x):
             from ...kernels.jpeg import jpeg_split as kernel
 
-            made: tuple[Tensor, ...] = kernel(x, *factors, 255.0)
-            return made
-        return tuple(whole_split(x * 255, factors))
+            output: tuple[Tensor, ...] = kernel(x, *factors, 255.0)
+            return output
+        return tuple(integer_split(x * 255, factors))
 
     @staticmethod
-    def backward(ctx: Any, *by_planes: Tensor) -> Any:
-        y, blue, red = by_planes
+    def backward(ctx: Any, *grad_planes: Tensor) -> Any:
+        y, blue, red = grad_planes
         factors, size = ctx.factors, ctx.size
-        parts = [_shrunk(y, size)]
+        parts = [_padding_adjoint(y, size)]
         for chroma in (blue, red):
-            # Rows are repeated after the mean, columns before it.
-            part = _shrunk(chroma, (-(-size[0] // factors[0]), chroma.shape[2])) / (factors[0] * factors[1])
+            # Padding repeats rows after the mean and columns before it.
+            part = _padding_adjoint(chroma, (-(-size[0] // factors[0]), chroma.shape[2])) / (factors[0] * factors[1])
             part = part.repeat_interleave(factors[0], 1) if factors[0] > 1 else part
             part = part.repeat_interleave(factors[1], 2) if factors[1] > 1 else part
-            parts.append(_shrunk(part, size))
+            parts.append(_padding_adjoint(part, size))
         mix = y.new_tensor([_LUMA, _BLUE, _RED]) * (255 / (1 << 16))
         return torch.einsum("kc,bkhw->bchw", mix, torch.stack(parts, 1)), None
 
@@ -70,19 +79,19 @@ class _Join(torch.autograd.Function):
         if _has_kernel(y):
             from ...kernels.jpeg import jpeg_join as kernel
 
-            made: Tensor = kernel(y, blue, red, *size, *factors, 255.0)
+            output: Tensor = kernel(y, blue, red, *size, *factors, 255.0)
         else:
-            made = _whole_join((y, blue, red), size, factors) / 255
-        ctx.save_for_backward(made)
+            output = _integer_join((y, blue, red), size, factors) / 255
+        ctx.save_for_backward(output)
         ctx.shapes, ctx.size, ctx.factors = (y.shape, blue.shape), size, factors
-        return made
+        return output
 
     @staticmethod
-    def backward(ctx: Any, by_x: Tensor) -> Any:
-        (made,) = ctx.saved_tensors
-        by_x = by_x.masked_fill(((made >= 1) & (by_x < 0)) | ((made <= 0) & (by_x > 0)), 0)
+    def backward(ctx: Any, grad_y: Tensor) -> Any:
+        (output,) = ctx.saved_tensors
+        grad_y = grad_y.masked_fill(((output >= 1) & (grad_y < 0)) | ((output <= 0) & (grad_y > 0)), 0)
         scale = 1 / 255
-        r, g, b = by_x.unbind(1)
+        r, g, b = grad_y.unbind(1)
         luma = scale * (r + g + b)
         small = scale / (1 << 16)
         blue = _triangles_back(small * (_BLUE_OF_CB * b + _GREEN_OF_CB * g), ctx.factors)
@@ -92,8 +101,8 @@ class _Join(torch.autograd.Function):
         return (*padded, None, None)
 
 
-def _shrunk(plane: Tensor, size: Sequence[int]) -> Tensor:
-    """What was repeated, added to what it was repeated of."""
+def _padding_adjoint(plane: Tensor, size: Sequence[int]) -> Tensor:
+    """The adjoint of padding by repetition: add the padding to the edge that it repeats."""
     for dim, count in ((1, size[0]), (2, size[1])):
         if plane.shape[dim] > count:
             rest = plane.narrow(dim, count, plane.shape[dim] - count).sum(dim)
@@ -103,7 +112,7 @@ def _shrunk(plane: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _triangles_back(plane: Tensor, factors: tuple[int, int]) -> Tensor:
-    """The transpose of `_triangles`, cropped to the size of `plane` or not."""
+    """The adjoint of `_triangles` followed by a crop to the size of `plane`."""
     if factors == (1, 1):
         return plane
     rows, columns = plane.shape[1] % factors[0], plane.shape[2] % 2
@@ -114,12 +123,12 @@ def _triangles_back(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     for dim in (2, 1) if factors[0] == 2 else (2,):
         count = plane.shape[dim] // 2
         first, second = plane.unflatten(dim, (count, 2)).unbind(dim + 1)  # type: ignore[no-untyped-call]
-        made = 0.75 * (first + second)
-        made.narrow(dim, 0, count - 1).add_(first.narrow(dim, 1, count - 1), alpha=0.25)
-        made.select(dim, 0).add_(first.select(dim, 0), alpha=0.25)
-        made.narrow(dim, 1, count - 1).add_(second.narrow(dim, 0, count - 1), alpha=0.25)
-        made.select(dim, count - 1).add_(second.select(dim, count - 1), alpha=0.25)
-        plane = made
+        output = 0.75 * (first + second)
+        output.narrow(dim, 0, count - 1).add_(first.narrow(dim, 1, count - 1), alpha=0.25)
+        output.select(dim, 0).add_(first.select(dim, 0), alpha=0.25)
+        output.narrow(dim, 1, count - 1).add_(second.narrow(dim, 0, count - 1), alpha=0.25)
+        output.select(dim, count - 1).add_(second.select(dim, count - 1), alpha=0.25)
+        plane = output
     return plane
 
 
@@ -128,37 +137,49 @@ def _has_kernel(x: Tensor) -> bool:
 
 
 def real_split(codes: Tensor, factors: tuple[int, int], gray: float = 128.0) -> list[Tensor]:
-    """`split` without rounding: a linear map, but for the value that stands for no color in both chroma planes."""
+    """Convert codes `[B,3,H,W]` to Y, Cb and Cr planes of whole blocks in real numbers; an affine map.
+
+    Args:
+        codes: RGB, 0 to 255.
+        factors: rows and columns of pixels per chroma sample.
+        gray: the chroma value of gray.
+    """
     mix = codes.new_tensor([_LUMA, _BLUE, _RED]) / (1 << 16)
     y, blue, red = torch.einsum("kc,bchw->kbhw", mix, codes)
     size = codes.shape[2:]
-    chroma = [_rows_of_blocks(F.avg_pool2d(_repeated(c, size, factors), factors)) + gray for c in (blue, red)]
-    return [_rows_of_blocks(_repeated(y, size, (1, 1))), *chroma]
+    chroma = [_pad_rows(F.avg_pool2d(_pad_to_cells(c, size, factors), factors)) + gray for c in (blue, red)]
+    return [_pad_rows(_pad_to_cells(y, size, (1, 1))), *chroma]
 
 
 def real_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
-    """`join` without rounding: linear but for the final clamp to 0 ... 255."""
-    y, blue, red = (_sized(plane, size, f) for plane, f in zip(planes, ((1, 1), factors, factors), strict=True))
+    """Convert Y, Cb and Cr planes to codes `[B,3,H,W]` in real numbers, clamped to 0 ... 255.
+
+    Args:
+        planes: Y, Cb and Cr of whole blocks, 0 to 255.
+        size: height and width of the image.
+        factors: rows and columns of pixels per chroma sample.
+    """
+    y, blue, red = (_crop(plane, size, f) for plane, f in zip(planes, ((1, 1), factors, factors), strict=True))
     blue, red = (_triangles(c - 128, factors)[:, : size[0], : size[1]] for c in (blue, red))
     scale = 1 / (1 << 16)
     green = scale * (_GREEN_OF_CB * blue + _GREEN_OF_CR * red)
     return torch.stack([y + scale * _RED_OF_CR * red, y + green, y + scale * _BLUE_OF_CB * blue], 1).clamp(0, 255)
 
 
-def whole_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
-    """The values of `split`, of codes 0 to 255, in the dtype of the codes."""
+def integer_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
+    """Convert codes `[B,3,H,W]`, 0 to 255, to Y, Cb and Cr in libjpeg's integers; keeps the dtype."""
     r, g, b = codes.nan_to_num(0).clamp(0, 255).round().to(torch.int32).unbind(1)
     size = codes.shape[2:]
     y = (_LUMA[0] * r + _LUMA[1] * g + _LUMA[2] * b + _HALF) >> 16
-    planes = [_rows_of_blocks(_repeated(y, size, (1, 1)))]
+    planes = [_pad_rows(_pad_to_cells(y, size, (1, 1)))]
     for mix in (_BLUE, _RED):
         chroma = (mix[0] * r + mix[1] * g + mix[2] * b + (128 << 16) + _HALF - 1) >> 16
-        planes.append(_rows_of_blocks(_mean(_repeated(chroma, size, factors), factors)))
+        planes.append(_pad_rows(_mean(_pad_to_cells(chroma, size, factors), factors)))
     return [plane.to(codes.dtype) for plane in planes]
 
 
 def _mean(plane: Tensor, factors: tuple[int, int]) -> Tensor:
-    """Of each cell; the rounding alternates along the row."""
+    """The mean of each cell; the rounding alternates along the row, as in libjpeg."""
     rows, columns = factors
     if columns == 1:
         return plane
@@ -168,11 +189,11 @@ def _mean(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     return mean
 
 
-def _whole_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
+def _integer_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
     y, blue, red = (
-        _sized(plane, size, f).to(torch.int32) for plane, f in zip(planes, ((1, 1), factors, factors), strict=True)
+        _crop(plane, size, f).to(torch.int32) for plane, f in zip(planes, ((1, 1), factors, factors), strict=True)
     )
-    blue, red = (_whole_triangles(c, factors)[:, : size[0], : size[1]] - 128 for c in (blue, red))
+    blue, red = (_integer_triangles(c, factors)[:, : size[0], : size[1]] - 128 for c in (blue, red))
     channels = (
         y + ((_RED_OF_CR * red + _HALF) >> 16),
         y + ((_GREEN_OF_CB * blue + _GREEN_OF_CR * red + _HALF) >> 16),
@@ -181,17 +202,17 @@ def _whole_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[
     return torch.stack(channels, 1).clamp(0, 255).to(planes[0].dtype)
 
 
-def _repeated(plane: Tensor, size: Sequence[int], factors: tuple[int, int]) -> Tensor:
-    """To whole cells down and whole blocks of cells across, by repeating the last row and column."""
+def _pad_to_cells(plane: Tensor, size: Sequence[int], factors: tuple[int, int]) -> Tensor:
+    """Repeat the last row and column up to whole cells vertically and whole blocks of cells horizontally."""
     down, across = -size[0] % factors[0], -size[1] % (8 * factors[1])
-    return _grown(plane, down, across)
+    return _pad(plane, down, across)
 
 
-def _rows_of_blocks(plane: Tensor) -> Tensor:
-    return _grown(plane, -plane.shape[1] % 8, 0)
+def _pad_rows(plane: Tensor) -> Tensor:
+    return _pad(plane, -plane.shape[1] % 8, 0)
 
 
-def _grown(plane: Tensor, down: int, across: int) -> Tensor:
+def _pad(plane: Tensor, down: int, across: int) -> Tensor:
     height, width = plane.shape[1:]
     if down:
         plane = plane[:, torch.arange(height + down, device=plane.device).clamp(max=height - 1)]
@@ -200,13 +221,13 @@ def _grown(plane: Tensor, down: int, across: int) -> Tensor:
     return plane
 
 
-def _sized(plane: Tensor, size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
-    """Without what was repeated."""
+def _crop(plane: Tensor, size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
+    """Remove the padding of a plane."""
     return plane[:, : -(-size[0] // factors[0]), : -(-size[1] // factors[1])]
 
 
 def _neighbors(plane: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """The samples before and after each, those at the ends repeated."""
+    """The previous and the next sample of each; the ends are repeated."""
     count = plane.shape[dim]
     places = torch.arange(count, device=plane.device)
     before, after = (places - 1).clamp(min=0), (places + 1).clamp(max=count - 1)
@@ -218,10 +239,10 @@ def _interleaved(first: Tensor, second: Tensor, dim: int) -> Tensor:
 
 
 def _triangles(plane: Tensor, factors: tuple[int, int]) -> Tensor:
-    """Twice as many samples, each 3/4 of the nearer and 1/4 of the farther one."""
+    """Upsample by 2: each output is 3/4 of the nearer and 1/4 of the farther sample."""
     if factors == (1, 1):
         return plane
-    if plane.shape[2] <= 2:  # libjpeg repeats samples of planes so narrow
+    if plane.shape[2] <= 2:  # libjpeg replicates samples in planes this narrow
         return plane.repeat_interleave(factors[0], 1).repeat_interleave(2, 2)
     for dim in (1, 2) if factors[0] == 2 else (2,):
         before, after = _neighbors(plane, dim)
@@ -229,7 +250,7 @@ def _triangles(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     return plane
 
 
-def _whole_triangles(plane: Tensor, factors: tuple[int, int]) -> Tensor:
+def _integer_triangles(plane: Tensor, factors: tuple[int, int]) -> Tensor:
     if factors == (1, 1) or plane.shape[2] <= 2:
         return _triangles(plane, factors)
     bits, low, high = 2, 1, 2

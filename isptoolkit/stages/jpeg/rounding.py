@@ -1,4 +1,4 @@
-"""Differentiable stand-ins for rounding: each a function of coefficients in steps of their table."""
+"""Differentiable surrogates of rounding, as functions of coefficients in steps of their table."""
 
 import math
 from collections.abc import Callable
@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
-"""From coefficients in steps of their table to coefficients in whole steps, or nearly."""
+"""Maps coefficients in steps of their table to (nearly) integers."""
 
 
 def series_weights(name: str, terms: int) -> list[float]:
-    """Of the terms of a series: plain as Xing et al., CVPR 2021, have it, or damped against overshoot.
+    """The weights of the terms of a series: 1 as in Xing et al., CVPR 2021, or damped against overshoot.
 
-    Lanczos' sigma factors are `sin(pi n / (K + 1)) / (pi n / (K + 1))`; Fejer's weights `1 - n / (K + 1)` make it a
-    mean of partial sums, whose slope is never negative.
+    Lanczos' sigma factors are `sin(pi n / (K + 1)) / (pi n / (K + 1))`; Fejer's weights `1 - n / (K + 1)` turn the
+    series into a mean of partial sums, whose derivative is never negative.
 
     >>> series_weights("fejer", 3)
     [0.75, 0.5, 0.25]
     """
-    places = [n / (terms + 1) for n in range(1, terms + 1)]
+    fractions = [n / (terms + 1) for n in range(1, terms + 1)]
     match name:
         case "lanczos":
-            return [math.sin(math.pi * place) / (math.pi * place) for place in places]
+            return [math.sin(math.pi * fraction) / (math.pi * fraction) for fraction in fractions]
         case "fejer":
-            return [1 - place for place in places]
+            return [1 - fraction for fraction in fractions]
     return [1.0] * terms
 
 
@@ -43,27 +43,27 @@ def series(weights: list[float]) -> Rounding:
 
 
 def series_slopes(name: str, terms: int) -> list[float]:
-    """The coefficients of `cos(2 pi (n + 1) x)` in the slope of a series, less 1; none for `straight-through`."""
+    """The weights of `cos(2 pi (n + 1) x)` in the derivative of a series minus 1; empty for `straight-through`."""
     return [-2 * weight * (-1) ** n for n, weight in enumerate(series_weights(name, terms))] if name in SERIES else []
 
 
 def straight_through() -> Rounding:
-    """Rounding itself, with the slope of the identity."""
+    """Rounding, with the gradient of the identity."""
     return lambda x: x.round().detach() + (x - x.detach())
 
 
 def cubic() -> Rounding:
-    """`round(x) + (x - round(x))^3`, of Shin and Song, 2017."""
+    """`round(x) + (x - round(x))^3`, by Shin and Song, 2017."""
 
     def apply(x: Tensor) -> Tensor:
-        level = x.detach().round()
-        return level + (x - level) ** 3
+        nearest = x.detach().round()
+        return nearest + (x - nearest) ** 3
 
     return apply
 
 
 def noise(seed: int = 0) -> Rounding:
-    """`x + u`, u uniform over a step; the same for the same input and seed, so that the stage stays a function."""
+    """`x + u`, u uniform over one step; a function of input and seed, so that the stage is deterministic."""
 
     def apply(x: Tensor) -> Tensor:
         samples = []
@@ -80,11 +80,11 @@ def noise(seed: int = 0) -> Rounding:
 SERIES = ("fourier", "lanczos", "fejer")
 
 ROUNDINGS = ("straight-through", *SERIES, "cubic", "noise")
-"""The names that `Jpeg` takes beside `hard`."""
+"""The values of `Jpeg`'s `rounding` other than `hard`."""
 
 
 def rounding_of(name: str, terms: int) -> Rounding:
-    """By its name."""
+    """The rounding of a name in `ROUNDINGS`; `terms` is the number of terms of a series."""
     match name:
         case "straight-through":
             return straight_through()

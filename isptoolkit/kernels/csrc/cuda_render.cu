@@ -1,4 +1,4 @@
-/* Trips through point-wise steps and a linear demosaic on a GPU. */
+/* Point-wise programs and a linear demosaic on a GPU. */
 #include "cuda_steps.h"
 
 ISP_FN isp_long isp_mirrored(isp_long place, isp_long count) {
@@ -7,9 +7,9 @@ ISP_FN isp_long isp_mirrored(isp_long place, isp_long count) {
     return m < period - m ? m : period - m;
 }
 
-extern "C" __global__ void isp_develop(const void *x, void *y, const float *numbers, const int *words, int count,
+extern "C" __global__ void isp_develop(const void *x, void *y, const float *coefficients, const int *program, int count,
                                        isp_long batch, int planes, isp_long height, isp_long width,
-                                       isp_long x_batch, isp_long x_plane, isp_long x_row, isp_long numbers_stride,
+                                       isp_long x_batch, isp_long x_plane, isp_long x_row, isp_long coefficients_stride,
                                        int x_type, int y_type) {
     const isp_long frame = height * width, total = batch * frame;
     for (isp_long at = (isp_long)blockIdx.x * blockDim.x + threadIdx.x; at < total; at += (isp_long)gridDim.x * blockDim.x) {
@@ -17,7 +17,7 @@ extern "C" __global__ void isp_develop(const void *x, void *y, const float *numb
         isp_place place = {pixel / width, pixel % width, height, width};
         float v[ISP_MAX_PLANES];
         EACH_PLANE v[c] = isp_load(x, x_type, sample * x_batch + c * x_plane + place.row * x_row + place.column);
-        isp_forward_steps(words, count, numbers + sample * numbers_stride, v, planes, place);
+        isp_forward_steps(program, count, coefficients + sample * coefficients_stride, v, planes, place);
         EACH_PLANE isp_store(y, y_type, (sample * planes + c) * frame + pixel, v[c]);
     }
 }
@@ -26,21 +26,21 @@ extern "C" __global__ void isp_develop(const void *x, void *y, const float *numb
 #define TILE_HEIGHT 16
 #define MARGIN 2
 
-/* One block per tile: the developed mosaic of the tile and its margin goes to shared memory, the filters read it there. */
-extern "C" __global__ void isp_render(const void *x, void *y, const float *numbers, const int *before, int before_count,
+/* One block per tile: shared memory holds the developed mosaic of the tile and its margin, from which the filters read. */
+extern "C" __global__ void isp_render(const void *x, void *y, const float *coefficients, const int *before, int before_count,
                                       const int *after, int after_count, isp_long height, isp_long width,
-                                      isp_long x_batch, isp_long x_row, isp_long numbers_stride, int x_type, int y_type,
+                                      isp_long x_batch, isp_long x_row, isp_long coefficients_stride, int x_type, int y_type,
                                       int method, int color0, int color1, int color2, int color3) {
     __shared__ float tile[TILE_HEIGHT + 2 * MARGIN][TILE_WIDTH + 2 * MARGIN];
     const isp_long sample = blockIdx.z, top = (isp_long)blockIdx.y * TILE_HEIGHT, left = (isp_long)blockIdx.x * TILE_WIDTH;
     const int tile_columns = TILE_WIDTH + 2 * MARGIN, cells = (TILE_HEIGHT + 2 * MARGIN) * tile_columns;
-    const float *mine = numbers + sample * numbers_stride;
+    const float *sample_coefficients = coefficients + sample * coefficients_stride;
     for (int k = threadIdx.x; k < cells; k += blockDim.x) {
         isp_long row = top + k / tile_columns - MARGIN, column = left + k % tile_columns - MARGIN;
         if (row >= height + MARGIN || column >= width + MARGIN) continue;
         isp_place place = {isp_mirrored(row, height), isp_mirrored(column, width), height, width};
         float v[ISP_MAX_PLANES] = {isp_load(x, x_type, sample * x_batch + place.row * x_row + place.column)};
-        isp_forward_steps(before, before_count, mine, v, 1, place);
+        isp_forward_steps(before, before_count, sample_coefficients, v, 1, place);
         tile[k / tile_columns][k % tile_columns] = v[0];
     }
     __syncthreads();
@@ -58,12 +58,12 @@ extern "C" __global__ void isp_render(const void *x, void *y, const float *numbe
         int own = right ? odd : even, row_color = even == 1 ? odd : even;
         float red_or_blue = own == 1 ? f.beside : here, green = own == 1 ? here : f.green, other = own == 1 ? f.above : f.other;
         float v[ISP_MAX_PLANES] = {row_color == 0 ? red_or_blue : other, green, row_color == 0 ? other : red_or_blue};
-        isp_forward_steps(after, after_count, mine, v, planes, place);
+        isp_forward_steps(after, after_count, sample_coefficients, v, planes, place);
         EACH_PLANE isp_store(y, y_type, ((sample * planes + c) * height + place.row) * width + place.column, v[c]);
     }
 }
 
-/* The adjoint of the demosaic, gathered: each mosaic pixel asks every output that read it, mirrored reads included. */
+/* The adjoint of the demosaic as a gather: each mosaic pixel visits every output that reads it, mirrored reads included. */
 extern "C" __global__ void isp_demosaic_adjoint(const void *g, void *y, isp_long batch, isp_long height, isp_long width,
                                                 int type, int method, int color0, int color1, int color2, int color3) {
     const isp_long frame = height * width, total = batch * frame;
@@ -80,7 +80,7 @@ extern "C" __global__ void isp_demosaic_adjoint(const void *g, void *y, isp_long
                 const isp_long base = sample * 3 * frame + i * width + j;
                 float red_or_blue = isp_load(g, type, base + row_color * frame), green = isp_load(g, type, base + frame);
                 float other = isp_load(g, type, base + (2 - row_color) * frame);
-                /* What the output at (i, j) reads of this pixel: itself, and through each mirrored position. */
+                /* The weights with which the output at (i, j) reads this pixel, directly and through each mirrored position. */
                 for (int ey = -MARGIN; ey <= MARGIN; ey++) {
                     if (isp_mirrored(i + ey, height) != row) continue;
                     for (int ex = -MARGIN; ex <= MARGIN; ex++) {
@@ -98,8 +98,8 @@ extern "C" __global__ void isp_demosaic_adjoint(const void *g, void *y, isp_long
     }
 }
 
-/* Between a mosaic and its planes: 0 samples the plane that each site sees, 1 spreads a mosaic over them, 2 packs, 3 unpacks. */
-extern "C" __global__ void isp_sample(const void *x, void *y, int what, isp_long batch, isp_long height, isp_long width,
+/* Sampling and packing of a mosaic; `mode` is an isp_sampling_mode. */
+extern "C" __global__ void isp_sample(const void *x, void *y, int mode, isp_long batch, isp_long height, isp_long width,
                                       isp_long x_batch, isp_long x_plane, isp_long x_row, int type,
                                       int color0, int color1, int color2, int color3) {
     const int colors[4] = {color0, color1, color2, color3};
@@ -108,13 +108,13 @@ extern "C" __global__ void isp_sample(const void *x, void *y, int what, isp_long
         isp_long sample = at / frame, row = at % frame / width, column = at % width;
         isp_long site = (row & 1) * 2 + (column & 1), cell = (row / 2) * (width / 2) + column / 2;
         isp_long from = sample * x_batch + row * x_row + column;
-        if (what == 0) {
+        if (mode == ISP_SAMPLE) {
             isp_store(y, type, at, isp_load(x, type, from + colors[site] * x_plane));
-        } else if (what == 1) {
+        } else if (mode == ISP_SPREAD) {
             float value = isp_load(x, type, from);
             for (int c = 0; c < 3; c++)
                 isp_store(y, type, (sample * 3 + c) * frame + row * width + column, colors[site] == c ? value : 0.0f);
-        } else if (what == 2) {
+        } else if (mode == ISP_PACK) {
             isp_store(y, type, (sample * 4 + site) * (frame / 4) + cell, isp_load(x, type, from));
         } else {
             isp_store(y, type, at, isp_load(x, type, sample * x_batch + site * x_plane + row / 2 * x_row + column / 2));

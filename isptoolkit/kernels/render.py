@@ -1,0 +1,191 @@
+"""One pass over memory through point-wise programs and a linear demosaic, as torch operators."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import cuda
+from .demosaic import demosaic_adjoint
+from .native import STREAMED, TYPES, Channels, GradientArgs, LaunchArgs, Program, call, fresh, rows, threads
+from .steps import STEP_SIZE, DemosaicMethod
+
+_NO_CHANNELS = (0, 0, 0, 0)
+
+
+@torch.library.custom_op("isptoolkit::develop", mutates_args=())
+def develop(x: Tensor, coefficients: Tensor, program: Sequence[int]) -> Tensor:
+    """Run a program of point-wise steps: `[B,C,H,W]` to `[B,C,H,W]`.
+
+    Args:
+        x: floating point, C at most 4.
+        coefficients: `[B,N]` or `[1,N]` float32, of all steps.
+        program: the encoded steps, see `isptoolkit.kernels.steps.encode_program`.
+    """
+    y = fresh(x.shape, x.dtype, x.device)
+    run(x, coefficients, program, (), _NO_CHANNELS, DemosaicMethod.NONE, y)
+    return y
+
+
+@torch.library.custom_op("isptoolkit::develop_gradient", mutates_args=())
+def develop_gradient(
+    x: Tensor, coefficients: Tensor, program: Sequence[int], grad_y: Tensor, needs_coefficients: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients of `develop` with respect to `x` and `coefficients` (zeros unless `needs_coefficients`)."""
+    grad_x, grad_coefficients = fresh(grad_y.shape, grad_y.dtype, x.device), torch.zeros_like(coefficients)
+    if x.is_cuda:
+        sums = grad_coefficients if needs_coefficients else None
+        cuda.run_gradient(x, coefficients, program, grad_y.contiguous(), grad_x, sums)
+        return grad_x, grad_coefficients
+    x, grad_y, coefficients = rows(x), grad_y.contiguous(), coefficients.contiguous()
+    launch = _launch_args(x, grad_x, coefficients, program, (), _NO_CHANNELS, DemosaicMethod.NONE)
+    args = GradientArgs(launch, grad_y.data_ptr(), grad_x.data_ptr(), 0, coefficients.shape[1])
+    if needs_coefficients:
+        parts = torch.zeros(launch.threads, *coefficients.shape, dtype=torch.float64)
+        args.grad_coefficients = parts.data_ptr()
+        call("isp_run_gradient", args)
+        return grad_x, parts.sum(0).to(coefficients.dtype)
+    call("isp_run_gradient", args)
+    return grad_x, grad_coefficients
+
+
+@torch.library.custom_op("isptoolkit::render", mutates_args=())
+def render(
+    x: Tensor,
+    coefficients: Tensor,
+    before: Sequence[int],
+    after: Sequence[int],
+    channels: Sequence[int],
+    method: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Run a program on a mosaic, a linear demosaic, and a program on the three planes: `[B,1,H,W]` to `[B,3,H,W]`.
+
+    Args:
+        x: floating point, uint16 or uint8.
+        coefficients: `[B,N]` or `[1,N]` float32, of all steps.
+        before: the program that runs on the mosaic.
+        after: the program that runs on the three planes.
+        channels: R 0, G 1, B 2: the channels of the 2x2 sites, row-major.
+        method: a `DemosaicMethod`.
+        dtype: of the output; 1.0 becomes the largest code of uint8 and uint16.
+    """
+    y = fresh((x.shape[0], 3, *x.shape[2:]), dtype, x.device)
+    run(x, coefficients, before, after, channels, method, y)
+    return y
+
+
+def run(
+    x: Tensor,
+    coefficients: Tensor,
+    before: Sequence[int],
+    after: Sequence[int],
+    channels: Sequence[int],
+    method: int,
+    out: Tensor,
+) -> None:
+    """Run programs and demosaic into an existing dense tensor, without autograd; arguments as for `render`."""
+    if x.is_cuda:
+        cuda.run(x, coefficients, before, after, channels, method, out)
+        return
+    x, coefficients = rows(x), coefficients.contiguous()
+    call("isp_run", _launch_args(x, out, coefficients, before, after, channels, method))
+
+
+def _launch_args(
+    x: Tensor,
+    out: Tensor,
+    coefficients: Tensor,
+    before: Sequence[int],
+    after: Sequence[int],
+    channels: Sequence[int],
+    method: int,
+) -> LaunchArgs:
+    batch, planes, height, width = x.shape
+    strides = x.stride() if x.numel() else (0, 0, 0, 0)
+    return LaunchArgs(
+        input=x.data_ptr(),
+        output=out.data_ptr(),
+        coefficients=coefficients.data_ptr(),
+        before=_program(before),
+        after=_program(after),
+        batch=batch,
+        planes=planes,
+        height=height,
+        width=width,
+        input_batch=strides[0],
+        input_plane=strides[1],
+        input_row=strides[2],
+        coefficients_stride=coefficients.shape[1] if coefficients.shape[0] > 1 else 0,
+        input_type=TYPES[x.dtype],
+        output_type=TYPES[out.dtype],
+        demosaic=method,
+        threads=threads(out.numel()),
+        streaming=out.numel() * out.itemsize >= STREAMED,
+        channels=Channels(*channels),
+    )
+
+
+def _program(steps: Sequence[int]) -> Program:
+    # The structure keeps a reference to the array, so the pointer stays valid.
+    return Program((ctypes.c_int32 * len(steps))(*steps), len(steps) // STEP_SIZE)
+
+
+@develop.register_fake
+def _(x: Tensor, coefficients: Tensor, program: Sequence[int]) -> Tensor:
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+
+
+@develop_gradient.register_fake
+def _(
+    x: Tensor, coefficients: Tensor, program: Sequence[int], grad_y: Tensor, needs_coefficients: bool
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(grad_y, memory_format=torch.contiguous_format), torch.empty_like(coefficients)
+
+
+@render.register_fake
+def _(
+    x: Tensor,
+    coefficients: Tensor,
+    before: Sequence[int],
+    after: Sequence[int],
+    channels: Sequence[int],
+    method: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    return torch.empty(x.shape[0], 3, *x.shape[2:], dtype=dtype, device=x.device)
+
+
+def _save_develop(ctx: Any, inputs: Any, output: Any) -> None:
+    x, coefficients, ctx.program = inputs
+    ctx.save_for_backward(x, coefficients)
+
+
+def _develop_backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor, Tensor, None]:
+    x, coefficients = ctx.saved_tensors
+    grad_x, grad_coefficients = develop_gradient(x, coefficients, ctx.program, grad_y, ctx.needs_input_grad[1])
+    return grad_x, grad_coefficients, None
+
+
+def _save_render(ctx: Any, inputs: Any, output: Any) -> None:
+    x, coefficients, ctx.before, ctx.after, ctx.channels, ctx.method, _ = inputs
+    ctx.save_for_backward(x, coefficients)
+
+
+def _render_backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+    x, coefficients = ctx.saved_tensors
+    needs_coefficients, x = ctx.needs_input_grad[1], x.to(grad_y.dtype)
+    grad_planes, grad_after = grad_y, torch.zeros_like(coefficients)
+    if ctx.after:
+        planes = render(x, coefficients, ctx.before, [], ctx.channels, ctx.method, grad_y.dtype)
+        grad_planes, grad_after = develop_gradient(planes, coefficients, ctx.after, grad_y, needs_coefficients)
+    grad_x, grad_before = demosaic_adjoint(grad_planes, ctx.channels, ctx.method), torch.zeros_like(coefficients)
+    if ctx.before:
+        grad_x, grad_before = develop_gradient(x, coefficients, ctx.before, grad_x, needs_coefficients)
+    return grad_x, grad_before + grad_after, None, None, None, None, None
+
+
+develop.register_autograd(_develop_backward, setup_context=_save_develop)
+render.register_autograd(_render_backward, setup_context=_save_render)
