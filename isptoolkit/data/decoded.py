@@ -24,7 +24,7 @@ from ..errors import UnreadableFile
 from ..geometry import crop
 from ..io import read_raw
 from ..io.embedded import read_embedded
-from ..io.raw import render_by_libraw
+from ..io.libraw import render_by_libraw
 from .registration import place, register
 from .turning import phased
 

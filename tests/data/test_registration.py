@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from isptoolkit import errors
 from isptoolkit.data.registration import Placement, place, register
 from isptoolkit.io.embedded import read_embedded
-from isptoolkit.io.raw import render_by_libraw
+from isptoolkit.io.libraw import render_by_libraw
 
 
 def frame(height, width):
