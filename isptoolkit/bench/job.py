@@ -90,4 +90,4 @@ def described(job: Job) -> dict[str, Any]:
     training = None if chosen.make is None else asdict(settings_of(job, chosen))
     seed = job.seed if chosen.learns else None
     how = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full, "seed": seed}
-    return how | {"protocol": asdict(PROTOCOLS[job.protocol]), "entrant": chosen.configuration, "training": training}
+    return how | {"protocol": PROTOCOLS[job.protocol].recorded(), "entrant": chosen.configuration, "training": training}

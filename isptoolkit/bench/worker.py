@@ -115,6 +115,6 @@ def _draw(case: Case, raw: Tensor | None, rendered: Tensor | None, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     truth = pack_sensor(case.sensor, case.capture)
     found, shown = (None if x is None else x.cpu() for x in (raw, rendered))
-    pictures = draw(case.given, truth, found, shown, case.capture)
+    pictures = draw(case.input, truth, found, shown, case.capture)
     for name, picture in pictures.items():
         write_image(folder / f"{name}.png", picture)
