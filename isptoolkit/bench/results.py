@@ -50,6 +50,9 @@ class Measured:
 def read_results(path: Path) -> dict[str, Any]:
     """Read the results that `isptoolkit.bench.run.run` wrote.
 
+    Args:
+        path: path of `results.json`.
+
     Raises:
         UnreadableFile: if the file is not a result file, or has another format.
 
@@ -74,6 +77,11 @@ def read_results(path: Path) -> dict[str, Any]:
 def folder_of(out: Path, entrant: str, seed: int) -> Path:
     """The folder of the result, images, and training of a run.
 
+    Args:
+        out: folder of the benchmark.
+        entrant: name of the entrant.
+        seed: seed of the run.
+
     >>> folder_of(Path("out"), "u-net", 1).as_posix()
     'out/entrants/u-net/seed-1'
     """
@@ -86,6 +94,9 @@ def finished_result(folder: Path, key: str) -> dict[str, Any] | None:
     Args:
         folder: folder of the run.
         key: hash of everything that the result depends on.
+
+    >>> finished_result(Path("missing"), "") is None
+    True
     """
     try:
         result = json.loads((folder / "result.json").read_text())
@@ -97,6 +108,9 @@ def finished_result(folder: Path, key: str) -> dict[str, Any] | None:
 def runs_of(row: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """The successful runs of an entrant, by seed.
 
+    Args:
+        row: entry of the entrant in `results["entrants"]`.
+
     >>> runs_of({"runs": {"0": {"means": {}}, "1": {"failed": "out of memory"}}})
     {0: {'means': {}}}
     """
@@ -105,6 +119,9 @@ def runs_of(row: dict[str, Any]) -> dict[int, dict[str, Any]]:
 
 def figures_of(row: dict[str, Any]) -> dict[str, Measured]:
     """The figures of an entrant over its successful runs, by name.
+
+    Args:
+        row: entry of the entrant in `results["entrants"]`.
 
     >>> runs = {"0": {"means": {"raw PSNR": 30.0}, "cost": {}}, "1": {"means": {"raw PSNR": 31.0}, "cost": {}}}
     >>> str(figures_of({"runs": runs})["raw PSNR"])
@@ -121,6 +138,9 @@ def remark(row: dict[str, Any], results: dict[str, Any]) -> str:
     Args:
         row: entry of the entrant in `results["entrants"]`.
         results: content of `results.json`.
+
+    >>> remark({"runs": {"0": {"failed": "out of memory"}}}, {"protocol": {"images": 24}})
+    'failed: out of memory'
     """
     good, runs = runs_of(row), row["runs"]
     reason = next((run["failed"] for run in runs.values() if "failed" in run), None)

@@ -41,6 +41,10 @@ def as_compared(raw: Tensor, capture: Capture, protocol: Protocol) -> Tensor:
 
     Returns:
         `[B,4,H/2,W/2]`, `[B,1,H,W]`, or `[B,3,H,W]`, depending on the layout.
+
+    >>> from .data.protocol import PROTOCOLS
+    >>> as_compared(torch.zeros(1, 4, 2, 2), Capture.of("RGGB"), PROTOCOLS["sidd"]).shape
+    torch.Size([1, 1, 4, 4])
     """
     raw = raw.clamp(0, 1) if protocol.clip else raw
     if protocol.layout == "packed":
@@ -62,6 +66,9 @@ def through_file(image: Tensor, quality: int = 90, sampling: int = 1) -> Tensor:
         image: `[1,3,H,W]` sRGB in [0, 1].
         quality: JPEG quality.
         sampling: Pillow's chroma subsampling; 1 is 4:2:2.
+
+    >>> through_file(torch.full((1, 3, 8, 8), 0.5)).unique().tolist()
+    [0.501960813999176]
     """
     from PIL import Image
 
@@ -90,6 +97,14 @@ def score(
     Raises:
         InvalidTensor: if RAW, the rendering, or a metric that every image has is not finite. Leaving the case out
             would improve the mean of the others.
+
+    >>> from .data.micro import Micro
+    >>> from .data.protocol import PROTOCOLS
+    >>> from isptoolkit.stages import Mosaic, Pack
+    >>> identity = Predictor(lambda image, capture: Pack()(Mosaic()(image, capture), capture))
+    >>> figures, raw, rendered = score(identity, Micro().cases[0], PROTOCOLS["micro"])
+    >>> tuple(raw.shape), rendered is None, 5 < figures["raw PSNR"] < 20
+    ((1, 4, 64, 64), True, True)
     """
     figures: dict[str, float] = {}
     with torch.no_grad():

@@ -104,6 +104,14 @@ def noise_of_picture(mosaic: Tensor, capture: Capture) -> NoiseProfile:
 
     Source: Foi et al., IEEE TIP 17(10), 2008, for the model; Liu et al., "Automatic estimation and removal of noise
     from a single image", IEEE PAMI 30(2), 2008, for the lower envelope.
+
+    >>> import torch
+    >>> from isptoolkit.stages.noise import poisson_gaussian_noise
+    >>> capture, generator = Capture.of("RGGB", noise=(1e-3, 1e-6)), torch.Generator().manual_seed(0)
+    >>> signal = torch.linspace(0.02, 0.8, 384).expand(1, 1, 384, 384)
+    >>> profile = noise_of_picture(poisson_gaussian_noise(signal, capture.noise, generator), capture)
+    >>> abs(profile.shot / 1e-3 - 1) < 0.2
+    True
     """
     blocks = _blocks(mosaic, capture)
     down, across = (axis.ravel() - (_BLOCK - 1) / 2 for axis in np.mgrid[:_BLOCK, :_BLOCK])

@@ -90,6 +90,11 @@ def split(data: Path, size: int) -> Split:
     Raises:
         InvalidArgument: if files are missing; the message names them and where to get them.
         UnreadableFile: for arrays of another shape or type.
+
+    >>> split(Path("missing"), 504)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing/train is not a folder: download the challenge's data from https://...
     """
     tiles = _tiles(data / "train", size)
     if (data / "test").is_dir():

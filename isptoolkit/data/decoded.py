@@ -70,6 +70,9 @@ def rendered_by_libraw(path: Path, *, fixed_levels: bool = False) -> Pair:
 def rendered_and_compressed(path: Path) -> Pair:
     """Pair a RAW file with LibRaw's rendering after a JPEG of quality 90, 4:2:2, the targets of InvISP's program.
 
+    Args:
+        path: a Bayer RAW file.
+
     Raises:
         UnreadableFile: if LibRaw cannot decode or render the file, or renders another size.
     """
@@ -83,6 +86,9 @@ def rendered_and_compressed(path: Path) -> Pair:
 
 def rendered_by_camera(path: Path) -> Pair:
     """Pair a RAW file with its embedded preview, registered in the frame and resampled onto the pixels of the mosaic.
+
+    Args:
+        path: a Bayer RAW file with an embedded preview.
 
     Raises:
         UnreadableFile: if the file cannot be decoded, has no preview, or the preview cannot be registered.

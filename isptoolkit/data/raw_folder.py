@@ -160,6 +160,11 @@ def fivek(root: str | Path, camera: str, part: str, **options: object) -> RawFol
 
     Raises:
         InvalidArgument: if a list or one of its files is missing.
+
+    >>> fivek("missing", "NIKON_D700", "train")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing/NIKON_D700_train.txt is not a readable list of file names: ...
     """
     listed = Path(root) / f"{camera}_{part}.txt"
     return RawFolder(Path(root) / camera / "DNG", names=names_of(listed), **options)  # type: ignore[arg-type]

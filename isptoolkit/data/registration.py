@@ -43,6 +43,11 @@ def register(preview: Tensor, frame: Tensor) -> Placement:
 
     Raises:
         InvalidArgument: for a preview that does not fit the frame, or is less than 32 pixels wide or high.
+
+    >>> frame = F.interpolate(torch.rand(1, 3, 25, 40, generator=torch.Generator().manual_seed(0)), scale_factor=8)
+    >>> box = register(F.interpolate(frame, (100, 160), mode="area"), frame)
+    >>> abs(box.left) < 1 and abs(box.width - 320) < 2
+    True
     """
     reduction = min(1.0, 640 / max(preview.shape[2:]))  # a larger preview only takes longer
     template, image = (x.float().mean(1, keepdim=True) for x in (preview, frame))
@@ -87,6 +92,10 @@ def place(preview: Tensor, placement: Placement, top: int, left: int, height: in
 
     Returns:
         `[1,3,H,W]` float32.
+
+    >>> preview = torch.arange(12.0).view(1, 1, 3, 4).expand(1, 3, 3, 4)
+    >>> torch.allclose(place(preview, Placement(0, 0, 3, 4, 1.0), 0, 0, 3, 4), preview, atol=1e-4)
+    True
     """
     rows = (torch.arange(height) + 0.5 + top - placement.top) / placement.height
     columns = (torch.arange(width) + 0.5 + left - placement.left) / placement.width

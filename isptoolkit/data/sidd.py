@@ -151,16 +151,31 @@ class Frames:
 
 
 def frames_of(data: Path) -> list[Path]:
-    """List the noisy frames below `Data/`."""
+    """List the noisy frames below `Data/`.
+
+    Args:
+        data: folder of SIDD.
+
+    >>> frames_of(Path("missing"))
+    []
+    """
     return sorted((data / "Data").glob("*/*_NOISY_RAW_*.MAT"))
 
 
 def noise_of_scenes(data: Path) -> dict[str, tuple[float, float]]:
     """Read the shot and read noise of green, by scene, from `noise_level_functions.csv` in a folder.
 
+    Args:
+        data: folder of SIDD.
+
     Raises:
         InvalidArgument: if the table is missing.
         UnreadableFile: if it lacks a column or has other values than numbers.
+
+    >>> noise_of_scenes(Path("missing"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing/noise_level_functions.csv is missing: download the data from https://...
     """
     path = data / _TABLE
     if not path.is_file():
@@ -192,6 +207,10 @@ def described(scene: str, noise: tuple[float, float], cfa: str = "RGGB") -> Capt
 
 def mirrored(mosaic: Tensor, cfa: str) -> Tensor:
     """Mirror a mosaic `[H,W]` of even size so that it begins with RGGB; returns `[1,1,H,W]`.
+
+    Args:
+        mosaic: `[H,W]`.
+        cfa: letters of its top-left 2x2 pixels.
 
     >>> mirrored(torch.tensor([[2.0, 1.0], [3.0, 2.0]]), "GRBG")
     tensor([[[[1., 2.],

@@ -40,6 +40,9 @@ PROFILE_TAGS = {
 def normalized_rows(matrix: Tensor) -> Tensor:
     """Divide each row of a matrix by its sum, so that white maps to white.
 
+    Args:
+        matrix: `[...,n]`.
+
     Raises:
         InvalidArgument: if a row sums to zero or less.
 
@@ -57,6 +60,12 @@ def tiff_tags(path: str | Path) -> dict[int, Any]:
     """Read the tags of a TIFF-based file by code; empty if the file is not TIFF-based.
 
     Tags of the directory with the RAW samples take precedence over those of the first directory.
+
+    Args:
+        path: any file, existing or not.
+
+    >>> tiff_tags("missing.dng")
+    {}
     """
     import tifffile
 
@@ -149,6 +158,9 @@ class ColorProfile:
 
         `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse correlated color temperature and clamped; the two
         illuminants may be in either order.
+
+        Args:
+            xy: CIE 1931 chromaticity of the light.
         """
         first, second = (TEMPERATURES.get(code) for code in (self.illuminant1, self.illuminant2))
         if first is None or second is None or first == second:

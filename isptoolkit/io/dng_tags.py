@@ -15,6 +15,9 @@ _ILLUMINANTS = (50778, 50779)
 def fractions(value: Any) -> list[float]:
     """The values of a RATIONAL or SRATIONAL tag, which tifffile returns as alternating numerators and denominators.
 
+    Args:
+        value: value of the tag.
+
     >>> fractions((1, 2, 3, 4))
     [0.5, 0.75]
     """
@@ -25,7 +28,14 @@ def fractions(value: Any) -> list[float]:
 
 
 def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
-    """AsShotNeutral `[3]`; None unless it is three positive numbers."""
+    """AsShotNeutral `[3]`; None unless it is three positive numbers.
+
+    Args:
+        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+
+    >>> neutral_of({NEUTRAL: (1, 2, 1, 1, 2, 3)})
+    [0.5, 1.0, 0.6666666666666666]
+    """
     if NEUTRAL not in tags or np.size(tags[NEUTRAL]) != 6:
         return None
     values = fractions(tags[NEUTRAL])
@@ -36,6 +46,12 @@ def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
     """Shot and read noise variance of NoiseProfile; None if malformed or absent.
 
     If the tag has one pair per color, the pair of green is returned.
+
+    Args:
+        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+
+    >>> noise_of({NOISE: (1e-3, 1e-6)})
+    (0.001, 1e-06)
     """
     values = np.asarray(tags.get(NOISE, ()), dtype=float).flatten()
     if values.size not in (2, 6, 8) or not (np.isfinite(values).all() and (values >= 0).all()):
@@ -45,7 +61,14 @@ def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
 
 
 def problems_of(tags: Mapping[int, Any]) -> list[str]:
-    """Defects that would mislead a raw converter, a phrase each; empty if the file is not a DNG."""
+    """Defects that would mislead a raw converter, a phrase each; empty if the file is not a DNG.
+
+    Args:
+        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+
+    >>> problems_of({VERSION: (1, 4, 0, 0), NOISE: (-1.0, 0.0)})
+    ['no usable ColorMatrix1', 'NoiseProfile is malformed']
+    """
     if VERSION not in tags:
         return []
     problems = []

@@ -23,6 +23,11 @@ def read_embedded(path: str | Path) -> Tensor:
 
     Raises:
         UnreadableFile: if the file has no preview, or it cannot be decoded.
+
+    >>> read_embedded("missing.crw")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.crw is not a file
     """
     from PIL import Image
 

@@ -28,6 +28,9 @@ def gain_map_opcodes(shading: LensShadingMesh, size: tuple[int, ...]) -> bytes:
         InvalidArgument: for a batched mesh, or a mesh of another space.
 
     Source: DNG 1.6 specification, chapter 6, opcode GainMap; numbers are big-endian.
+
+    >>> len(gain_map_opcodes(LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20)))
+    112
     """
     mesh = shading.mesh.detach().double().cpu()
     mesh = mesh[0] if mesh.ndim == 4 and len(mesh) == 1 else mesh
@@ -54,10 +57,16 @@ def read_gain_map(path: str | Path) -> LensShadingMesh | None:
     One map for all sites, or four for the sites of the 2x2 cell. Maps for a part of the frame or for further planes are
     refused.
 
+    Args:
+        path: a DNG file.
+
     Raises:
         UnreadableFile: for opcodes that are truncated, inconsistent, or not supported.
 
     Source: DNG 1.6 specification, chapter 6, opcode GainMap; numbers are big-endian.
+
+    >>> read_gain_map("missing.dng") is None
+    True
     """
     from .color_profile import tiff_tags
 

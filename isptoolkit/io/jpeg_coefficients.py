@@ -26,6 +26,13 @@ def read_jpeg_coefficients(path: str | Path) -> tuple[Tensor, Tensor, Tensor]:
         UnreadableFile: if the file is not such a JPEG, or has more than 178,956,970 pixels.
 
     Source: ITU-T T.81, clause A.3.
+
+    >>> import tempfile
+    >>> from isptoolkit.io import write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/a.jpg", torch.zeros(3, 16, 24))
+    ...     [tuple(part.shape) for part in read_jpeg_coefficients(f"{folder}/a.jpg")]
+    [(1, 2, 3, 8, 8), (1, 2, 3, 8, 8), (1, 2, 3, 8, 8)]
     """
     from PIL import Image
 

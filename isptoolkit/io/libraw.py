@@ -17,6 +17,9 @@ from ..errors import UnreadableFile
 def opened(path: Path) -> Iterator[Any]:
     """Open a RAW file as a `rawpy.RawPy`; errors of LibRaw inside the block become `UnreadableFile`.
 
+    Args:
+        path: the RAW file.
+
     Raises:
         UnreadableFile: if the file is missing, empty, truncated, or of a format that LibRaw does not decode.
 
@@ -58,16 +61,16 @@ def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
         `[1,3,H,W]` uint8 sRGB, aligned with the mosaic of `read_raw`.
 
     Raises:
-        UnreadableFile: if LibRaw cannot render the file.
-    """
-    import rawpy
+        UnreadableFile: if the file is missing or LibRaw cannot render it.
 
-    try:
-        with _SILENCE, rawpy.imread(str(path)) as raw:
-            levels: dict[str, Any] = {"adjust_maximum_thr": 0.0} if fixed_levels else {}
-            rendered = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0, **levels)
-    except (rawpy.LibRawError, rawpy.NotSupportedError, OSError) as error:
-        raise UnreadableFile(f"{path} cannot be rendered by LibRaw ({error})") from None
+    >>> render_by_libraw("missing.crw")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.crw is not a file
+    """
+    levels: dict[str, Any] = {"adjust_maximum_thr": 0.0} if fixed_levels else {}
+    with opened(Path(path)) as raw:
+        rendered = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0, **levels)
     return torch.from_numpy(rendered).permute(2, 0, 1)[None].contiguous()
 
 

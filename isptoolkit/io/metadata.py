@@ -14,6 +14,9 @@ from .color_profile import normalized_rows
 def green_normalized(gains: Sequence[float] | Tensor) -> list[float]:
     """Scale the white-balance multipliers of R, G, and B so that green = 1.
 
+    Args:
+        gains: `[3]` positive multipliers, on any scale.
+
     Raises:
         InvalidArgument: unless they are three positive numbers.
 

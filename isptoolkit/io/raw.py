@@ -86,6 +86,9 @@ def read_raw(
 def describe_raw(path: str | Path) -> dict[str, Any]:
     """Describe a RAW file as plain data.
 
+    Args:
+        path: any file that LibRaw decodes to a 2x2 Bayer mosaic.
+
     Returns:
         `file`, `camera`, `width`, `height`, `cfa`, `black`, `white`, `gains`, `matrix`, `orientation`, `noise`,
         `problems` (a phrase for each defect of the metadata), and `missing` (the arguments of `read_raw` that the file

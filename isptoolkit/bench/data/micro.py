@@ -37,6 +37,9 @@ def rendering() -> Pipeline:
 
     White balance, clipped highlights, Malvar's demosaic, color matrix, a gamma of 2.2, most of a smoothstep, and a JPEG
     of quality 92, 4:2:0.
+
+    >>> rendering().names[0], rendering().names[-1]
+    ('levels', 'jpeg')
     """
     return Pipeline(
         levels=Levels(),
@@ -64,6 +67,9 @@ def exposed(light: Tensor, camera: Capture, generator: torch.Generator) -> Tenso
 
     Raises:
         InvalidArgument: for a capture without matrix, gains, or noise.
+
+    >>> exposed(torch.full((1, 3, 4, 4), 9.0), CAMERAS[0], torch.Generator()).unique().tolist()
+    [1023.0]
     """
     matrix = camera.srgb_to_camera
     if matrix is None or camera.gains is None or camera.noise is None:
@@ -81,6 +87,10 @@ def pair(seed: int, size: int) -> Batch:
     Args:
         seed: seed of the scene and the noise; it also selects the camera.
         size: height and width in pixels.
+
+    >>> batch = pair(0, 32)
+    >>> tuple(batch.sensor.shape), tuple(batch.target.shape)
+    ((1, 1, 32, 32), (1, 3, 32, 32))
     """
     camera = CAMERAS[seed % len(CAMERAS)]
     sensor = exposed(scene(seed, size), camera, torch.Generator().manual_seed(seed))
@@ -94,6 +104,10 @@ def noisy_pair(seed: int, size: int) -> Batch:
     Args:
         seed: seed of the scene and the noise; it also selects the camera and the gain.
         size: height and width in pixels.
+
+    >>> batch = noisy_pair(0, 32)
+    >>> torch.equal(batch.sensor, batch.target)
+    False
     """
     camera = CAMERAS[seed % len(CAMERAS)].replace(noise=torch.tensor([NOISES[seed // 2 % len(NOISES)]]))
     light, generator = scene(seed, size), torch.Generator().manual_seed(seed)
