@@ -61,7 +61,7 @@ class PhotoFolder:
                 on_file(count, len(candidates))
         if not self.files:
             reason = f": {next(iter(self.skipped.values()))}" if self.skipped else f" ({', '.join(SUFFIXES)})"
-            raise InvalidArgument(f"{folder} has no readable photograph{reason}")
+            raise InvalidArgument(f"{folder} has no photograph that can be read{reason}")
         self._smallest = min(sizes)
 
     def patches(

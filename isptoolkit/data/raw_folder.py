@@ -86,7 +86,7 @@ class RawFolder:
                     on_file(count, len(selected))
         if not self.files:
             reason = f": {next(iter(self.skipped.values()))}" if self.skipped else ""
-            raise InvalidArgument(f"{folder} has no RAW file that LibRaw decodes to a Bayer mosaic{reason}")
+            raise InvalidArgument(f"{folder} contains no RAW file that LibRaw decodes to a Bayer mosaic{reason}")
         if names is not None and self.skipped:
             raise InvalidArgument(
                 f"{len(self.skipped)} of the listed files cannot be read: {next(iter(self.skipped.values()))}"

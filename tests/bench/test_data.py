@@ -159,7 +159,7 @@ def test_a_folder_of_raw_files(pairs_of, data, tmp_path):
     assert pairs_of("pairs", tmp_path, "camera").fingerprint != pairs.fingerprint
     (tmp_path / "one").mkdir()
     shutil.copy(tmp_path / CRW[0], tmp_path / "one")
-    with pytest.raises(errors.InvalidArgument, match="has no folder with two RAW files"):
+    with pytest.raises(errors.InvalidArgument, match="needs a folder with at least two RAW files"):
         pairs_of("pairs", tmp_path / "one")
 
 

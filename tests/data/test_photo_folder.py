@@ -84,5 +84,5 @@ def test_wrong_folders_and_patches(folder, tmp_path):
     with pytest.raises(errors.InvalidArgument, match="is not a folder"):
         PhotoFolder(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(errors.InvalidArgument, match="no readable photograph"):
+    with pytest.raises(errors.InvalidArgument, match="no photograph that can be read"):
         PhotoFolder(tmp_path / "empty")

@@ -40,7 +40,7 @@ class RawPairs:
         train_names = [path.stem for path in everything.files if path.stem not in test_names]
         if not test_names:
             raise InvalidArgument(
-                f"{data} has no folder with two RAW files: at least one to train on and one to test on are needed"
+                f"{data} needs a folder with at least two RAW files: one to train on and one to test on"
             )
         self.train = RawFolder(data, names=train_names, **options)
         test = RawFolder(data, names=sorted(test_names), **options)
