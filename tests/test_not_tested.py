@@ -1,11 +1,11 @@
-"""What a run says of the tests that it skipped."""
+"""The line about skipped tests at the end of a run."""
 
 import pytest
 from not_tested import summary
 
 
-def test_each_thing_that_is_missing_is_named_once():
-    said = summary(
+def test_each_missing_thing_is_named_once():
+    line = summary(
         [
             "Skipped: needs exiftool: install it",
             "Skipped: needs camera data: set ISPTOOLKIT_DATA",
@@ -13,15 +13,15 @@ def test_each_thing_that_is_missing_is_named_once():
             "Skipped: needs camera data: set ISPTOOLKIT_DATA",
         ]
     )
-    assert said == "not tested: 2 for want of camera data (set ISPTOOLKIT_DATA); 1 for want of exiftool (install it)"
+    assert line == "not tested: 2 without camera data (set ISPTOOLKIT_DATA); 1 without exiftool (install it)"
     assert summary(["Skipped: not for a GPU"]) is None
 
 
-def test_a_reason_says_what_to_do():
-    with pytest.raises(ValueError, match="'no luck': say 'needs THING: how to get it'"):
+def test_a_reason_states_what_to_do():
+    with pytest.raises(ValueError, match="'no luck': write 'needs THING: how to get it'"):
         summary(["no luck"])
 
 
-def test_a_run_ends_with_it(pytester_run):
-    said = pytester_run("import pytest\ndef test_it(): pytest.skip('needs a camera: buy one')\n")
-    assert "not tested: 1 for want of a camera (buy one)" in said
+def test_a_run_ends_with_the_line(pytester_run):
+    output = pytester_run("import pytest\ndef test_it(): pytest.skip('needs a camera: buy one')\n")
+    assert "not tested: 1 without a camera (buy one)" in output

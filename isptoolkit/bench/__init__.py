@@ -1,4 +1,4 @@
-"""Recipes side by side on the same work, by protocols that are part of the result."""
+"""Benchmark recipes side by side, under protocols that are part of the result."""
 
 from .data.protocol import PROTOCOLS as PROTOCOLS
 from .data.protocol import Protocol as Protocol

@@ -91,7 +91,7 @@ def described(job: Job) -> dict[str, Any]:
     seed = job.seed if chosen.learns else None
     options = {"device": job.device, "processes": job.processes, "lpips": job.lpips, "full": job.full, "seed": seed}
     return options | {
-        "protocol": asdict(PROTOCOLS[job.protocol]),
+        "protocol": PROTOCOLS[job.protocol].recorded(),
         "entrant": chosen.configuration,
         "training": training,
     }

@@ -1,4 +1,4 @@
-"""LPIPS for the benchmark: by files that lie in a folder, left out with a reason where it cannot be had."""
+"""LPIPS for the benchmark, if its weights are available."""
 
 from pathlib import Path
 
@@ -14,19 +14,23 @@ BACKBONE = "alexnet-owt-7be5be79.pth"
 
 
 def perceptual(folder: Path | None) -> tuple[Metric | None, str]:
-    """LPIPS, or None and why there is none.
+    """Load LPIPS, or explain why it is not measured.
 
     Args:
-        folder: that holds `alex.pth` of lpips, version 0.1, and torchvision's `alexnet-owt-7be5be79.pth`.
+        folder: folder with `alex.pth` of lpips, version 0.1, and torchvision's `alexnet-owt-7be5be79.pth`; None leaves
+            LPIPS out.
+
+    Returns:
+        The metric and an empty string, or None and the reason.
 
     >>> perceptual(None)
-    (None, 'LPIPS left out: no folder with its weights (--lpips) was given')
+    (None, 'LPIPS left out: pass the folder of its weights with --lpips')
     """
     if folder is None:
-        return None, "LPIPS left out: no folder with its weights (--lpips) was given"
+        return None, "LPIPS left out: pass the folder of its weights with --lpips"
 
-    def metric(made: Tensor, wanted: Tensor) -> float:
-        return float(metrics.lpips(made.cpu(), wanted.cpu(), folder / LAYERS, folder / BACKBONE))
+    def metric(output: Tensor, target: Tensor) -> float:
+        return float(metrics.lpips(output.cpu(), target.cpu(), folder / LAYERS, folder / BACKBONE))
 
     try:
         metric(*torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))

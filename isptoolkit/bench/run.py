@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from .data.protocol import PROTOCOLS
 from .job import Job, described
 from .methods.entrants import entrant, entrants_of
 from .perceptual import perceptual
-from .results import FORMAT, folder_of, kept, read_results
+from .results import FORMAT, finished_result, folder_of, read_results
 from .worker import work
 
 _PACKAGES = ("torch", "numpy", "rawpy", "kornia", "torchmetrics")
@@ -90,10 +89,10 @@ def _run(
     def done(job: Job) -> dict[str, Any]:
         folder = folder_of(out, job.entrant, job.seed)
         key = _key(job, data.fingerprint, code)
-        result = kept(folder, key)
+        result = finished_result(folder, key)
         if result is None:
             _in_a_process(job, folder, key, decoded, budget)
-            result = kept(folder, key) or {"failed": "it left no result"}
+            result = finished_result(folder, key) or {"failed": "it left no result"}
         if on_run is not None:
             on_run(job, result)
         return result
@@ -106,7 +105,7 @@ def _run(
             row["runs"][f"{job.seed}"] = result
     return {
         "format": FORMAT,
-        "protocol": asdict(PROTOCOLS[first.protocol]),
+        "protocol": PROTOCOLS[first.protocol].recorded(),
         "seeds": list(dict.fromkeys(job.seed for job in jobs if entrant(job.entrant).learns)) or [0],
         "steps": first.steps,
         "full": first.full,

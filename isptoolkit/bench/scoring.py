@@ -1,4 +1,4 @@
-"""What an entrant's RAW and pictures are worth, case by case."""
+"""Score an entrant's RAW and renderings, case by case."""
 
 import io
 import math
@@ -24,33 +24,55 @@ from .methods.entrant import Predictor
 
 _MS_SSIM = 161
 _MAX_PSNR = 999.0
-"""In dB, of equal samples: the scoring program of the AIM 2022 challenge."""
+"""PSNR of equal samples in dB, as in the scoring program of the AIM 2022 challenge."""
 _OPTIONAL = ("highlight hue",)
-"""Undefined for some pictures, whatever the entrant does."""
+"""Metrics that are undefined for some images, whatever the entrant does."""
 Metric = Callable[[Tensor, Tensor], float]
-"""Of two pictures `[1,3,H,W]`."""
+"""Compares an output with its target, both `[1,3,H,W]`."""
 
 
 def as_compared(raw: Tensor, capture: Capture, protocol: Protocol) -> Tensor:
-    """Planes of black 0 and white 1 in the domain of the protocol."""
+    """Convert RAW to the domain in which a protocol compares it.
+
+    Args:
+        raw: `[B,4,H/2,W/2]` packed, black 0 and white 1.
+        capture: metadata of the RAW.
+        protocol: states layout, white balance, gamma, and clipping.
+
+    Returns:
+        `[B,4,H/2,W/2]`, `[B,1,H,W]`, or `[B,3,H,W]`, depending on the layout.
+
+    >>> from .data.protocol import PROTOCOLS
+    >>> as_compared(torch.zeros(1, 4, 2, 2), Capture.of("RGGB"), PROTOCOLS["sidd"]).shape
+    torch.Size([1, 1, 4, 4])
+    """
     raw = raw.clamp(0, 1) if protocol.clip else raw
-    if protocol.layout == "planes":
+    if protocol.layout == "packed":
         return raw
     mosaic = unpack(raw)
     if protocol.layout == "mosaic":
         return mosaic
     if protocol.balanced:
         mosaic = WhiteBalance(space=MOSAIC, peak=1.0)(mosaic, capture)
-    seen = DemosaicBilinear()(mosaic, capture)
-    encoded: Tensor = PowerCurve(gamma=protocol.gamma, takes=CAMERA, gives=CAMERA)(seen.clamp(0, 1), capture)
+    demosaiced = DemosaicBilinear()(mosaic, capture)
+    encoded: Tensor = PowerCurve(gamma=protocol.gamma, takes=CAMERA, gives=CAMERA)(demosaiced.clamp(0, 1), capture)
     return encoded
 
 
-def through_file(picture: Tensor, quality: int = 90, sampling: int = 1) -> Tensor:
-    """A picture `[1,3,H,W]` after a JPEG file, as Pillow writes and reads it; sampling 1 is 4:2:2."""
+def through_file(image: Tensor, quality: int = 90, sampling: int = 1) -> Tensor:
+    """Compress an image with JPEG, as Pillow writes and reads it.
+
+    Args:
+        image: `[1,3,H,W]` sRGB in [0, 1].
+        quality: JPEG quality.
+        sampling: Pillow's chroma subsampling; 1 is 4:2:2.
+
+    >>> through_file(torch.full((1, 3, 8, 8), 0.5)).unique().tolist()
+    [0.501960813999176]
+    """
     from PIL import Image
 
-    codes = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+    codes = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
     file = io.BytesIO()
     Image.fromarray(codes).save(file, "JPEG", quality=quality, subsampling=sampling)
     decoded = np.array(Image.open(io.BytesIO(file.getvalue())))
@@ -60,114 +82,145 @@ def through_file(picture: Tensor, quality: int = 90, sampling: int = 1) -> Tenso
 def score(
     predictor: Predictor, case: Case, protocol: Protocol, perceptual: Metric | None = None
 ) -> tuple[dict[str, float], Tensor | None, Tensor | None]:
-    """Metrics of a case, the planes that were found, and the picture that was rendered; None for what it does not do.
+    """Score an entrant on a case.
 
-    Where the protocol's pictures are the entrants' own, one that does not render has no RAW either. With a perceptual
-    metric, such as that of `isptoolkit.bench.perceptual`, rendered pictures are compared by that as well.
+    Args:
+        predictor: the entrant.
+        case: the true RAW and the input.
+        protocol: states the input and the comparison.
+        perceptual: a perceptual metric for renderings, such as that of `isptoolkit.bench.perceptual`.
+
+    Returns:
+        Figures by name, the recovered RAW `[1,4,H/2,W/2]` packed, and the rendering `[1,3,H,W]`. The rendering is None
+        for an entrant that does not render; so is RAW if the protocol's input is the entrant's own rendering.
 
     Raises:
-        InvalidTensor: where RAW, the rendered picture, or a metric that every picture has is not finite: left out, the
-            case would improve the mean of the others.
+        InvalidTensor: if RAW, the rendering, or a metric that every image has is not finite. Leaving the case out
+            would improve the mean of the others.
+
+    >>> from .data.micro import Micro
+    >>> from .data.protocol import PROTOCOLS
+    >>> from isptoolkit.stages import Mosaic, Pack
+    >>> identity = Predictor(lambda image, capture: Pack()(Mosaic()(image, capture), capture))
+    >>> figures, raw, rendered = score(identity, Micro().cases[0], PROTOCOLS["micro"])
+    >>> tuple(raw.shape), rendered is None, 5 < figures["raw PSNR"] < 20
+    ((1, 4, 64, 64), True, True)
     """
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     with torch.no_grad():
         rendered = None
         if predictor.forward is not None:
-            rendered = _finite(predictor.forward(case.sensor, case.capture), "rendered picture", case).clamp(0, 1)
-            found |= _of_pictures(rendered, case.given)
+            rendered = _finite(predictor.forward(case.sensor, case.capture), "rendering", case).clamp(0, 1)
+            figures |= _of_renderings(rendered, case.input)
             if perceptual is not None:
-                found["sRGB LPIPS"] = perceptual(rendered, case.given)
-        given = case.given
+                figures["sRGB LPIPS"] = perceptual(rendered, case.input)
+        image = case.input
         if protocol.jpeg == "own":
             if rendered is None:
-                return _defined(found, case), None, None
-            given = through_file(rendered).to(rendered)
-        start = _now(given)
-        raw = predictor.back(given, case.capture)
-        found["seconds"] = _now(raw) - start
+                return _defined(figures, case), None, None
+            image = through_file(rendered).to(rendered)
+        start = _now(image)
+        raw = predictor.back(image, case.capture)
+        figures["seconds"] = _now(raw) - start
         _finite(raw, "RAW", case)
         truth = pack_sensor(case.sensor, case.capture)
-        made, wanted = (as_compared(x, case.capture, protocol) for x in (raw, truth))
-        found["raw PSNR"] = float(metrics.psnr(made, wanted))
-        found["raw SSIM"] = float(metrics.ssim(made, wanted, taps=protocol.taps))
+        output, target = (as_compared(x, case.capture, protocol) for x in (raw, truth))
+        figures["raw PSNR"] = float(metrics.psnr(output, target))
+        figures["raw SSIM"] = float(metrics.ssim(output, target, taps=protocol.taps))
         if protocol.white != 1:
-            found["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
-        if min(made.shape[2:]) >= _MS_SSIM:
-            found["raw MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
-    return _defined(found, case), raw, rendered
+            figures["raw DN"] = float(metrics.digital_numbers(raw.clamp(0, 1), truth, case.capture))
+        if min(output.shape[2:]) >= _MS_SSIM:
+            figures["raw MS-SSIM"] = float(metrics.ms_ssim(output, target))
+    return _defined(figures, case), raw, rendered
 
 
-def _finite(made: Tensor, what: str, case: Case) -> Tensor:
-    """The tensor itself; checked before it is clipped, which hides infinity."""
-    if wrong := int((~made.isfinite()).sum()):
+def _finite(output: Tensor, name: str, case: Case) -> Tensor:
+    """Return a tensor if it is finite; to be called before clipping, which hides infinity."""
+    if bad := int((~output.isfinite()).sum()):
         raise InvalidTensor(
-            f"case {case.name!r}: {wrong} of {made.numel()} samples of the {what} are NaN or infinite: check the "
+            f"case {case.name!r}: {bad} of {output.numel()} samples of the {name} are NaN or infinite: check the "
             "entrant's training and the divisions and powers in it"
         )
-    return made
+    return output
 
 
-def _defined(found: dict[str, float], case: Case) -> dict[str, float]:
-    """Without what a picture does not have, such as highlights; PSNR is at most 999 dB, that of equal samples."""
-    bounds = {name: _MAX_PSNR if name.endswith("PSNR") else math.inf for name in found}
-    kept = {name: min(value, bounds[name]) for name, value in found.items() if not math.isnan(value)}
-    if lost := [name for name in found if name not in kept and name not in _OPTIONAL]:
+def _defined(figures: dict[str, float], case: Case) -> dict[str, float]:
+    """Drop figures that an image does not have, such as those of highlights; bound PSNR by that of equal samples."""
+    bounds = {name: _MAX_PSNR if name.endswith("PSNR") else math.inf for name in figures}
+    defined = {name: min(value, bounds[name]) for name, value in figures.items() if not math.isnan(value)}
+    if lost := [name for name in figures if name not in defined and name not in _OPTIONAL]:
         raise InvalidTensor(f"case {case.name!r}: {lost[0]} of finite samples is NaN: check the metric and the target")
-    return kept
+    return defined
 
 
 def _now(x: Tensor) -> float:
-    """Seconds, when all that a GPU was told is done."""
+    """The time in seconds, after the GPU has finished its work."""
     if x.is_cuda:
         torch.cuda.synchronize(x.device)
     return time.perf_counter()
 
 
 def by_stage(predictor: Predictor, case: Case) -> list[dict[str, Any]]:
-    """For an entrant that is a pipeline: RAW to its own picture of 8 bits and back, looked at behind every stage.
+    """Attribute the round-trip error of a pipeline to its stages: RAW to the entrant's 8-bit rendering, and back.
 
-    `median` and `99 %` are of the error of the stage's recovered input, in digital numbers; `codes` is the mean error
-    of the picture, in its codes, when it is rendered again from that input.
+    Args:
+        predictor: the entrant.
+        case: the RAW to render.
+
+    Returns:
+        A row for each stage, empty for an entrant that is not a pipeline. `median` and `99 %` are quantiles of the
+        error of the stage's recovered input in digital numbers; `codes` is the mean error, in 8-bit codes, of the image
+        that is rendered again from that input.
     """
     if predictor.pipeline is None:
         return []
     pipeline, capture = predictor.pipeline, case.capture
     with torch.no_grad():
         journey = travel(pipeline, case.sensor, capture)
-        picture = (255 * journey.output.clamp(0, 1)).round() / 255
-        recovered = pipeline.trace_inverse(picture, capture)
-        rounded = replace(journey, output=picture, recovered=recovered)
+        image = (255 * journey.output.clamp(0, 1)).round() / 255
+        recovered = pipeline.trace_inverse(image, capture)
+        rounded = replace(journey, output=image, recovered=recovered)
         rows = measure(pipeline, case.sensor, capture, journey=rounded).rows
-        again = {row.stage: pipeline.span(row.stage, pipeline.names[-1])(recovered[row.stage], capture) for row in rows}
+        rerendered = {
+            row.stage: pipeline.span(row.stage, pipeline.names[-1])(recovered[row.stage], capture) for row in rows
+        }
     return [
         {
             "stage": row.stage,
             "space": row.space,
             "median": row.everywhere[0],
             "99 %": row.everywhere[1],
-            "codes": 255 * float((again[row.stage] - picture).abs().mean()),
+            "codes": 255 * float((rerendered[row.stage] - image).abs().mean()),
         }
         for row in rows
     ]
 
 
 def cost(predictor: Predictor, case: Case) -> dict[str, float]:
-    """Parameters, and multiply-adds of the way back for each pixel of the picture."""
+    """Count parameters, and multiply-adds of recovering RAW per pixel of the input.
+
+    Args:
+        predictor: the entrant.
+        case: an input.
+
+    Returns:
+        `parameters` and `MAC per pixel`.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     count = 0 if predictor.module is None else sum(value.numel() for value in predictor.module.parameters())
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        predictor.back(case.given, case.capture)
-    return {"parameters": count, "MAC per pixel": counter.get_total_flops() / 2 / case.given[0, 0].numel()}
+        predictor.back(case.input, case.capture)
+    return {"parameters": count, "MAC per pixel": counter.get_total_flops() / 2 / case.input[0, 0].numel()}
 
 
-def _of_pictures(made: Tensor, wanted: Tensor) -> dict[str, float]:
-    found = {
-        "sRGB PSNR": float(metrics.psnr(made, wanted)),
-        "sRGB SSIM": float(metrics.ssim(made, wanted)),
-        "sRGB dE2000": float(metrics.delta_e2000(made, wanted)),
-        "highlight hue": float(metrics.highlight_hue_error(made, wanted)),
+def _of_renderings(output: Tensor, target: Tensor) -> dict[str, float]:
+    figures = {
+        "sRGB PSNR": float(metrics.psnr(output, target)),
+        "sRGB SSIM": float(metrics.ssim(output, target)),
+        "sRGB dE2000": float(metrics.delta_e2000(output, target)),
+        "highlight hue": float(metrics.highlight_hue_error(output, target)),
     }
-    if min(made.shape[2:]) >= _MS_SSIM:
-        found["sRGB MS-SSIM"] = float(metrics.ms_ssim(made, wanted))
-    return found
+    if min(output.shape[2:]) >= _MS_SSIM:
+        figures["sRGB MS-SSIM"] = float(metrics.ms_ssim(output, target))
+    return figures

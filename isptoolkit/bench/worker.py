@@ -115,5 +115,5 @@ def _draw(case: Case, raw: Tensor | None, rendered: Tensor | None, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     truth = pack_sensor(case.sensor, case.capture)
     recovered, image = (None if x is None else x.cpu() for x in (raw, rendered))
-    for name, sheet in draw(case.given, truth, recovered, image, case.capture).items():
+    for name, sheet in draw(case.input, truth, recovered, image, case.capture).items():
         write_image(folder / f"{name}.png", sheet)

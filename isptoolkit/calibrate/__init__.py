@@ -1,4 +1,4 @@
-"""Measure what a camera does."""
+"""Measure the properties of a camera."""
 
 from .noise import NoiseProfile as NoiseProfile
 from .noise import noise_of_pairs as noise_of_pairs

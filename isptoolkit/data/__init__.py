@@ -1,4 +1,4 @@
-"""Pairs of RAW and picture for training."""
+"""Training data: batches of aligned RAW and sRGB patches."""
 
 from .batch import Batch as Batch
 from .layouts import AIM22 as AIM22

@@ -1,4 +1,4 @@
-"""Tiles of the AIM 2022 challenge on reversed ISP: photographs as JPEG files, and their RAW as arrays."""
+"""Tiles of the AIM 2022 challenge on reversed ISP: images as JPEG files, and their RAW as arrays."""
 
 import re
 from collections.abc import Sequence
@@ -19,142 +19,173 @@ from .turning import MARGIN, turned_at_random
 
 WHERE = "https://github.com/mv-lab/AISP, folder aim22-reverseisp"
 WHITE = 1024.0
-"""What the challenge divides by, though the largest digital number is 1023."""
+"""The challenge divides by this white level, though the largest digital number is 1023."""
 SIZES = {"aim22-s7": 504, "aim22-p20": 496}
-"""Height and width of a phone's pictures."""
+"""Height and width of the images of each phone, in pixels."""
 _NAME = re.compile(r"(.+)_(\d+)")
-_HELD = 10
-"""Of so many photographs one is for the test, where RAW of the real test is not there."""
+_TEST_SHARE = 10
+"""One photograph in this many is held out for the test if the folder `test/` is missing."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Two files of one tile.
+    """The two files of a tile.
 
     Args:
-        photograph: that it was cut out of.
-        picture: `{photograph}_{tile}.jpg`.
-        raw: `{photograph}_{tile}.npy`, `[size/2,size/2,4]` uint16 planes of RGGB, at most 1023.
-        size: height and width of the picture.
+        photograph: name of the photograph that the tile was cropped from.
+        image: path of `{photograph}_{tile}.jpg`.
+        raw: path of `{photograph}_{tile}.npy`, packed RGGB `[size/2,size/2,4]` uint16, at most 1023.
+        size: height and width of the image in pixels.
     """
 
     photograph: str
-    picture: Path
+    image: Path
     raw: Path
     size: int
 
     def read(self) -> tuple[Tensor, Capture, Tensor]:
-        """The mosaic `[1,1,H,W]` in digital numbers, its capture, and the picture `[1,3,H,W]`, 0 to 1.
+        """Read the mosaic `[1,1,H,W]` in digital numbers, its capture, and the image `[1,3,H,W]` in [0, 1].
 
         Raises:
-            UnreadableFile: for files of another size or depth, or cut off.
+            UnreadableFile: for truncated files, or files of another size or depth.
         """
         raw = np.asarray(_array(self.raw, self.size)).astype(np.float32)
         if raw.max() >= WHITE:
-            raise UnreadableFile(f"{self.raw} holds {raw.max():g}: RAW of the challenge has 10 bits, at most 1023")
-        picture = read_image(self.picture)
-        if picture.shape[2:] != (self.size, self.size):
-            width, height = picture.shape[3], picture.shape[2]
-            raise UnreadableFile(f"{self.picture} has {width} x {height} pixels, not {self.size} x {self.size}")
+            raise UnreadableFile(
+                f"{self.raw} holds {raw.max():g}: RAW of the challenge has 10 bits, at most 1023; download it again"
+            )
+        image = read_image(self.image)
+        if image.shape[2:] != (self.size, self.size):
+            width, height = image.shape[3], image.shape[2]
+            raise UnreadableFile(f"{self.image} has {width} x {height} pixels, not {self.size} x {self.size}")
         sensor = unpack(torch.from_numpy(np.ascontiguousarray(raw.transpose(2, 0, 1)))[None])
-        return sensor, Capture.of("RGGB", black=0, white=WHITE), picture
+        return sensor, Capture.of("RGGB", black=0, white=WHITE), image
 
 
 @dataclass(frozen=True)
 class Split:
-    """Tiles to learn from and tiles for the test, and a sentence about them."""
+    """Training and test tiles of a phone.
 
-    learned: list[Tile]
-    held: list[Tile]
+    Args:
+        train: tiles to train on.
+        test: tiles to test on.
+        note: a sentence about the split, for reports.
+    """
+
+    train: list[Tile]
+    test: list[Tile]
     note: str
 
 
 def split(data: Path, size: int) -> Split:
-    """The tiles of a phone: `train/{photograph}_{tile}.jpg` and `.npy`, and `test/` the same where it is.
+    """List the tiles of a phone, `{photograph}_{tile}.jpg` and `.npy` in `train/` and, if it exists, `test/`.
 
-    RAW of the challenge's own test was never published: without `test/`, a tenth of the photographs are held out.
+    The RAW files of the challenge's test set were never published. Without `test/`, a tenth of the photographs is held
+    out.
 
     Args:
-        data: the folder of a phone, such as `data-s7`.
-        size: height and width of its pictures.
+        data: folder of a phone, such as `data-s7`.
+        size: height and width of its images in pixels.
 
     Raises:
-        InvalidArgument: where files are missing, with what they are and where to get them.
+        InvalidArgument: if files are missing; the message names them and where to get them.
         UnreadableFile: for arrays of another shape or type.
+
+    >>> split(Path("missing"), 504)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing/train is not a folder: download the challenge's data from https://...
     """
     tiles = _tiles(data / "train", size)
     if (data / "test").is_dir():
-        learned, held = tiles, _tiles(data / "test", size)
-        note = f"{len(learned)} tiles to learn from, {len(held)} of test/"
+        train, test = tiles, _tiles(data / "test", size)
+        note = f"{len(train)} tiles to train on, {len(test)} of test/"
     else:
         photographs = sorted({tile.photograph for tile in tiles})
-        chosen = set(photographs[_HELD - 1 :: _HELD] or photographs[-1:])
-        learned = [tile for tile in tiles if tile.photograph not in chosen]
-        held = [tile for tile in tiles if tile.photograph in chosen]
-        note = f"no test/: {len(held)} tiles of {len(chosen)} photographs of train/ held out instead"
-    if not learned:
-        raise InvalidArgument(f"{data / 'train'} holds tiles of one photograph only: nothing is left to learn from")
-    return Split(learned, held, note)
+        held_out = set(photographs[_TEST_SHARE - 1 :: _TEST_SHARE] or photographs[-1:])
+        train = [tile for tile in tiles if tile.photograph not in held_out]
+        test = [tile for tile in tiles if tile.photograph in held_out]
+        note = f"no test/: {len(test)} tiles of {len(held_out)} photographs of train/ held out instead"
+    if not train:
+        raise InvalidArgument(
+            f"{data / 'train'} has tiles of only one photograph, which is held out: at least two photographs are needed"
+        )
+    return Split(train, test, note)
 
 
 class Tiles:
-    """Patches of tiles as training batches, in the eight orientations; whole tiles are not turned.
+    """Training batches of random patches of tiles, in the eight orientations; whole tiles are not rotated.
 
     Args:
-        tiles: of one size.
+        tiles: tiles of one size.
 
     Attributes:
-        files: the pictures of the tiles.
-        skipped: nothing: a damaged file is an error.
+        files: the images of the tiles.
+        skipped: always empty; a damaged file is an error.
     """
 
     def __init__(self, tiles: Sequence[Tile]) -> None:
-        self.tiles, self.files = tiles, [tile.picture for tile in tiles]
+        self.tiles, self.files = tiles, [tile.image for tile in tiles]
         self.skipped: dict[Path, str] = {}
 
     def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
-        """See `isptoolkit.data.RawFolder.batch`."""
+        """The samples `rank`, `rank + world`, ... of batch `number`, a function of the seed and these numbers alone.
+
+        Args:
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            patch: height and width in pixels, even.
+            seed: seed of the run.
+            rank: index of this process.
+            world: number of processes.
+
+        Raises:
+            InvalidArgument: for an odd patch, or one larger than a tile.
+            UnreadableFile: for truncated files, or files of another size or depth.
+        """
         whole = self.tiles[0].size
         if patch % 2 or not 2 <= patch <= whole:
-            raise InvalidArgument(f"a patch is even and at most {whole} pixels wide here, got {patch}")
+            raise InvalidArgument(f"the patch must be even and at most {whole} pixels, the size of a tile, got {patch}")
         region = min(patch + MARGIN, whole)
 
         def draw(rng: np.random.Generator) -> tuple[Tensor, Capture, Tensor]:
-            sensor, capture, picture = self.tiles[int(rng.integers(len(self.tiles)))].read()
+            sensor, capture, image = self.tiles[int(rng.integers(len(self.tiles)))].read()
             top, left = (2 * int(rng.integers((whole - region) // 2 + 1)) for _ in range(2))
             part = (..., slice(top, top + region), slice(left, left + region))
-            return turned_at_random(rng, sensor[part], capture, picture[part], patch)
+            return turned_at_random(rng, sensor[part], capture, image[part], patch)
 
         return Batch.drawn(draw, number, size, seed, rank, world)
 
 
 def _tiles(folder: Path, size: int) -> list[Tile]:
-    """All tiles of a folder, each with both of its files, of the right shape."""
+    """All tiles of a folder; both files of each exist, and the arrays have the right shape."""
     if not folder.is_dir():
-        raise InvalidArgument(f"{folder} is not there: get the challenge's data from {WHERE}")
-    pictures, arrays = ({path.stem: path for path in sorted(folder.glob(f"*.{kind}"))} for kind in ("jpg", "npy"))
-    if alone := sorted(pictures.keys() ^ arrays.keys()):
-        lacks = f"{alone[0]}.npy" if alone[0] in pictures else f"{alone[0]}.jpg"
-        raise InvalidArgument(f"{folder} lacks {lacks} and {len(alone) - 1} more files: download it again from {WHERE}")
-    if not pictures:
-        raise InvalidArgument(f"{folder} holds no tiles (*.jpg and *.npy): get them from {WHERE}")
+        raise InvalidArgument(f"{folder} is not a folder: download the challenge's data from {WHERE}")
+    images, arrays = ({path.stem: path for path in sorted(folder.glob(f"*.{kind}"))} for kind in ("jpg", "npy"))
+    if unpaired := sorted(images.keys() ^ arrays.keys()):
+        missing = f"{unpaired[0]}.npy" if unpaired[0] in images else f"{unpaired[0]}.jpg"
+        raise InvalidArgument(
+            f"{folder} lacks {missing} and {len(unpaired) - 1} more files: download it again from {WHERE}"
+        )
+    if not images:
+        raise InvalidArgument(f"{folder} has no tiles (*.jpg and *.npy): download them from {WHERE}")
     tiles = []
-    for stem, picture in pictures.items():
-        found = _NAME.fullmatch(stem)
-        if found is None:
-            raise InvalidArgument(f"{picture} is not named as a tile, PHOTOGRAPH_NUMBER.jpg")
+    for stem, image in images.items():
+        match = _NAME.fullmatch(stem)
+        if match is None:
+            raise InvalidArgument(f"{image} is not named like a tile, PHOTOGRAPH_NUMBER.jpg: rename or remove it")
         _array(arrays[stem], size)
-        tiles.append(Tile(found[1], picture, arrays[stem], size))
+        tiles.append(Tile(match[1], image, arrays[stem], size))
     return tiles
 
 
 def _array(path: Path, size: int) -> Any:
-    """An array as it lies on disk: only its header is read before its size is known to be right."""
+    """Map an array file into memory; only its header is read before its shape is checked."""
     try:
-        made = np.lib.format.open_memmap(path, mode="r")  # unlike numpy.load it takes nothing but an array
-    except Exception as error:  # a header that was made up fails in many ways
-        raise UnreadableFile(f"{path} is not a whole array ({error}): download it again") from None
-    wanted = (size // 2, size // 2, 4)
-    if made.dtype != np.uint16 or made.shape != wanted:
-        raise UnreadableFile(f"{path} holds {made.dtype} {list(made.shape)}, not uint16 {list(wanted)}")
-    return made
+        array = np.lib.format.open_memmap(path, mode="r")  # unlike numpy.load, refuses archives and pickles
+    except Exception as error:  # a crafted header raises any kind of error
+        raise UnreadableFile(f"{path} is not a complete array ({error}): download it again") from None
+    expected = (size // 2, size // 2, 4)
+    if array.dtype != np.uint16 or array.shape != expected:
+        raise UnreadableFile(f"{path} holds {array.dtype} {list(array.shape)}, not uint16 {list(expected)}")
+    return array

@@ -1,4 +1,4 @@
-"""What a training step sees."""
+"""The batch that a training step consumes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,16 @@ from ..capture import Capture
 
 @dataclass(frozen=True)
 class Batch:
-    """Aligned patches.
+    """Aligned patches of mosaics and their targets.
 
     Args:
-        sensor: `[B,1,H,W]` float32 digital numbers.
-        capture: of the same samples.
-        target: `[B,3,H,W]` float32 sRGB, 0 to 1; for denoisers `[B,1,H,W]` digital numbers without noise.
+        sensor: `[B,1,H,W]` float32 in digital numbers.
+        capture: metadata of the B mosaics.
+        target: `[B,3,H,W]` float32 sRGB in [0, 1]; for denoisers, `[B,1,H,W]` in digital numbers without noise.
+
+    >>> sample = lambda rng: (torch.zeros(1, 1, 2, 2), Capture.of("RGGB"), torch.full((1, 3, 2, 2), rng.random()))
+    >>> Batch.drawn(sample, 0, 4, seed=0, rank=0, world=1).sensor.shape
+    torch.Size([4, 1, 2, 2])
     """
 
     sensor: Tensor
@@ -33,20 +37,20 @@ class Batch:
         rank: int,
         world: int,
     ) -> "Batch":
-        """The samples `rank`, `rank + world`, ... of a batch of `size`, each a function of seed, number and its place.
+        """Draw the samples `rank`, `rank + world`, ... of a batch; each depends on seed, batch, and its index alone.
 
         Args:
-            draw: gives sensor, capture and target of one sample.
-            number: of the batch in the run.
-            size: of the whole batch, over all processes.
-            seed: of the run.
-            rank: of this process.
-            world: how many processes there are.
+            draw: returns sensor, capture, and target of one sample.
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            seed: seed of the run.
+            rank: index of this process.
+            world: number of processes.
         """
         parts = [draw(np.random.default_rng((seed, number, n))) for n in range(rank, size, world)]
         sensors, captures, targets = zip(*parts, strict=True)
         return Batch(torch.cat(sensors), Capture.collate(captures), torch.cat(targets))
 
     def to(self, device: object) -> "Batch":
-        """The same on another device."""
+        """Copy the batch to a device."""
         return Batch(self.sensor.to(device), self.capture.to(device), self.target.to(device))  # type: ignore[call-overload]

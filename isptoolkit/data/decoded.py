@@ -1,4 +1,4 @@
-"""Decoded RAW files on disk, of which patches are read without reading the rest."""
+"""Decode RAW files to disk, so that patches can be read without the rest."""
 
 import functools
 import hashlib
@@ -24,7 +24,7 @@ from ..errors import UnreadableFile
 from ..geometry import crop
 from ..io import read_raw
 from ..io.embedded import read_embedded
-from ..io.raw import render_by_libraw
+from ..io.libraw import render_by_libraw
 from .registration import place, register
 from .turning import phased
 
@@ -34,11 +34,11 @@ _FIELDS = ("black", "white", "gains", "srgb_to_camera")
 
 @dataclass(frozen=True)
 class Pair:
-    """A mosaic and its picture, pixel by pixel.
+    """A mosaic and a rendering of it, aligned pixel by pixel.
 
     Args:
-        sensor: `[1,1,H,W]` digital numbers.
-        capture: of the file.
+        sensor: `[1,1,H,W]` in digital numbers.
+        capture: metadata of the file.
         target: `[1,3,H,W]` uint8 sRGB.
     """
 
@@ -48,17 +48,34 @@ class Pair:
 
 
 def rendered_by_libraw(path: Path, *, fixed_levels: bool = False) -> Pair:
-    """LibRaw's rendering with the settings of InvISP, or with one white level for all files of a camera."""
+    """Pair a RAW file with LibRaw's rendering, with the settings of InvISP; the mosaic is cropped to begin with RGGB.
+
+    Args:
+        path: a Bayer RAW file.
+        fixed_levels: use the camera's white level for every file, see `isptoolkit.io.libraw.render_by_libraw`.
+
+    Raises:
+        UnreadableFile: if LibRaw cannot decode or render the file, or renders another size.
+    """
     sensor, capture = read_raw(path)
     target = render_by_libraw(path, fixed_levels=fixed_levels)
     if target.shape[2:] != sensor.shape[2:]:
-        raise UnreadableFile(f"{path}: LibRaw renders {list(target.shape[2:])} of {list(sensor.shape[2:])} pixels")
+        raise UnreadableFile(
+            f"{path}: LibRaw renders {list(target.shape[2:])} pixels, but the mosaic has {list(sensor.shape[2:])}"
+        )
     height, width = (n - 1 for n in sensor.shape[2:])
     return Pair(*phased(sensor, capture, target, height, width))
 
 
 def rendered_and_compressed(path: Path) -> Pair:
-    """The same, through a JPEG of quality 90 and 4:2:2, which is what the published program takes for its targets."""
+    """Pair a RAW file with LibRaw's rendering after a JPEG of quality 90, 4:2:2, the targets of InvISP's program.
+
+    Args:
+        path: a Bayer RAW file.
+
+    Raises:
+        UnreadableFile: if LibRaw cannot decode or render the file, or renders another size.
+    """
     from PIL import Image
 
     pair, file = rendered_by_libraw(path), io.BytesIO()
@@ -68,18 +85,27 @@ def rendered_and_compressed(path: Path) -> Pair:
 
 
 def rendered_by_camera(path: Path) -> Pair:
-    """The picture that the camera left in the file, found in the frame and resampled onto the pixels of the mosaic."""
+    """Pair a RAW file with its embedded preview, registered in the frame and resampled onto the pixels of the mosaic.
+
+    Args:
+        path: a Bayer RAW file with an embedded preview.
+
+    Raises:
+        UnreadableFile: if the file cannot be decoded, has no preview, or the preview cannot be registered.
+    """
     sensor, capture = read_raw(path)
-    picture = read_embedded(path)
-    box = register(picture, render_by_libraw(path))
+    preview = read_embedded(path)
+    box = register(preview, render_by_libraw(path))
     if box.correlation < 0.5:
-        raise UnreadableFile(f"{path}: the camera's own picture does not lie in the frame ({box.correlation:.2f})")
+        raise UnreadableFile(
+            f"{path}: the embedded preview cannot be registered in the frame (correlation {box.correlation:.2f})"
+        )
     top, left = (-int(-max(start, 0) // 2) * 2 for start in (box.top, box.left))
     height = int(min(box.top + box.height, sensor.shape[2])) - top
     width = int(min(box.left + box.width, sensor.shape[3])) - left
-    target = place(picture, box, top, left, height, width).clamp(0, 255).round().to(torch.uint8)
-    part, described = crop(sensor, capture, top, left, height, width)
-    return Pair(*phased(part, described, target, height - 1, width - 1))
+    target = place(preview, box, top, left, height, width).clamp(0, 255).round().to(torch.uint8)
+    part, cropped = crop(sensor, capture, top, left, height, width)
+    return Pair(*phased(part, cropped, target, height - 1, width - 1))
 
 
 TARGETS: dict[str, Callable[[Path], Pair]] = {
@@ -88,16 +114,16 @@ TARGETS: dict[str, Callable[[Path], Pair]] = {
     "libraw-jpeg": rendered_and_compressed,
     "camera": rendered_by_camera,
 }
-"""By the name that `RawFolder` takes."""
+"""Functions that pair a RAW file with a target, by the name that `RawFolder` accepts."""
 
 
 class DecodedFiles:
-    """A folder of decoded files, each made when it is asked for, the longest unused given up when there are too many.
+    """A cache of decoded files on disk, filled on demand; the least recently used files are evicted.
 
     Args:
         target: one of `TARGETS`.
-        folder: that stays, or None for one that goes with this object.
-        limit: bytes of the folder, at most (but one file always stays).
+        folder: folder of the cache; None creates a temporary one that is removed with this object.
+        limit: size of the cache in bytes; the most recent file always stays.
     """
 
     def __init__(self, target: str, folder: Path | None, limit: int) -> None:
@@ -108,43 +134,60 @@ class DecodedFiles:
             weakref.finalize(self, _remove, self.folder, os.getpid())
 
     def describe(self, path: Path) -> tuple[Capture, tuple[int, int]]:
-        """The capture of a file, and its height and width."""
+        """The capture of a file, and its height and width in pixels.
+
+        Raises:
+            UnreadableFile: if the file cannot be decoded.
+            MissingMetadata: if it has no white balance, color matrix, or white level.
+        """
         file = self._open(path)
         rows, columns = file.get_slice("sensor").get_shape()[2:]
         return _capture(file), (rows, columns)
 
     def patch(self, path: Path, top: int, left: int, height: int, width: int) -> Pair:
-        """A part of a file; `top` and `left` are even."""
+        """Read a crop of a file.
+
+        Args:
+            path: the RAW file.
+            top: first row, even.
+            left: first column, even.
+            height: number of rows.
+            width: number of columns.
+
+        Raises:
+            UnreadableFile: if the file cannot be decoded.
+            MissingMetadata: if it has no white balance, color matrix, or white level.
+        """
         file = self._open(path)
         part = (slice(None), slice(None), slice(top, top + height), slice(left, left + width))
         sensor, target = (file.get_slice(name)[part] for name in ("sensor", "target"))
         return Pair(sensor.float(), _capture(file), target)
 
     def _open(self, path: Path) -> Any:
-        """A decoded file; what is no such file, or was just given up by another process, is decoded again."""
+        """Open a decoded file; if it is damaged, or was just evicted by another process, it is decoded again."""
         from safetensors import SafetensorError, safe_open
 
-        made = self._decoded(path)
+        decoded = self._decoded(path)
         try:
-            return safe_open(made, "pt")
+            return safe_open(decoded, "pt")
         except (OSError, SafetensorError):
-            made.unlink(missing_ok=True)
+            decoded.unlink(missing_ok=True)
         return safe_open(self._decoded(path), "pt")
 
     def _decoded(self, path: Path) -> Path:
-        made = self.folder / f"{_fingerprint(path, self.target)}.safetensors"
+        decoded = self.folder / f"{_fingerprint(path, self.target)}.safetensors"
         try:
-            os.utime(made)
+            os.utime(decoded)
         except FileNotFoundError:
             pair = TARGETS[self.target](path)
             with self._lock:
-                _save(made, pair)
+                _save(decoded, pair)
                 self._trim()
-        return made
+        return decoded
 
     def _trim(self) -> None:
-        kept = [(file.stat(), file) for file in self.folder.glob("*.safetensors")]
-        newest, *others = sorted(kept, key=lambda entry: entry[0].st_mtime_ns, reverse=True)
+        cached = [(file.stat(), file) for file in self.folder.glob("*.safetensors")]
+        newest, *others = sorted(cached, key=lambda entry: entry[0].st_mtime_ns, reverse=True)
         room = self.limit - newest[0].st_size
         for stat, file in others:
             room -= stat.st_size
@@ -153,15 +196,15 @@ class DecodedFiles:
 
 
 def _remove(folder: Path, owner: int) -> None:
-    """Not by a forked child that only shares it."""
+    """Remove the folder, unless this is a forked child that only shares it."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fingerprint(path: Path, target: str) -> str:
-    found = path.stat()
-    words = f"{_FORMAT}\0{target}\0{path.resolve()}\0{found.st_size}\0{found.st_mtime_ns}"
-    return hashlib.sha256(words.encode()).hexdigest()[:32]
+    stat = path.stat()
+    identity = f"{_FORMAT}\0{target}\0{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _save(path: Path, pair: Pair) -> None:
@@ -169,16 +212,16 @@ def _save(path: Path, pair: Pair) -> None:
 
     capture = pair.capture
     tensors = {name: getattr(capture, name) for name in _FIELDS}
-    words = {"cfa": capture.cfa, "camera": list(capture.camera), "orientation": list(capture.orientation)}
+    fields = {"cfa": capture.cfa, "camera": list(capture.camera), "orientation": list(capture.orientation)}
     whole = pair.sensor.to(torch.uint16)
     sensor = whole if torch.equal(whole.to(pair.sensor.dtype), pair.sensor) else pair.sensor
     content = {"sensor": sensor.contiguous(), "target": pair.target.contiguous(), **tensors}
     with replacing(path) as temporary:
-        save_file(content, temporary, metadata={"capture": json.dumps(words)})
+        save_file(content, temporary, metadata={"capture": json.dumps(fields)})
 
 
 def _capture(file: Any) -> Capture:
-    words = json.loads(file.metadata()["capture"])
-    described = {name: file.get_tensor(name) for name in _FIELDS}
-    camera, orientation = tuple(words["camera"]), tuple(words["orientation"])
-    return Capture(words["cfa"], **described, noise=None, camera=camera, orientation=orientation)
+    fields = json.loads(file.metadata()["capture"])
+    tensors = {name: file.get_tensor(name) for name in _FIELDS}
+    camera, orientation = tuple(fields["camera"]), tuple(fields["orientation"])
+    return Capture(fields["cfa"], **tensors, noise=None, camera=camera, orientation=orientation)

@@ -58,7 +58,7 @@ def _tiles(name: str, about: str) -> Layout:
     size = aim22.SIZES[name]
 
     def opened(data: Path, *_: object) -> Patches:
-        return aim22.Tiles(aim22.split(data, size).learned)
+        return aim22.Tiles(aim22.split(data, size).train)
 
     files = f"train/PHOTOGRAPH_TILE.jpg of {size} pixels and .npy"
     return Layout(name, about, files, aim22.WHERE, "reverse", False, opened)

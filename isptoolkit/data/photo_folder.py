@@ -1,4 +1,4 @@
-"""A folder of photographs as training patches."""
+"""Training patches from a folder of photographs."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,22 +16,27 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
 
 class PhotoFolder:
-    """Square patches of the photographs of a folder, turned and mirrored at random.
+    """Random square patches of the photographs of a folder, rotated and mirrored.
 
-    Which patches a batch holds is a function of the seed and its number alone. Decoded photographs are kept in memory,
-    the longest unused given up.
+    The patches of a batch depend on the seed and the batch number alone. Decoded photographs are cached in memory; the
+    least recently used are evicted.
 
     Args:
-        folder: searched with all folders below; damaged files are passed over, see `skipped`.
-        memory: bytes of decoded photographs, at most.
-        on_file: called with how many files are looked at, and of how many.
+        folder: folder to search recursively; damaged files are skipped, see `skipped`.
+        memory: size of the cache in bytes.
+        on_file: called with the number of files checked so far and the number of all files.
 
     Attributes:
-        files: those that are used.
-        skipped: the reason, by file, for those that are not.
+        files: paths of the readable photographs.
+        skipped: reason for each skipped file, by path.
 
     Raises:
-        InvalidArgument: when there is no folder, or no photograph in it.
+        InvalidArgument: if the folder does not exist or has no readable photograph.
+
+    >>> PhotoFolder("missing")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing is not a folder
     """
 
     def __init__(
@@ -40,37 +45,48 @@ class PhotoFolder:
         self.folder, self.memory = Path(folder), memory
         if not self.folder.is_dir():
             raise InvalidArgument(f"{folder} is not a folder")
-        self._kept: OrderedDict[Path, Tensor] = OrderedDict()
+        self._cache: OrderedDict[Path, Tensor] = OrderedDict()
         self._lock = Lock()
         self.files: list[Path] = []
         self.skipped: dict[Path, str] = {}
-        found = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        candidates = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
         sizes = []
-        for count, path in enumerate(found, 1):
+        for count, path in enumerate(candidates, 1):
             try:
                 sizes.append(min(self._photograph(path).shape[1:]))
                 self.files.append(path)
             except UnreadableFile as error:
                 self.skipped[path] = str(error)
             if on_file is not None:
-                on_file(count, len(found))
+                on_file(count, len(candidates))
         if not self.files:
-            raise InvalidArgument(f"{folder} holds no photograph ({', '.join(SUFFIXES)})")
+            reason = f": {next(iter(self.skipped.values()))}" if self.skipped else f" ({', '.join(SUFFIXES)})"
+            raise InvalidArgument(f"{folder} has no photograph that can be read{reason}")
         self._smallest = min(sizes)
 
     def patches(
         self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1
     ) -> tuple[Tensor, list[int]]:
-        """The samples `rank`, `rank + world`, ... of a batch of `size` patches, and a seed for each.
+        """The samples `rank`, `rank + world`, ... of batch `number`, and a random seed for each.
+
+        Args:
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            patch: height and width in pixels.
+            seed: seed of the run.
+            rank: index of this process.
+            world: number of processes.
 
         Returns:
-            `[B,3,patch,patch]` float32 sRGB, and B whole numbers.
+            Patches `[B,3,patch,patch]` float32 sRGB in [0, 1], and B integer seeds.
 
         Raises:
-            InvalidArgument: for a patch larger than a photograph.
+            InvalidArgument: for a patch larger than the smallest photograph.
         """
         if not 1 <= patch <= self._smallest:
-            raise InvalidArgument(f"a patch is at most {self._smallest} pixels wide here, got {patch}")
+            raise InvalidArgument(
+                f"the patch must be 1 to {self._smallest} pixels, the size of the smallest photograph, got {patch}"
+            )
         parts, seeds = [], []
         for n in range(rank, size, world):
             rng = np.random.default_rng((seed, number, n))
@@ -83,12 +99,12 @@ class PhotoFolder:
 
     def _photograph(self, path: Path) -> Tensor:
         with self._lock:
-            if path in self._kept:
-                self._kept.move_to_end(path)
-                return self._kept[path]
-        made = (read_photograph(path)[0] * 255).round().to(torch.uint8)
+            if path in self._cache:
+                self._cache.move_to_end(path)
+                return self._cache[path]
+        codes = (read_photograph(path)[0] * 255).round().to(torch.uint8)
         with self._lock:
-            self._kept[path] = made
-            while sum(photograph.nbytes for photograph in self._kept.values()) > self.memory and len(self._kept) > 1:
-                self._kept.popitem(last=False)
-        return made
+            self._cache[path] = codes
+            while sum(photograph.nbytes for photograph in self._cache.values()) > self.memory and len(self._cache) > 1:
+                self._cache.popitem(last=False)
+        return codes

@@ -1,4 +1,4 @@
-"""A folder of RAW files as aligned training patches."""
+"""Aligned training patches from a folder of RAW files."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -17,32 +17,38 @@ from .turning import MARGIN, turned_at_random
 
 
 class RawFolder:
-    """Patches of the RAW files of a folder, each with a picture of the same pixels as target.
+    """Random patches of the RAW files of a folder, each with a rendering of the same pixels as its target.
 
-    Every file is decoded once, in threads, and kept on disk; of what is kept, only the patches are read. Which patches
-    a batch holds is a function of the seed and the number of the batch alone: a run that is stopped and resumed sees
-    what it would have seen, and workers, forked or not, share nothing that could lock.
+    Each file is decoded once, in threads, to a cache on disk, from which only patches are read. The patches of a batch
+    depend on the seed and the batch number alone: interrupted runs resume with the batches that would have followed,
+    and data workers, forked or not, share no lock.
 
     Args:
-        folder: searched with all folders below; files that are no RAW mosaic, or state no gains, are passed over, see
+        folder: folder to search recursively; files without a Bayer mosaic or without white balance are skipped, see
             `skipped`.
-        names: of the files to take, without suffix, each of which has to be there; None takes all.
-        target: `libraw`, its rendering with as-shot gains and no automatic brightness, whose white may be the largest
-            sample of a file; `libraw-fixed`, the same with the camera's white level in every file; `libraw-jpeg`,
-            `libraw` through a JPEG of quality 90 and 4:2:2, as the published InvISP has it; `camera`, the picture that
-            the camera left in the file, found in the frame and resampled to its pixels.
+        names: names of the files to use, without suffix, all of which must exist; None uses all files.
+        target: `libraw`, LibRaw's rendering with as-shot gains and no automatic brightness, in which white may be the
+            largest sample of a file; `libraw-fixed`, LibRaw's rendering with the camera's white level in every file;
+            `libraw-jpeg`, the rendering `libraw` after a JPEG of quality 90, 4:2:2, as in the published InvISP;
+            `camera`, the embedded preview, registered in the frame and resampled onto its pixels.
         mixed: allow RAW files of several cameras.
-        cache: folder where decoded files stay for other runs; None is one that goes with this object.
-        cache_bytes: of that folder, at most; files that were given up are decoded again when a patch needs them.
-        on_file: called with how many files are decoded, and of how many.
+        cache: folder that keeps decoded files for other runs; None creates a temporary one that is removed with this
+            object.
+        cache_bytes: size of the cache in bytes; evicted files are decoded again when a patch needs them.
+        on_file: called with the number of files decoded so far and the number of all files.
 
     Attributes:
-        files: those that are used.
-        skipped: the reason, by file, for those that are not.
+        files: paths of the files in use.
+        skipped: reason for each skipped file, by path.
 
     Raises:
-        InvalidArgument: when there is no folder, no RAW file in it, one of `names` missing, or several cameras without
-            `mixed`.
+        InvalidArgument: if the folder does not exist or has no usable RAW file, one of `names` is missing, or there are
+            several cameras without `mixed`.
+
+    >>> RawFolder("missing")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing is not a folder
     """
 
     def __init__(
@@ -60,60 +66,66 @@ class RawFolder:
         if not self.folder.is_dir():
             raise InvalidArgument(f"{folder} is not a folder")
         if target not in TARGETS:
-            raise InvalidArgument(f"the target is {', '.join(TARGETS)}, got {target!r}")
-        found = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
-        wanted = found if names is None else _named(found, names, self.folder)
+            raise InvalidArgument(f"target must be one of {', '.join(TARGETS)}, got {target!r}")
+        candidates = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        selected = candidates if names is None else _named(candidates, names, self.folder)
         self._decoded = DecodedFiles(target, cache, cache_bytes)
         self.files: list[Path] = []
         self.skipped: dict[Path, str] = {}
         self._sizes: dict[Path, tuple[int, int]] = {}
         cameras: set[str] = set()
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            for count, (path, made) in enumerate(zip(wanted, pool.map(self._describe, wanted), strict=True), 1):
-                if isinstance(made, str):
-                    self.skipped[path] = made
+            for count, (path, result) in enumerate(zip(selected, pool.map(self._describe, selected), strict=True), 1):
+                if isinstance(result, str):
+                    self.skipped[path] = result
                 else:
-                    capture, self._sizes[path] = made
+                    capture, self._sizes[path] = result
                     cameras.update(capture.camera)
                     self.files.append(path)
                 if on_file is not None:
-                    on_file(count, len(wanted))
+                    on_file(count, len(selected))
         if not self.files:
-            why = f": {next(iter(self.skipped.values()))}" if self.skipped else ""
-            raise InvalidArgument(f"{folder} holds no RAW file that LibRaw decodes to a Bayer mosaic{why}")
+            reason = f": {next(iter(self.skipped.values()))}" if self.skipped else ""
+            raise InvalidArgument(f"{folder} contains no RAW file that LibRaw decodes to a Bayer mosaic{reason}")
         if names is not None and self.skipped:
-            raise InvalidArgument(f"not all files of the list can be read: {next(iter(self.skipped.values()))}")
+            raise InvalidArgument(
+                f"{len(self.skipped)} of the listed files cannot be read: {next(iter(self.skipped.values()))}"
+            )
         if len(cameras) > 1 and not mixed:
-            told = ", ".join(sorted(cameras))
-            raise InvalidArgument(f"{folder} holds RAW files of several cameras ({told}): ask for mixed")
+            raise InvalidArgument(
+                f"{folder} has RAW files of several cameras ({', '.join(sorted(cameras))}): pass mixed=True (--mixed "
+                "on the command line)"
+            )
 
     def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
-        """The samples `rank`, `rank + world`, ... of a batch of `size` patches.
+        """The samples `rank`, `rank + world`, ... of batch `number`, a function of the seed and these numbers alone.
 
         Args:
-            number: of the batch in the run.
-            size: of the whole batch, over all processes.
-            patch: height and width, even.
-            seed: of the run.
-            rank: of this process.
-            world: how many processes there are.
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            patch: height and width in pixels, even.
+            seed: seed of the run.
+            rank: index of this process.
+            world: number of processes.
 
         Raises:
-            InvalidArgument: for an odd patch, or one larger than a file.
+            InvalidArgument: for an odd patch, or one larger than the smallest file.
         """
         smallest = min(min(size) for size in self._sizes.values()) - MARGIN
         if patch % 2 or not 2 <= patch <= smallest:
-            raise InvalidArgument(f"a patch is even and at most {smallest} pixels wide here, got {patch}")
+            raise InvalidArgument(
+                f"the patch must be even and at most {smallest} pixels, for the smallest file, got {patch}"
+            )
         return Batch.drawn(lambda rng: self._patch(rng, patch), number, size, seed, rank, world)
 
     def tile(self, path: Path, row: int, column: int, count: int) -> Batch:
-        """One of `count` x `count` equal tiles of a file, not turned: a batch of one.
+        """One of `count` x `count` equal tiles of a file, not rotated, as a batch of one sample.
 
         Args:
             path: one of `files`.
-            row: from 0, at the top.
-            column: from 0, at the left.
-            count: of rows and of columns; what is left over at the lower and right borders is in no tile.
+            row: row of the tile, from 0 at the top.
+            column: column of the tile, from 0 at the left.
+            count: number of rows and of columns; a remainder at the lower and right borders is in no tile.
         """
         height, width = (extent // (2 * count) * 2 for extent in self._sizes[path])
         part = self._decoded.patch(path, row * height, column * width, height, width)
@@ -133,47 +145,57 @@ class RawFolder:
             return str(error)
 
 
-def fivek(root: str | Path, camera: str, part: str, **how: object) -> RawFolder:
-    """A split of MIT-Adobe FiveK as InvISP lays it out: `CAMERA/DNG/*.dng`, `CAMERA_train.txt`, `CAMERA_test.txt`.
+def fivek(root: str | Path, camera: str, part: str, **options: object) -> RawFolder:
+    """Read a split of MIT-Adobe FiveK in InvISP's layout: `CAMERA/DNG/*.dng`, `CAMERA_train.txt`, `CAMERA_test.txt`.
 
-    Black and white come from the files. (The published script means to subtract Canon's black and, by a misspelt name,
-    never does; `invisp.Config(black=0, white=4095)` goes with weights of such data.)
+    Black and white levels are those of the files. (The published script should subtract Canon's black level but,
+    because of a misspelled name, never does; use `invisp.Config(black=0, white=4095)` with weights trained on such
+    data.)
 
     Args:
-        root: folder of the lists.
-        camera: `NIKON_D700` or `Canon_EOS_5D` there.
+        root: folder with the lists.
+        camera: `NIKON_D700` or `Canon_EOS_5D`.
         part: `train` or `test`.
-        how: as `RawFolder` has it.
+        options: keyword arguments of `RawFolder`.
 
     Raises:
-        InvalidArgument: when a list or one of its files is missing.
+        InvalidArgument: if a list or one of its files is missing.
+
+    >>> fivek("missing", "NIKON_D700", "train")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing/NIKON_D700_train.txt is not a readable list of file names: ...
     """
     listed = Path(root) / f"{camera}_{part}.txt"
-    return RawFolder(Path(root) / camera / "DNG", names=names_of(listed), **how)  # type: ignore[arg-type]
+    return RawFolder(Path(root) / camera / "DNG", names=names_of(listed), **options)  # type: ignore[arg-type]
 
 
 def names_of(path: Path) -> list[str]:
-    """The lines of a list of files.
+    """Read a list of file names, one per line; empty lines are ignored.
 
     Raises:
-        InvalidArgument: when it cannot be read, or is empty.
+        InvalidArgument: if the list cannot be read or is empty.
+
+    >>> names_of(Path("missing.txt"))
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: missing.txt is not a readable list of file names: No such file or directory
     """
     try:
         names = path.read_text().split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"{path} is no list of files that can be read ({error})") from None
-    found = [name.strip() for name in names if name.strip()]
-    if not found:
-        raise InvalidArgument(f"{path} lists no file")
-    return found
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidArgument(f"{path} is not a readable list of file names: {reason}") from None
+    stripped = [name.strip() for name in names if name.strip()]
+    if not stripped:
+        raise InvalidArgument(f"{path} is empty: list the names of the files, one per line")
+    return stripped
 
 
-def _named(found: Sequence[Path], names: Sequence[str], folder: Path) -> list[Path]:
-    by_name = {path.stem: path for path in found}
+def _named(candidates: Sequence[Path], names: Sequence[str], folder: Path) -> list[Path]:
+    by_name = {path.stem: path for path in candidates}
     if missing := [name for name in names if name not in by_name]:
-        raise InvalidArgument(
-            f"{len(missing)} of {len(names)} files of the list are not in {folder}, such as {missing[0]}"
-        )
+        raise InvalidArgument(f"{len(missing)} of {len(names)} listed files are not in {folder}, such as {missing[0]}")
     return [by_name[name] for name in names]
 
 

@@ -1,4 +1,4 @@
-"""Scenes of the validation blocks of SIDD."""
+"""Names of the scenes of SIDD's validation blocks."""
 
 SCENES = (
     "0009_001_S6_00800_00350_3200_L",
@@ -42,4 +42,4 @@ SCENES = (
     "0183_008_GP_06400_06400_5500_N",
     "0187_008_IP_01600_01600_3200_L",
 )
-"""By row: number, place, phone, ISO, 1/exposure, illuminant, brightness. The files do not name them."""
+"""By row: number, location, phone, ISO, 1/exposure, illuminant, brightness. The files themselves do not name them."""

@@ -1,4 +1,4 @@
-"""The eight orientations of a mosaic and its picture, cropped so that every patch begins with the same site."""
+"""Rotate and mirror a mosaic and its target into the eight orientations, keeping the CFA RGGB."""
 
 import numpy as np
 from torch import Tensor
@@ -8,9 +8,9 @@ from ..errors import InvalidArgument
 from ..geometry import crop, flip, rotate
 
 PHASE = "RGGB"
-"""Every patch begins with this cell, whatever the camera's phase."""
+"""Every patch begins with this 2x2 cell, whatever the camera's CFA."""
 MARGIN = 2
-"""Rows and columns that a region has to have beyond its patch: turning costs one of each, and regions stay even."""
+"""Rows and columns that a crop needs beyond its patch: flips cost one of each, and crops stay even."""
 
 
 def turned(
@@ -18,21 +18,21 @@ def turned(
 ) -> tuple[Tensor, Capture, Tensor]:
     """Rotate by quarter turns, mirror, then crop to the first `height` x `width` pixels that begin with RGGB.
 
-    A mirrored mosaic begins with another site: RGGB becomes GRBG. Cropping its first column brings RGGB back, and the
-    picture is cropped alike, so that `mosaic(turned picture) = turned mosaic` for every phase and orientation.
-    (Published programs mirror RAW as four planes, which moves every site by a pixel against the picture.)
+    A mirrored mosaic begins with another site: RGGB becomes GRBG. Cropping its first column restores RGGB, and the
+    target is cropped in the same way, so that `mosaic(turned target) = turned mosaic` for every CFA and orientation.
+    (Published programs mirror packed RAW, which shifts every site by a pixel against the image.)
 
     Args:
-        sensor: `[B,1,H,W]`, of any phase.
-        capture: of the same.
-        target: `[B,C,H,W]`, pixel by pixel of the same.
-        turns: quarter turns, counter-clockwise.
-        mirrored: left to right, after the turns.
-        height: of the result, below that of the turned mosaic.
-        width: of the result, below that of the turned mosaic.
+        sensor: `[B,1,H,W]`, with any CFA.
+        capture: metadata of the mosaic.
+        target: `[B,C,H,W]`, aligned with the mosaic.
+        turns: number of quarter turns, counterclockwise.
+        mirrored: whether to mirror left to right, after the turns.
+        height: height of the result, less than that of the rotated mosaic.
+        width: width of the result, less than that of the rotated mosaic.
 
     Raises:
-        InvalidSize: for a result that the mosaic has no room for.
+        InvalidSize: for a result that does not fit the mosaic.
 
     Source: Bayer unification by cropping and Bayer-preserving augmentation of Liu et al.
 
@@ -52,21 +52,26 @@ def turned(
 def turned_at_random(
     rng: np.random.Generator, sensor: Tensor, capture: Capture, target: Tensor, patch: int
 ) -> tuple[Tensor, Capture, Tensor]:
-    """A square patch in one of the eight orientations, each as likely.
+    """Crop a square patch in one of the eight orientations, drawn with equal probability.
 
-    A region without the margin of two pixels, such as a whole tile, is not turned: a flip would cost it a row or a
-    column. Of another phase than RGGB it is mirrored so that it begins with RGGB, always in the same way.
+    A mosaic without a margin of two pixels, such as a whole tile, is not rotated, because a flip would cost it a row or
+    a column. If its CFA is not RGGB, it is mirrored so that it begins with RGGB, always in the same way.
 
     Args:
-        rng: draws the orientation.
+        rng: random number generator that draws the orientation.
         sensor: `[B,1,H,W]`, at least as large as the patch.
-        capture: of the same.
-        target: `[B,C,H,W]`, pixel by pixel of the same.
-        patch: height and width of the result.
+        capture: metadata of the mosaic.
+        target: `[B,C,H,W]`, aligned with the mosaic.
+        patch: height and width of the result in pixels.
 
     Raises:
         InvalidArgument: for an odd patch as large as the mosaic.
-        InvalidSize: for a patch that the mosaic has no room for.
+        InvalidSize: for a patch that does not fit the mosaic.
+
+    >>> import torch
+    >>> x = torch.zeros(1, 1, 6, 6)
+    >>> turned_at_random(np.random.default_rng(0), x, Capture.of("BGGR"), x, 4)[1].cfa
+    'RGGB'
     """
     if min(sensor.shape[-2:]) < patch + MARGIN:
         return _mirrored(*crop(sensor, capture, 0, 0, patch, patch), target[..., :patch, :patch])
@@ -75,21 +80,40 @@ def turned_at_random(
 
 
 def phased(sensor: Tensor, capture: Capture, target: Tensor, height: int, width: int) -> tuple[Tensor, Capture, Tensor]:
-    """The first `height` x `width` pixels that begin with the wanted phase, of both."""
+    """Crop the first `height` x `width` pixels that begin with RGGB from a mosaic and its target.
+
+    Args:
+        sensor: `[B,1,H,W]`, with any CFA.
+        capture: metadata of the mosaic.
+        target: `[B,C,H,W]`, aligned with the mosaic.
+        height: height of the result in pixels.
+        width: width of the result in pixels.
+
+    Raises:
+        InvalidSize: for a result that does not fit the mosaic.
+
+    >>> import torch
+    >>> x = torch.arange(9.0).view(1, 1, 3, 3)
+    >>> phased(x, Capture.of("GRBG"), x, 2, 2)[0].tolist()
+    [[[[1.0, 2.0], [4.0, 5.0]]]]
+    """
     for top in (0, 1):
         for left in (0, 1):
-            part, described = crop(sensor, capture, top, left, height, width)
-            if described.cfa == PHASE:
-                return part, described, target[..., top : top + height, left : left + width]
-    raise InvalidArgument(f"a mosaic {capture.cfa} has no cell {PHASE}")
+            part, cropped = crop(sensor, capture, top, left, height, width)
+            if cropped.cfa == PHASE:
+                return part, cropped, target[..., top : top + height, left : left + width]
+    raise InvalidArgument(f"the CFA {capture.cfa} has no 2x2 cell {PHASE}")
 
 
 def _mirrored(sensor: Tensor, capture: Capture, target: Tensor) -> tuple[Tensor, Capture, Tensor]:
-    """The one of the four mirror images of even size that begins with the wanted phase, of both."""
+    """Mirror a mosaic of even size and its target so that the mosaic begins with RGGB."""
     for vertical in (False, True):
         for horizontal in (False, True):
-            part, described = flip(sensor, capture, horizontal=horizontal, vertical=vertical)
-            if described.cfa == PHASE:
-                axes = [axis for axis, wanted in ((-2, vertical), (-1, horizontal)) if wanted]
-                return part, described, target.flip(axes)
-    raise InvalidArgument(f"no mirror image of {list(sensor.shape[-2:])} pixels of {capture.cfa} begins with {PHASE}")
+            part, flipped = flip(sensor, capture, horizontal=horizontal, vertical=vertical)
+            if flipped.cfa == PHASE:
+                axes = [axis for axis, mirror in ((-2, vertical), (-1, horizontal)) if mirror]
+                return part, flipped, target.flip(axes)
+    raise InvalidArgument(
+        f"no mirror image of {list(sensor.shape[-2:])} pixels of {capture.cfa} begins with {PHASE}: crop it to an "
+        "even size"
+    )

@@ -1,4 +1,4 @@
-"""RAW files and pictures, in and out."""
+"""Read and write RAW files and images."""
 
 from .dng import write_dng as write_dng
 from .gain_map import read_gain_map as read_gain_map

@@ -38,10 +38,13 @@ PROFILE_TAGS = {
 
 
 def normalized_rows(matrix: Tensor) -> Tensor:
-    """Divide each row by its sum, so that white goes to white.
+    """Divide each row of a matrix by its sum, so that white maps to white.
+
+    Args:
+        matrix: `[...,n]`.
 
     Raises:
-        InvalidArgument: when a row sums to zero or less.
+        InvalidArgument: if a row sums to zero or less.
 
     >>> normalized_rows(torch.tensor([[1.0, 3.0], [2.0, 0.0]]))
     tensor([[0.2500, 0.7500],
@@ -54,9 +57,15 @@ def normalized_rows(matrix: Tensor) -> Tensor:
 
 
 def tiff_tags(path: str | Path) -> dict[int, Any]:
-    """The tags of a TIFF-like file by code; empty where it is none.
+    """Read the tags of a TIFF-based file by code; empty if the file is not TIFF-based.
 
-    They are those of its first directory, and over them those of the one that holds the RAW samples.
+    Tags of the directory with the RAW samples take precedence over those of the first directory.
+
+    Args:
+        path: any file, existing or not.
+
+    >>> tiff_tags("missing.dng")
+    {}
     """
     import tifffile
 
@@ -76,19 +85,19 @@ class ColorProfile:
 
     Args:
         color_matrix1: `[3,3]` XYZ to camera under `illuminant1`.
-        color_matrix2: the same under `illuminant2`.
-        forward_matrix1: `[3,3]` white-balanced camera to XYZ D50.
-        forward_matrix2: the same under `illuminant2`.
-        camera_calibration1: `[3,3]` of the individual camera.
-        camera_calibration2: the same under `illuminant2`.
-        analog_balance: `[3]` gains applied before digitising.
-        illuminant1: EXIF LightSource code; where one of the two is unknown, the first matrices serve alone.
+        color_matrix2: `[3,3]` XYZ to camera under `illuminant2`.
+        forward_matrix1: `[3,3]` white-balanced camera to XYZ D50 under `illuminant1`.
+        forward_matrix2: `[3,3]` white-balanced camera to XYZ D50 under `illuminant2`.
+        camera_calibration1: `[3,3]` reference camera to this camera under `illuminant1`.
+        camera_calibration2: `[3,3]` reference camera to this camera under `illuminant2`.
+        analog_balance: `[3]` gains applied before digitization.
+        illuminant1: EXIF LightSource code; if either code is unknown, only the first matrices are used.
         illuminant2: EXIF LightSource code.
 
-    All maths is float64. The third illuminant of DNG 1.6 is not used.
+    All computations are in float64. The third illuminant of DNG 1.6 is not used.
 
     Raises:
-        InvalidArgument: for a wrong shape, values that are not finite, or a singular color or calibration matrix.
+        InvalidArgument: for a wrong shape, non-finite values, or a singular matrix.
 
     Source: DNG 1.6 specification, chapter 6, "Mapping Camera Color Space to CIE XYZ Space".
 
@@ -118,12 +127,16 @@ class ColorProfile:
             if tuple(value.shape) != shape or not value.isfinite().all():
                 raise InvalidArgument(f"{field.name} must be finite, of shape {shape}, got {value.tolist()}")
             square = torch.diag(value) if value.ndim == 1 else value
-            if not torch.linalg.cond(square) <= 1e8:  # of zeros it is NaN
+            if not torch.linalg.cond(square) <= 1e8:  # NaN for all zeros
                 raise InvalidArgument(f"{field.name} must be invertible, got {value.tolist()}")
 
     @classmethod
     def from_tags(cls, tags: Mapping[int, Any]) -> "ColorProfile | None":
-        """The profile that the tags of a DNG file state; None without a usable 3x3 ColorMatrix1."""
+        """Build the profile from the tags of a DNG file; None without a usable 3x3 ColorMatrix1.
+
+        Args:
+            tags: values by tag code, as `tiff_tags` returns them.
+        """
         values: dict[str, Any] = {}
         for name, code in PROFILE_TAGS.items():
             if code in tags:
@@ -137,14 +150,17 @@ class ColorProfile:
 
     @classmethod
     def from_dng(cls, path: str | Path) -> "ColorProfile | None":
-        """The profile of a DNG file; None where it is no TIFF or has no usable 3x3 ColorMatrix1."""
+        """Read the profile of a DNG file; None if it is not a TIFF or has no usable 3x3 ColorMatrix1."""
         return cls.from_tags(tiff_tags(path))
 
     def weight(self, xy: Sequence[float]) -> float:
-        """The share of illuminant 1 in light of chromaticity `xy`, 0 to 1.
+        """The weight of illuminant 1, 0 to 1, under light of chromaticity `xy`.
 
-        `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse of the correlated color temperature and clamped, in
-        whichever order the two illuminants are.
+        `(1/T - 1/T2) / (1/T1 - 1/T2)`, linear in the inverse correlated color temperature and clamped; the two
+        illuminants may be in either order.
+
+        Args:
+            xy: CIE 1931 chromaticity of the light.
         """
         first, second = (TEMPERATURES.get(code) for code in (self.illuminant1, self.illuminant2))
         if first is None or second is None or first == second:
@@ -153,33 +169,37 @@ class ColorProfile:
         return min(1.0, max(0.0, share))
 
     def xyz_to_camera(self, xy: Sequence[float]) -> Tensor:
-        """`[3,3]` XYZ to camera in light of chromaticity `xy`: AnalogBalance x CameraCalibration x ColorMatrix."""
+        """`[3,3]` XYZ to camera under light of chromaticity `xy`: AnalogBalance x CameraCalibration x ColorMatrix."""
         share = self.weight(xy)
         matrix: Tensor = _mixed(self.color_matrix1, self.color_matrix2, share)
         return self._camera_side(share) @ matrix
 
     def neutral(self, xy: Sequence[float]) -> Tensor:
-        """`[3]` what the camera records for white in light of chromaticity `xy`, green = 1."""
-        seen = self.xyz_to_camera(xy) @ _xyz(xy)
-        return seen / seen[1]
+        """`[3]` the camera's response to white under light of chromaticity `xy`, green = 1."""
+        response = self.xyz_to_camera(xy) @ _xyz(xy)
+        return response / response[1]
 
     def white_xy(self, neutral: Sequence[float] | Tensor) -> tuple[float, float]:
-        """The chromaticity of the light under which the camera records `neutral` for white, by fixed point.
+        """Solve for the chromaticity of the light under which the camera responds to white with `neutral`.
 
-        Where the iteration swings between two answers, their middle is taken.
+        By fixed-point iteration; if it oscillates between two solutions, their midpoint is returned.
+
+        Args:
+            neutral: `[3]` camera response to white, on any scale.
 
         Raises:
             InvalidArgument: unless `neutral` is three positive numbers that some light of positive XYZ explains.
         """
-        seen = torch.as_tensor(neutral, dtype=torch.float64)
-        if tuple(seen.shape) != (3,) or not (seen.isfinite() & (seen > 0)).all():
-            raise InvalidArgument(f"a camera neutral is three positive numbers, got {seen.tolist()}")
+        response = torch.as_tensor(neutral, dtype=torch.float64)
+        if tuple(response.shape) != (3,) or not (response.isfinite() & (response > 0)).all():
+            raise InvalidArgument(f"a camera neutral must be three positive numbers, got {response.tolist()}")
         xy = _D50_XY
         for step in range(_PASSES):
-            xyz = torch.linalg.solve(self.xyz_to_camera(xy), seen)
+            xyz = torch.linalg.solve(self.xyz_to_camera(xy), response)
             if not (xyz[:2] > 0).all() or xyz.sum() <= 0:
                 raise InvalidArgument(
-                    f"no light makes this camera record {seen.tolist()} for white: XYZ {xyz.tolist()}"
+                    f"no light explains the camera neutral {response.tolist()}: its XYZ would be {xyz.tolist()}; check "
+                    "the white balance and the color matrix"
                 )
             x, y, _ = (xyz / xyz.sum()).tolist()
             if abs(x - xy[0]) + abs(y - xy[1]) < 1e-10:
@@ -191,23 +211,26 @@ class ColorProfile:
         """`[3,3]` linear sRGB to white-balanced camera RGB, rows summing to 1, for an as-shot neutral.
 
         With forward matrices: the inverse of camera -> XYZ D50 -> D65 (Bradford) -> linear sRGB. Without: D65 is
-        adapted to the light of the shot (Bradford), whose `xyz_to_camera` follows.
+        adapted to the light of the shot (Bradford), then multiplied by `xyz_to_camera` for that light.
+
+        Args:
+            neutral: `[3]` camera response to white, on any scale.
 
         Raises:
-            InvalidArgument: for an impossible neutral, as in `white_xy`.
+            InvalidArgument: unless `neutral` is three positive numbers that some light of positive XYZ explains.
         """
-        seen = torch.as_tensor(neutral, dtype=torch.float64)
-        xy = self.white_xy(seen)
+        response = torch.as_tensor(neutral, dtype=torch.float64)
+        xy = self.white_xy(response)
         d65 = XYZ_FROM_SRGB.sum(1)
         share = self.weight(xy)
         forward = _mixed(self.forward_matrix1, self.forward_matrix2, share)
         if forward is None:
             return normalized_rows(self.xyz_to_camera(xy) @ _adaptation(d65, _xyz(xy)) @ XYZ_FROM_SRGB)
-        # The camera that the forward matrix knows is the reference camera: undo this one's calibration first.
+        # Forward matrices are for the reference camera: undo the calibration of this camera first.
         camera_side = self._camera_side(share)
-        reference = torch.linalg.solve(camera_side, seen)
-        balanced = torch.diag(1 / reference) @ torch.linalg.inv(camera_side) @ torch.diag(seen)
-        exact = torch.diag(_D50 / forward.sum(1)) @ forward  # tags have four decimals: white is to be exactly D50
+        reference = torch.linalg.solve(camera_side, response)
+        balanced = torch.diag(1 / reference) @ torch.linalg.inv(camera_side) @ torch.diag(response)
+        exact = torch.diag(_D50 / forward.sum(1)) @ forward  # tags have four decimals: make white exactly D50
         to_srgb = torch.linalg.solve(XYZ_FROM_SRGB, _adaptation(_D50, d65) @ exact @ balanced)
         return normalized_rows(torch.linalg.inv(to_srgb))
 
@@ -219,7 +242,7 @@ class ColorProfile:
 
 
 def _matrix(value: Any) -> Tensor | None:
-    """Nine or three numbers, given as such or as numerator and denominator in turn; None for any other count."""
+    """Nine or three numbers, plain or as alternating numerators and denominators; None for any other count."""
     numbers = torch.tensor(value, dtype=torch.float64).flatten()
     if numbers.numel() in (18, 6):
         numbers = numbers[0::2] / numbers[1::2]
@@ -239,7 +262,7 @@ def _xyz(xy: Sequence[float]) -> Tensor:
 
 
 def _temperature_of(xy: Sequence[float]) -> float:
-    """Correlated color temperature by Robertson 1968, the method that DNG renderers use."""
+    """Correlated color temperature in kelvins by Robertson 1968, the method of DNG renderers."""
     from colour.temperature import uv_to_CCT_Robertson1968
 
     x, y = xy

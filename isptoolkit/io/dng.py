@@ -1,4 +1,4 @@
-"""DNG files out: mosaics, or linear pictures, with all that a raw converter needs."""
+"""Write DNG files: mosaics or linear images, with the metadata that a raw converter needs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from .dng_tags import VERSION
 from .gain_map import gain_map_opcodes
 
 Tag = tuple[int, int, int, Any, bool]
-"""Code, TIFF type, count, value, and whether it is written once, as tifffile takes them."""
+"""Code, TIFF type, count, value, and whether it is written once: tifffile's `extratags`."""
 
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _SRATIONAL, _DOUBLE = 1, 2, 3, 4, 5, 7, 10, 12
 _MOSAIC, _LINEAR, _SUB_IFDS = 32803, 34892, 330
@@ -31,9 +31,9 @@ _COPIED = {
     *(50730, 50731, 50732, 50734, 50739),  # baselines, linear response limit, shadow scale
     *(50931, 50932, 50936, 50937, 50938, 50939, 50940, 50941, 50942, 50981, 50982, 51107, 51108, 51109, 51110),
 }
-"""Tags of a source file that go through: what it says about the camera, and its color profile."""
+"""Tags that are copied from a source file: its camera and its color profile."""
 _PROFILE = {50721, 50778}
-"""Color matrix and its illuminant, which go together."""
+"""Color matrix and its illuminant, which are replaced together."""
 
 
 def write_dng(
@@ -47,27 +47,27 @@ def write_dng(
     shading: LensShadingMesh | None = None,
     preview: Tensor | None = None,
 ) -> None:
-    """Write a DNG: every sample as it is, levels per site, gains, color matrix and noise; whole or not at all.
+    """Write a DNG: unaltered samples, levels per site, gains, color matrix, and noise; atomically.
 
-    LibRaw, and what is built on it, reads back the same samples and levels. The color matrix is that from XYZ to the
-    camera under D65, `diag(neutral) srgb_to_camera (XYZ to sRGB)`, stated for D65, so that converters find the
-    capture's own colors. A green gain other than 1 becomes BaselineExposure.
+    LibRaw-based converters read back the same samples and levels. The color matrix, XYZ to camera under D65, is
+    `diag(neutral) srgb_to_camera (XYZ to sRGB)`, so that converters reproduce the capture's colors. A green gain other
+    than 1 becomes BaselineExposure.
 
     Args:
-        path: ends in `.dng`.
+        path: the file to write, with the suffix `.dng`.
         mosaic: `[1,1,H,W]` in digital numbers, or `[1,3,H,W]` for a LinearRaw file; values are rounded.
-        capture: of it.
-        compress: with lossless JPEG; mosaics only.
-        profile: color matrices, forward matrices and illuminants to state instead of the capture's matrix.
-        source: a DNG of the same camera: its color profile and names go through, instead of these.
-        shading: written as GainMap opcodes, for converters to apply after the levels.
-        preview: `[1,3,h,w]` sRGB, 0 to 1.
+        capture: metadata of the mosaic.
+        compress: use lossless JPEG; mosaics only.
+        profile: color matrices, forward matrices, and illuminants to state instead of the capture's matrix.
+        source: a DNG from the same camera, whose color profile and camera names replace those of `capture` and
+            `profile`.
+        shading: lens shading to write as GainMap opcodes, which converters apply after the levels.
+        preview: `[1,3,h,w]` sRGB in [0, 1].
 
     Raises:
-        InvalidArgument: for another suffix or a missing folder, more than one picture, or values that do not fit 16
-            bits.
+        InvalidArgument: for another suffix, a missing folder, more than one image, or values that do not fit 16 bits.
         InvalidTensor: for another layout, or NaN.
-        UnreadableFile: for a source that is no DNG.
+        UnreadableFile: for a source that is not a DNG.
 
     Source: DNG 1.6 specification, chapters 2 and 4; TIFF 6.0; TIFF/EP (ISO 12234-2).
 
@@ -84,11 +84,11 @@ def write_dng(
     check_target(path, (".dng",))
     codes = _codes(mosaic, capture)
     if compress and codes.ndim == 3:
-        raise InvalidArgument("write_dng: LinearRaw files are written without compression")
-    shown = None
+        raise InvalidArgument("write_dng cannot compress LinearRaw files: pass compress=False")
+    thumbnail = None
     if preview is not None:
         SRGB.check(preview)
-        shown = (preview[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        thumbnail = (preview[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     own = _camera_tags(capture)
     if profile is not None:
         own = [tag for tag in own if tag[0] not in _PROFILE] + _profile_tags(profile)
@@ -98,32 +98,32 @@ def write_dng(
         replaced = named | (_PROFILE if _PROFILE & named else set())
         own = [tag for tag in own if tag[0] not in replaced] + copied
     raw = _raw_tags(capture, codes, shading)
-    how: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None, "rowsperstrip": len(codes)}
-    how |= {"photometric": _MOSAIC} if codes.ndim == 2 else {"photometric": _LINEAR, "planarconfig": "contig"}
+    options: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None, "rowsperstrip": len(codes)}
+    options |= {"photometric": _MOSAIC} if codes.ndim == 2 else {"photometric": _LINEAR, "planarconfig": "contig"}
     if compress:
         data: Any = iter([imagecodecs.ljpeg_encode(codes, bitspersample=16)])
-        how["compression"] = "jpeg"
+        options["compression"] = "jpeg"
     else:
         data = codes
     with replacing(path) as temporary:
         with tifffile.TiffWriter(temporary, bigtiff=False, byteorder="<") as file:
-            if shown is None:
-                file.write(data, software="isptoolkit", extratags=own + raw, **how)
+            if thumbnail is None:
+                file.write(data, software="isptoolkit", extratags=own + raw, **options)
             else:
-                small: dict[str, Any] = {"photometric": "rgb", "subfiletype": 1, "subifds": 1, "metadata": None}
-                file.write(shown, software="isptoolkit", extratags=own, **small)
-                file.write(data, subfiletype=0, extratags=raw, **how)
-        if shown is not None:
+                reduced: dict[str, Any] = {"photometric": "rgb", "subfiletype": 1, "subifds": 1, "metadata": None}
+                file.write(thumbnail, software="isptoolkit", extratags=own, **reduced)
+                file.write(data, subfiletype=0, extratags=raw, **options)
+        if thumbnail is not None:
             with tifffile.TiffFile(temporary, mode="r+") as written:
                 place: Any = written.pages[0].tags[_SUB_IFDS]  # type: ignore[union-attr]
-                place.overwrite(place.value, dtype="I")  # of type LONG, which the standard asks for
+                place.overwrite(place.value, dtype="I")  # with type LONG, which TIFF/EP requires
 
 
 def _codes(mosaic: Tensor, capture: Capture) -> "np.ndarray[Any, np.dtype[np.uint16]]":
     if mosaic.ndim != 4 or mosaic.shape[0] != 1 or mosaic.shape[1] not in (1, 3) or not mosaic.is_floating_point():
         raise InvalidTensor(f"write_dng takes [1,1,H,W] or [1,3,H,W], got {tuple(mosaic.shape)} {mosaic.dtype}")
     if len(capture) != 1:
-        raise InvalidArgument(f"write_dng writes one picture, the capture describes {len(capture)}")
+        raise InvalidArgument(f"write_dng writes one image, but the capture describes {len(capture)}")
     whole = mosaic.detach().double().round()
     low, high = float(whole.min()), float(whole.max())
     if not (low >= 0 and high <= 65535):
@@ -135,7 +135,7 @@ def _codes(mosaic: Tensor, capture: Capture) -> "np.ndarray[Any, np.dtype[np.uin
 
 
 def _camera_tags(capture: Capture) -> list[Tag]:
-    """What holds for the whole file."""
+    """Tags of the whole file: camera, orientation, color."""
     gains = capture.gains[0].double().cpu()
     neutral = 1 / gains
     matrix = (
@@ -172,10 +172,10 @@ def _profile_tags(profile: ColorProfile) -> list[Tag]:
 
 
 def _raw_tags(capture: Capture, codes: "np.ndarray[Any, Any]", shading: LensShadingMesh | None) -> list[Tag]:
-    """What holds for the samples."""
+    """Tags of the samples: color filter array, levels, noise, shading."""
     black, white = capture.black[0].tolist(), float(capture.white[0])
     if not (min(black) >= 0 and 0 < white <= 65535):
-        raise InvalidArgument(f"levels of a DNG lie between 0 and 65535, got black {black}, white {white:g}")
+        raise InvalidArgument(f"levels of a DNG must be between 0 and 65535, got black {black}, white {white:g}")
     tags: list[Tag] = []
     if codes.ndim == 2:
         tags += [
@@ -192,8 +192,8 @@ def _raw_tags(capture: Capture, codes: "np.ndarray[Any, Any]", shading: LensShad
     if capture.noise is not None:
         tags.append(_tag(51041, _DOUBLE, capture.noise[0].tolist() * 3))
     if shading is not None:
-        found = gain_map_opcodes(shading, codes.shape[:2])
-        tags.append((51009, _UNDEFINED, len(found), found, True))
+        opcodes = gain_map_opcodes(shading, codes.shape[:2])
+        tags.append((51009, _UNDEFINED, len(opcodes), opcodes, True))
     return tags
 
 
@@ -207,7 +207,7 @@ def _tag(code: int, kind: int, values: Sequence[float]) -> Tag:
 
 
 def _fraction(value: float) -> tuple[int, int]:
-    """With as many digits as 31 bits have room for."""
+    """Numerator and denominator with as many digits as fit 31 bits."""
     below = 10 ** max(0, min(9, 9 - len(str(int(abs(value))))))
     return round(value * below), below
 
@@ -225,7 +225,7 @@ def _source_tags(path: Path) -> list[Tag]:
             first: Any = file.pages[0]
             tags = [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in first.tags]
     except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise UnreadableFile(f"{path} is no DNG whose tags can be read: {error}") from None
+        raise UnreadableFile(f"{path} is not a readable DNG: {error}") from None
     if not any(code == VERSION for code, *_ in tags):
-        raise UnreadableFile(f"{path} is no DNG: it does not state DNGVersion")
+        raise UnreadableFile(f"{path} is not a DNG: it has no DNGVersion tag")
     return [tag for tag in tags if tag[0] in _COPIED]

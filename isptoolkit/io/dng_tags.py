@@ -1,4 +1,4 @@
-"""What the tags of a DNG file say of a capture, and what is wrong with them."""
+"""Read capture metadata from DNG tags, and list defects of the tags."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,10 @@ _ILLUMINANTS = (50778, 50779)
 
 
 def fractions(value: Any) -> list[float]:
-    """The values of a RATIONAL or SRATIONAL tag as tifffile gives them: numerators and denominators in turn.
+    """The values of a RATIONAL or SRATIONAL tag, which tifffile returns as alternating numerators and denominators.
+
+    Args:
+        value: value of the tag.
 
     >>> fractions((1, 2, 3, 4))
     [0.5, 0.75]
@@ -25,7 +28,14 @@ def fractions(value: Any) -> list[float]:
 
 
 def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
-    """AsShotNeutral, where it is three positive numbers."""
+    """AsShotNeutral `[3]`; None unless it is three positive numbers.
+
+    Args:
+        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+
+    >>> neutral_of({NEUTRAL: (1, 2, 1, 1, 2, 3)})
+    [0.5, 1.0, 0.6666666666666666]
+    """
     if NEUTRAL not in tags or np.size(tags[NEUTRAL]) != 6:
         return None
     values = fractions(tags[NEUTRAL])
@@ -33,7 +43,16 @@ def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
 
 
 def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
-    """Shot and read variance of NoiseProfile: those of green where it states each color's."""
+    """Shot and read noise variance of NoiseProfile; None if malformed or absent.
+
+    If the tag has one pair per color, the pair of green is returned.
+
+    Args:
+        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+
+    >>> noise_of({NOISE: (1e-3, 1e-6)})
+    (0.001, 1e-06)
+    """
     values = np.asarray(tags.get(NOISE, ()), dtype=float).flatten()
     if values.size not in (2, 6, 8) or not (np.isfinite(values).all() and (values >= 0).all()):
         return None
@@ -42,20 +61,27 @@ def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
 
 
 def problems_of(tags: Mapping[int, Any]) -> list[str]:
-    """What a converter would stumble over, a phrase each."""
+    """Defects that would mislead a raw converter, a phrase each; empty if the file is not a DNG.
+
+    Args:
+        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+
+    >>> problems_of({VERSION: (1, 4, 0, 0), NOISE: (-1.0, 0.0)})
+    ['no usable ColorMatrix1', 'NoiseProfile is malformed']
+    """
     if VERSION not in tags:
         return []
-    found = []
+    problems = []
     for code, name in _MATRICES.items():
         if code in tags and not any(fractions(tags[code])):
-            found.append(f"{name} is all zeros")
+            problems.append(f"{name} is all zeros")
     if ColorProfile.from_tags(tags) is None:
-        found.append("no usable ColorMatrix1")
+        problems.append("no usable ColorMatrix1")
     first, second = (TEMPERATURES.get(int(tags.get(code, 0))) for code in _ILLUMINANTS)
     if first and second and first > second:
-        found.append(f"the illuminants are swapped ({first:.0f} K first, {second:.0f} K second)")
+        problems.append(f"the illuminants are swapped ({first:.0f} K first, {second:.0f} K second)")
     if NEUTRAL in tags and neutral_of(tags) is None:
-        found.append("AsShotNeutral is not three positive numbers")
+        problems.append("AsShotNeutral is not three positive numbers")
     if NOISE in tags and noise_of(tags) is None:
-        found.append("NoiseProfile is malformed")
-    return found
+        problems.append("NoiseProfile is malformed")
+    return problems

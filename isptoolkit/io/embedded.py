@@ -1,4 +1,4 @@
-"""The picture that a camera rendered itself and left in its RAW file."""
+"""The preview image that a camera renders and embeds in its RAW file."""
 
 import io
 from pathlib import Path
@@ -9,30 +9,40 @@ from torch import Tensor
 
 from ..errors import UnreadableFile
 from .image import MAX_PIXELS
+from .libraw import opened
 
 
 def read_embedded(path: str | Path) -> Tensor:
-    """The largest picture that a RAW file holds beside its mosaic, not rotated.
+    """Read the largest preview that a RAW file embeds, not rotated.
+
+    Args:
+        path: any RAW file that LibRaw opens.
 
     Returns:
-        `[1,3,h,w]` uint8 sRGB; its size and framing are the camera's choice.
+        `[1,3,h,w]` uint8 sRGB; the camera determines its size and framing.
 
     Raises:
-        UnreadableFile: when there is none, or it cannot be decoded.
+        UnreadableFile: if the file has no preview, or it cannot be decoded.
+
+    >>> read_embedded("missing.crw")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.crw is not a file
     """
-    import rawpy
     from PIL import Image
 
     try:
-        with Path(path).open("rb") as stream, rawpy.imread(stream) as raw:
-            found = raw.extract_thumb()
-        if found.format == rawpy.ThumbFormat.BITMAP:
-            codes = np.asarray(found.data)
+        with opened(Path(path)) as raw:
+            preview = raw.extract_thumb()
+        if preview.format.name == "BITMAP":
+            codes = np.asarray(preview.data)
         else:
-            with Image.open(io.BytesIO(bytes(found.data)), formats=("JPEG",)) as file:
+            with Image.open(io.BytesIO(bytes(preview.data)), formats=("JPEG",)) as file:
                 if file.width * file.height > MAX_PIXELS:
                     raise ValueError(f"{file.width} x {file.height} pixels")
                 codes = np.array(file.convert("RGB"))
-    except (rawpy.LibRawError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableFile(f"{path} holds no picture of the camera's own that can be read ({error})") from None
+    except UnreadableFile:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableFile(f"{path} has no readable embedded preview ({error})") from None
     return torch.from_numpy(codes.copy()).permute(2, 0, 1)[None].contiguous()

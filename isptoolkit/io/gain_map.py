@@ -1,4 +1,4 @@
-"""Lens shading as the GainMap opcodes of a DNG file, out and in."""
+"""Write and read lens shading as GainMap opcodes of DNG files."""
 
 import struct
 from pathlib import Path
@@ -11,26 +11,34 @@ from ..spaces import MOSAIC
 from ..stages import LensShadingMesh
 
 _GAIN_MAP, _VERSION = 9, (1, 3, 0, 0)
-_HEAD = struct.Struct(">I4BII")  # identity, version, flags, bytes that follow
+_HEAD = struct.Struct(">I4BII")  # identity, version, flags, size of the body
 _FRAME = struct.Struct(">8I2I4dI")  # top, left, bottom, right, plane, planes, pitches; points; spacing, origin; planes
 _OPCODES = (51008, 51009, 51022)
 _MOST_POINTS = 1 << 20
 
 
 def gain_map_opcodes(shading: LensShadingMesh, size: tuple[int, ...]) -> bytes:
-    """The bytes of an opcode list that applies a mesh to a frame of so many rows and columns.
+    """Encode a mesh as a DNG opcode list: one GainMap for all sites, or one for each of the four.
 
-    One map for all sites, or one for each of the four.
+    Args:
+        shading: a stage of MOSAIC with a mesh `[1,h,w]` or `[4,h,w]`.
+        size: rows and columns of the frame.
 
     Raises:
-        InvalidArgument: for a mesh of more than one sample, or of channels.
+        InvalidArgument: for a batched mesh, or a mesh of another space.
 
     Source: DNG 1.6 specification, chapter 6, opcode GainMap; numbers are big-endian.
+
+    >>> len(gain_map_opcodes(LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20)))
+    112
     """
     mesh = shading.mesh.detach().double().cpu()
     mesh = mesh[0] if mesh.ndim == 4 and len(mesh) == 1 else mesh
     if mesh.ndim != 3 or shading.takes.channels != 1:
-        raise InvalidArgument(f"GainMap: one mesh of a mosaic is written, got {list(shading.mesh.shape)}")
+        raise InvalidArgument(
+            f"a GainMap holds one mesh of a mosaic, [1,h,w] or [4,h,w], got {list(shading.mesh.shape)} of "
+            f"{shading.takes.name}"
+        )
     parts = []
     for site, plane in enumerate(mesh):
         rows, columns = plane.shape
@@ -44,22 +52,28 @@ def gain_map_opcodes(shading: LensShadingMesh, size: tuple[int, ...]) -> bytes:
 
 
 def read_gain_map(path: str | Path) -> LensShadingMesh | None:
-    """The lens shading of a DNG file's GainMap opcodes, as a stage of MOSAIC; None where it has none.
+    """Read the GainMap opcodes of a DNG file as a lens-shading stage of MOSAIC; None if the file has none.
 
-    One map for all sites, or four for the sites of the 2x2 cell; maps that do not begin at the frame's border, or are
-    for other planes or parts, are not read.
+    One map for all sites, or four for the sites of the 2x2 cell. Maps for a part of the frame or for further planes are
+    refused.
+
+    Args:
+        path: a DNG file.
 
     Raises:
-        UnreadableFile: for opcodes that are cut short, contradict themselves, or are of a kind that is not read.
+        UnreadableFile: for opcodes that are truncated, inconsistent, or not supported.
 
-    Source: as `gain_map_opcodes`.
+    Source: DNG 1.6 specification, chapter 6, opcode GainMap; numbers are big-endian.
+
+    >>> read_gain_map("missing.dng") is None
+    True
     """
     from .color_profile import tiff_tags
 
     tags = tiff_tags(path)
     lists = [bytes(tags[code]) for code in _OPCODES if code in tags]
     try:
-        maps = [found for content in lists for found in _parsed(content)]
+        maps = [entry for content in lists for entry in _parsed(content)]
     except (struct.error, ValueError) as error:
         raise UnreadableFile(f"{path}: its GainMap opcodes cannot be read ({error})") from None
     if not maps:
@@ -67,23 +81,23 @@ def read_gain_map(path: str | Path) -> LensShadingMesh | None:
     shapes = {mesh.shape for _, mesh in maps}
     places = sorted(place for place, _ in maps)
     if len(shapes) != 1 or places not in ([(0, 0, 1)], [(0, 0, 2), (0, 1, 2), (1, 0, 2), (1, 1, 2)]):
-        raise UnreadableFile(f"{path}: GainMap opcodes for parts of the frame are not read ({places})")
-    planes = [mesh for _, mesh in sorted(maps, key=lambda entry: entry[0])]
-    return LensShadingMesh(torch.from_numpy(np.stack(planes)), space=MOSAIC)
+        raise UnreadableFile(f"{path}: GainMap opcodes for parts of the frame are not supported ({places})")
+    meshes = [mesh for _, mesh in sorted(maps, key=lambda entry: entry[0])]
+    return LensShadingMesh(torch.from_numpy(np.stack(meshes)), space=MOSAIC)
 
 
 def _parsed(content: bytes) -> list[tuple[tuple[int, int, int], "np.ndarray[tuple[int, int], np.dtype[np.float64]]"]]:
-    """Place and pitch, and the gains, of every GainMap in a list."""
-    (count,), at, found = struct.unpack_from(">I", content), 4, []
+    """Position and pitch, and the gains, of every GainMap in an opcode list."""
+    (count,), at, maps = struct.unpack_from(">I", content), 4, []
     for _ in range(count):
         identity, *_, size = _HEAD.unpack_from(content, at)
         at += _HEAD.size
         if size > len(content) - at:
-            raise ValueError(f"{size} bytes announced, {len(content) - at} there")
+            raise ValueError(f"an opcode states {size} bytes, but {len(content) - at} are left")
         if identity == _GAIN_MAP:
-            found.append(_map(content[at : at + size]))
+            maps.append(_map(content[at : at + size]))
         at += size
-    return found
+    return maps
 
 
 def _map(body: bytes) -> tuple[tuple[int, int, int], "np.ndarray[tuple[int, int], np.dtype[np.float64]]"]:
@@ -94,8 +108,8 @@ def _map(body: bytes) -> tuple[tuple[int, int, int], "np.ndarray[tuple[int, int]
         raise ValueError(f"{rows} x {columns} points of {deep} planes, pitch {down} x {across}")
     whole = all(abs(step * max(n - 1, 1) - 1) < 1e-3 for n, step in ((rows, high), (columns, wide)) if n > 1)
     if not whole or abs(origin_down) > 1e-6 or abs(origin_across) > 1e-6:
-        raise ValueError(f"the map spans another area than the frame: origin {origin_down}, {origin_across}")
+        raise ValueError(f"the map does not span the frame: origin {origin_down}, {origin_across}")
     gains = np.frombuffer(body, ">f4", rows * columns, _FRAME.size).astype(np.float64).reshape(rows, columns)
     if not (np.isfinite(gains).all() and (gains > 0).all()):
-        raise ValueError("gains that are not positive")
+        raise ValueError("not all gains are positive")
     return (top, left, down), gains

@@ -1,4 +1,4 @@
-"""sRGB pictures in and out: PNG, TIFF and JPEG, 8 or 16 bit, tagged as sRGB."""
+"""Read and write sRGB images: PNG, TIFF, and JPEG, 8 or 16 bits, tagged as sRGB."""
 
 import os
 import struct
@@ -22,24 +22,29 @@ _PNG_HEADER = 33
 """Bytes of the PNG signature and its IHDR chunk (PNG specification, third edition, 11.2.1)."""
 _EPOCH = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
 MAX_PIXELS = 178_956_970
-"""A picture that claims more pixels than this is refused before it is decoded: where Pillow, too, sees a bomb."""
+"""Images with more pixels than this are refused before decoding, as Pillow refuses decompression bombs."""
 
 
 def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int = 95) -> None:
-    """Write a picture, clamped to [0, 1] and rounded to the nearest level; the file appears whole or not at all.
+    """Write an image, clamped to [0, 1] and rounded to the nearest code, atomically.
 
-    PNG and TIFF keep the levels exactly, `round(x * (2**bits - 1))`; JPEG is written without chroma subsampling. The
-    same tensor gives the same bytes.
+    PNG and TIFF store the codes `round(x * (2**bits - 1))` exactly; JPEG is written without chroma subsampling. Equal
+    tensors produce equal bytes.
 
     Args:
-        path: the suffix chooses PNG, TIFF or JPEG.
+        path: the suffix chooses PNG, TIFF, or JPEG.
         srgb: `[1,3,H,W]` or `[3,H,W]`, encoded sRGB.
-        bits: 8 or 16; JPEG has 8.
-        quality: of a JPEG, 1 to 100.
+        bits: 8 or 16 per sample; JPEG has 8.
+        quality: JPEG quality, 1 to 100.
 
     Raises:
-        InvalidArgument: for an unknown suffix, depth or quality, a missing folder, or more than one picture.
-        InvalidTensor: for another layout, or for NaN.
+        InvalidArgument: for an unknown suffix, depth, or quality, a missing folder, or more than one image.
+        InvalidTensor: for another layout, or NaN.
+
+    >>> write_image("a.webp", torch.zeros(3, 8, 8))
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.InvalidArgument: cannot write a.webp: the suffix must be one of .png, .tif, .tiff, .jpg, .jpeg
     """
     import imagecodecs
     import tifffile
@@ -55,27 +60,35 @@ def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int =
         )
     if not 1 <= quality <= 100:
         raise InvalidArgument(f"quality must be 1 to 100, got {quality}")
-    levels = _levels(srgb, bits)
+    codes = _codes(srgb, bits)
     profile = _srgb_profile()
     with replacing(path) as temporary:
         if bits == 8:
             options: dict[str, Any] = {"quality": quality, "subsampling": 0} if form == "JPEG" else {}
-            Image.fromarray(levels).save(temporary, form, icc_profile=profile, **options)
+            Image.fromarray(codes).save(temporary, form, icc_profile=profile, **options)
         elif form == "PNG":
-            temporary.write_bytes(_tagged_srgb(bytes(imagecodecs.png_encode(levels))))
+            temporary.write_bytes(_tagged_srgb(bytes(imagecodecs.png_encode(codes))))
         else:
             tag = (_ICC_TAG, 7, len(profile), profile, True)
-            tifffile.imwrite(temporary, levels, photometric="rgb", extratags=[tag], metadata=None)
+            tifffile.imwrite(temporary, codes, photometric="rgb", extratags=[tag], metadata=None)
 
 
 def read_image(path: str | Path) -> Tensor:
-    """Read a picture as `[1,3,H,W]` float32 in [0, 1]; grey is repeated, transparency composited on white.
+    """Read an image as `[1,3,H,W]` float32 sRGB in [0, 1].
 
-    The composite is taken on the encoded values, `value * alpha + 1 - alpha`, and alpha is dropped. Values are taken
-    for sRGB whatever profile the file carries, and pictures are not rotated. Of several pages the first is read.
+    Gray is repeated. Transparency is composited on white in the encoded values, `value * alpha + 1 - alpha`. Values are
+    assumed to be sRGB whatever profile the file has, and the image is not rotated. Of several pages, the first is read.
+
+    Args:
+        path: PNG, TIFF, or JPEG, 8 or 16 bits.
 
     Raises:
-        UnreadableFile: when it is missing, not an 8- or 16-bit picture, damaged, or claims more than `MAX_PIXELS`.
+        UnreadableFile: if the file is missing, damaged, not an 8- or 16-bit image, or above `MAX_PIXELS` pixels.
+
+    >>> read_image("missing.png")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.png is not a file
     """
     from PIL import Image
 
@@ -97,14 +110,14 @@ def read_image(path: str | Path) -> Tensor:
         with path.open("rb") as stream:
             head = stream.read(25)
         if head[:2] in (b"II", b"MM"):
-            levels = _tiff_levels(path)
+            codes = _tiff_codes(path)
         else:
-            levels = _png_or_jpeg_levels(path, deep=head[12:16] == b"IHDR" and head[24:25] == b"\x10")
+            codes = _png_or_jpeg_codes(path, deep=head[12:16] == b"IHDR" and head[24:25] == b"\x10")
     except UnreadableFile:
         raise
     except (*damaged, Image.DecompressionBombError) as error:
         raise UnreadableFile(f"{path} is not a readable PNG, TIFF or JPEG: {' '.join(str(error).split())}") from None
-    values = torch.from_numpy(levels.astype(np.float32) / np.iinfo(levels.dtype).max)
+    values = torch.from_numpy(codes.astype(np.float32) / np.iinfo(codes.dtype).max)
     values = values[..., None] if values.ndim == 2 else values
     if values.shape[-1] in (2, 4):
         alpha = values[..., -1:]
@@ -112,19 +125,19 @@ def read_image(path: str | Path) -> Tensor:
     return values.expand(*values.shape[:2], 3).permute(2, 0, 1)[None].contiguous()
 
 
-def _levels(srgb: Tensor, bits: int) -> Any:
-    """One picture as `[H,W,3]` levels."""
-    picture = srgb[None] if isinstance(srgb, Tensor) and srgb.ndim == 3 else srgb
-    SRGB.check(picture)
-    if len(picture) != 1:
-        raise InvalidArgument(f"write_image writes one picture, got a batch of {len(picture)}")
-    if picture.isnan().any():
-        raise InvalidTensor(f"cannot write a picture with {int(picture.isnan().sum())} values that are NaN")
-    scaled = (picture[0].detach().cpu().double().clamp(0, 1) * (2**bits - 1)).round()
+def _codes(srgb: Tensor, bits: int) -> Any:
+    """One image as `[H,W,3]` codes."""
+    image = srgb[None] if isinstance(srgb, Tensor) and srgb.ndim == 3 else srgb
+    SRGB.check(image)
+    if len(image) != 1:
+        raise InvalidArgument(f"write_image writes one image, got a batch of {len(image)}: write them one by one")
+    if nans := int(image.isnan().sum()):
+        raise InvalidTensor(f"write_image cannot write NaN: {nans} values of the image are NaN")
+    scaled = (image[0].detach().cpu().double().clamp(0, 1) * (2**bits - 1)).round()
     return scaled.permute(1, 2, 0).contiguous().numpy().astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _png_or_jpeg_levels(path: Path, deep: bool) -> Any:
+def _png_or_jpeg_codes(path: Path, deep: bool) -> Any:
     import imagecodecs
     from PIL import Image
 
@@ -134,37 +147,38 @@ def _png_or_jpeg_levels(path: Path, deep: bool) -> Any:
             _refuse_bomb(path, image.width, image.height)
             if not deep:
                 return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
-    return imagecodecs.png_decode(path.read_bytes())  # Pillow would reduce 16 bits to 8
+    return imagecodecs.png_decode(path.read_bytes())  # Pillow reduces 16 bits to 8
 
 
-def _tiff_levels(path: Path) -> Any:
+def _tiff_codes(path: Path) -> Any:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
         page: Any = tiff.pages[0]
         _refuse_bomb(path, page.imagewidth, page.imagelength)
-        planes = page.samplesperpixel
+        channels = page.samplesperpixel
         colors = {"RGB": 3, "MINISBLACK": 1}.get(getattr(page.photometric, "name", ""))
-        if page.dtype not in (np.uint8, np.uint16) or colors is None or planes not in (colors, colors + 1):
+        if page.dtype not in (np.uint8, np.uint16) or colors is None or channels not in (colors, colors + 1):
             raise UnreadableFile(
-                f"{path} is a TIFF of {planes} x {page.dtype}, {getattr(page.photometric, 'name', page.photometric)}: "
-                "only grey and RGB of 8 or 16 bits are read"
+                f"{path} is a TIFF of {channels} x {page.dtype}, "
+                f"{getattr(page.photometric, 'name', page.photometric)}: "
+                "only gray and RGB with 8 or 16 bits are supported"
             )
-        levels = page.asarray()
-        return np.moveaxis(levels, 0, -1) if planes > 1 and page.planarconfig == 2 else levels
+        codes = page.asarray()
+        return np.moveaxis(codes, 0, -1) if channels > 1 and page.planarconfig == 2 else codes
 
 
 def _refuse_bomb(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise UnreadableFile(f"{path} claims {width} x {height} pixels, more than {MAX_PIXELS}")
+        raise UnreadableFile(f"{path} claims {width} x {height} pixels: at most {MAX_PIXELS} are read")
 
 
 def _srgb_profile() -> bytes:
-    """An sRGB ICC profile; its date of creation (ICC.1:2022, 7.2.8) is fixed, so that files do not differ by it."""
+    """An sRGB ICC profile with a fixed creation date (ICC.1:2022, 7.2.8), so that equal images produce equal files."""
     from PIL import ImageCms
 
-    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return made[:24] + _EPOCH + made[36:]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + _EPOCH + profile[36:]
 
 
 def _tagged_srgb(png: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The quantized coefficients of a JPEG file."""
+"""Read the quantized coefficients of a JPEG file."""
 
 from pathlib import Path
 
@@ -10,19 +10,29 @@ from .image import MAX_PIXELS
 
 
 def read_jpeg_coefficients(path: str | Path) -> tuple[Tensor, Tensor, Tensor]:
-    """The whole numbers that a JPEG file holds for luma and both chroma components, `[1,rows,columns,8,8]` int64 each.
+    """Read the quantized DCT coefficients of a JPEG file.
 
-    Blocks count from the top left, rows within a block are vertical frequencies; `stages.Jpeg.like(path).project` takes
-    what this gives. Needs the package jpeglib (`pip install "isptoolkit[jpeg]"`).
+    `stages.Jpeg.like(path).project` accepts the result. Needs the package jpeglib (`pip install "isptoolkit[jpeg]"`).
 
     Args:
-        path: of a file of three components, baseline or progressive.
+        path: a JPEG file of three components, baseline or progressive.
+
+    Returns:
+        Coefficients of Y, Cb, and Cr, `[1,rows,columns,8,8]` int64 each. Blocks start at the top left; rows within a
+        block are vertical frequencies.
 
     Raises:
-        MissingPackage: without jpeglib.
-        UnreadableFile: for another file, or one of more than 178,956,970 pixels.
+        MissingPackage: if jpeglib is not installed.
+        UnreadableFile: if the file is not such a JPEG, or has more than 178,956,970 pixels.
 
     Source: ITU-T T.81, clause A.3.
+
+    >>> import tempfile
+    >>> from isptoolkit.io import write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/a.jpg", torch.zeros(3, 16, 24))
+    ...     [tuple(part.shape) for part in read_jpeg_coefficients(f"{folder}/a.jpg")]
+    [(1, 2, 3, 8, 8), (1, 2, 3, 8, 8), (1, 2, 3, 8, 8)]
     """
     from PIL import Image
 
@@ -35,11 +45,11 @@ def read_jpeg_coefficients(path: str | Path) -> tuple[Tensor, Tensor, Tensor]:
     try:
         with Image.open(path, formats=("JPEG",)) as file:
             (width, height), mode = file.size, file.mode
-            file.load()  # a file cut short ends here
+            file.load()  # truncated files raise here
         if mode != "RGB" or width * height > MAX_PIXELS:
-            raise ValueError(f"{width} x {height} pixels of mode {mode}, not three components of {MAX_PIXELS} at most")
-        found = jpeglib.read_dct(str(path))
-        y, blue, red = (torch.from_numpy(part.astype("int64"))[None] for part in (found.Y, found.Cb, found.Cr))
+            raise ValueError(f"{width} x {height} pixels of mode {mode}, not RGB of at most {MAX_PIXELS} pixels")
+        dct = jpeglib.read_dct(str(path))
+        y, cb, cr = (torch.from_numpy(part.astype("int64"))[None] for part in (dct.Y, dct.Cb, dct.Cr))
     except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        raise UnreadableFile(f"{path} is no JPEG whose coefficients can be read: {error}") from None
-    return y, blue, red
+        raise UnreadableFile(f"{path} is not a JPEG with readable coefficients: {error}") from None
+    return y, cb, cr

@@ -1,4 +1,4 @@
-"""Headerless mosaics in: plain samples, whose geometry the caller states."""
+"""Read headerless mosaics: plain samples whose geometry the caller states."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from .metadata import green_normalized, srgb_to_camera_of
 
 _DTYPES = {"uint8": "u1", "uint16": "<u2", "<u2": "<u2", ">u2": ">u2", "float32": "<f4", "<f4": "<f4", ">f4": ">f4"}
 MAX_SAMPLES = 1 << 29
-"""A mosaic that is said to have more samples than this is refused."""
+"""Mosaics with more samples than this are refused."""
 
 
 def read_mosaic(
@@ -33,30 +33,35 @@ def read_mosaic(
     orientation: int = 1,
     camera: str = "",
 ) -> tuple[Tensor, Capture]:
-    """Read a dump of `height` rows of `width` samples; little-endian unless `dtype` says otherwise.
+    """Read a headerless dump of `height` rows of `width` samples, little-endian unless `dtype` states otherwise.
 
     Args:
         path: the file; after `offset` bytes it holds exactly `width * height` samples.
-        width: samples in a row.
-        height: rows.
-        cfa: letters of the top-left 2x2 pixels.
-        black: black level in digital numbers, one or four (per site, row-major).
+        width: samples per row.
+        height: number of rows.
+        cfa: letters of the top-left 2x2 pixels, row-major.
+        black: black level in digital numbers, one value or four (per site, row-major).
         white: digital number at saturation.
         dtype: uint8, uint16, <u2, >u2, float32, <f4 or >f4.
         gains: white-balance multipliers of R, G, B.
         matrix: XYZ (D65) to camera, 3x3, like the DNG ColorMatrix.
-        offset: bytes before the first sample.
-        orientation: EXIF orientation, kept in the capture.
-        camera: make and model, kept in the capture.
+        offset: number of bytes before the first sample.
+        orientation: EXIF orientation, stored in the capture and not applied.
+        camera: make and model, stored in the capture.
 
     Returns:
         `[1,1,H,W]` float32 in digital numbers, and its capture.
 
     Raises:
-        UnreadableFile: when the file is missing, its size contradicts the geometry, or it holds NaN or infinity.
+        UnreadableFile: if the file is missing, its size contradicts the geometry, or it holds NaN or infinity.
         MissingMetadata: without gains or matrix.
-        InvalidArgument: for an unknown dtype, a size below one or beyond `MAX_SAMPLES`, malformed gains or matrix.
-        InvalidCapture: for an unknown CFA or white not above black.
+        InvalidArgument: for an unknown dtype, a size below one or above `MAX_SAMPLES`, or malformed gains or matrix.
+        InvalidCapture: for an unknown CFA, or white not above black.
+
+    >>> read_mosaic("a.raw", width=4, height=2, cfa="RGGB", black=0, white=1023)
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.MissingMetadata: a.raw has no header with white balance and color: pass gains= and matrix=
     """
     path = Path(path)
     if dtype not in _DTYPES:
@@ -66,12 +71,10 @@ def read_mosaic(
             f"width and height must be whole numbers from 1 and offset from 0, got {width!r}, {height!r}, {offset!r}"
         )
     if width * height > MAX_SAMPLES:
-        raise InvalidArgument(f"{width} x {height} samples are more than the {MAX_SAMPLES} that are read")
+        raise InvalidArgument(f"{width} x {height} samples are too many: at most {MAX_SAMPLES} are read")
     missing = [f"{name}=" for name, value in (("gains", gains), ("matrix", matrix)) if value is None]
     if gains is None or matrix is None:
-        raise MissingMetadata(
-            f"{path} has no header to read white balance and color from: pass {' and '.join(missing)}"
-        )
+        raise MissingMetadata(f"{path} has no header with white balance and color: pass {' and '.join(missing)}")
     capture = Capture.of(
         cfa,
         black=black,
@@ -88,16 +91,16 @@ def read_mosaic(
 def _samples(path: Path, width: int, height: int, sample: np.dtype[Any], offset: int) -> np.ndarray[Any, Any]:
     if not os.path.isfile(path):
         raise UnreadableFile(f"{path} is not a file")
-    wanted, found = offset + width * height * sample.itemsize, path.stat().st_size
-    if wanted != found:
+    needed, size = offset + width * height * sample.itemsize, path.stat().st_size
+    if needed != size:
         raise UnreadableFile(
-            f"{path} holds {found} bytes, but {width} x {height} of {sample.name} at offset {offset} needs {wanted}"
+            f"{path} holds {size} bytes, but {width} x {height} samples of {sample.name} at offset {offset} need "
+            f"{needed}: check width, height, dtype, and offset"
         )
     try:
         pixels = np.fromfile(path, sample, offset=offset).reshape(height, width).astype(np.float32)
     except (OSError, ValueError) as error:
         raise UnreadableFile(f"{path} cannot be read: {error}") from None
-    unreal = int((~np.isfinite(pixels)).sum())
-    if unreal:
-        raise UnreadableFile(f"{path} holds {unreal} samples that are not finite")
+    if bad := int((~np.isfinite(pixels)).sum()):
+        raise UnreadableFile(f"{path} holds {bad} samples that are not finite: check dtype and offset")
     return pixels

@@ -48,7 +48,7 @@ def test_error_maps_are_white_from_their_limit_on():
     found[:, :2, 1, 0] += ERROR  # half of the sites
     shown = draw(torch.zeros(1, 3, 4, 4), truth, found, None, CAPTURE)
     error = shown["error"][0]
-    assert error.shape == (3, 4, 4) and set(shown) == {"given", "raw", "found", "error"}
+    assert error.shape == (3, 4, 4) and set(shown) == {"input", "raw", "recovered", "error"}
     assert error[:, 0, 0].tolist() == pytest.approx([0.0, 0.0, 0.02])
     assert error[:, 0, 2].tolist() == pytest.approx([0.99, 0.99, 0.75], abs=1e-5)
     assert error[:, 2, 0].tolist() == pytest.approx([0.72, 0.22, 0.47], abs=1e-5)  # the middle color

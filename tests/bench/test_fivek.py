@@ -1,4 +1,4 @@
-"""MIT-Adobe FiveK as InvISP lays it out, with LibRaw's JPEG file as what is given."""
+"""MIT-Adobe FiveK in InvISP's layout, with LibRaw's JPEG file as the input."""
 
 import torch
 
@@ -15,7 +15,7 @@ LIBRAW = {name: PROTOCOLS[f"{name}-libraw"] for name in ("fivek-nikon", "fivek-c
 
 
 def test_one_way_entrants_are_scored_from_libraws_file(data, tmp_path):
-    """RAW that an entrant finds is of LibRaw's JPEG file, not of a picture that it renders itself."""
+    """An entrant recovers RAW from LibRaw's JPEG file, not from its own rendering."""
     folder = tmp_path / "Canon_EOS_5D" / "DNG"
     folder.mkdir(parents=True)
     for name in ("CRW_0117", "CRW_0118"):
@@ -23,16 +23,16 @@ def test_one_way_entrants_are_scored_from_libraws_file(data, tmp_path):
     (tmp_path / "Canon_EOS_5D_train.txt").write_text("CRW_0117\n")
     (tmp_path / "Canon_EOS_5D_test.txt").write_text("CRW_0118\n")
     case = pairs_of("fivek-canon-libraw", tmp_path, "libraw", tmp_path / "decoded").cases[0]
-    height, width = case.given.shape[2:]
-    picture = TARGETS["libraw-jpeg"](folder / "CRW_0118.CRW").target[..., :height, :width].float() / 255
-    assert torch.equal(case.given, picture)
-    found, raw, _ = score(entrant("identity").predictor(None), case, LIBRAW["fivek-canon"])
-    assert torch.equal(raw, pack(mosaic(picture, "RGGB"))) and 5 < found["raw PSNR"] < 30
+    height, width = case.input.shape[2:]
+    image = TARGETS["libraw-jpeg"](folder / "CRW_0118.CRW").target[..., :height, :width].float() / 255
+    assert torch.equal(case.input, image)
+    figures, raw, _ = score(entrant("identity").predictor(None), case, LIBRAW["fivek-canon"])
+    assert torch.equal(raw, pack(mosaic(image, "RGGB"))) and 5 < figures["raw PSNR"] < 30
     assert score(entrant("identity").predictor(None), case, PROTOCOLS["fivek-canon"])[1] is None
 
 
-def test_the_fingerprint_says_what_is_tested(data, tmp_path):
-    """The same files in the same order, one of them learned from instead of tested."""
+def test_the_fingerprint_depends_on_the_split(data, tmp_path):
+    """Equal files in equal order, one of them moved from the test to training."""
     folder = tmp_path / "Canon_EOS_5D" / "DNG"
     folder.mkdir(parents=True)
     for name in ("a", "b", "c"):
@@ -47,7 +47,7 @@ def test_the_fingerprint_says_what_is_tested(data, tmp_path):
     assert fingerprint("a\n", "b\nc\n") != before == fingerprint("a\nb\n", "c\n")
 
 
-def test_rows_of_one_way_networks_are_of_libraws_file():
+def test_rows_of_one_way_networks_belong_to_libraws_file():
     for name, protocol in LIBRAW.items():
         own = PROTOCOLS[name]
         assert (protocol.jpeg, own.jpeg) == ("file", "own")

@@ -1,4 +1,4 @@
-"""The page in a real browser: it sorts, its slider moves, it needs no network, nothing is written to the console."""
+"""The page in a real browser: sorting, sliders, phone width, no network access, no console messages."""
 
 import json
 import shutil
@@ -13,12 +13,12 @@ from isptoolkit.bench.report.page import write_page
 from isptoolkit.bench.report.plots import draw_plots
 from isptoolkit.bench.run import run
 
-pytestmark = pytest.mark.slow  # the page is of a real run, which takes half a minute
+pytestmark = pytest.mark.slow  # the page shows a real run, which takes half a minute
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Of a real run: two that learn nothing, one that learns a little, with two seeds, one that fails."""
+    """The page of a real run: two entrants without training, one trained briefly with two seeds, one that fails."""
     folder = tmp_path_factory.mktemp("bench")
     job = Job("micro", "", None, "libraw", 16, 0, "cpu", 0, 1)
     jobs = by_seed(job, ["identity", "classic", "u-net"], [0, 1])
@@ -40,9 +40,9 @@ def browser():
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,1600"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    made = driver.Chrome(options=options, service=driver.ChromeService(service))
-    yield made
-    made.quit()
+    chrome = driver.Chrome(options=options, service=driver.ChromeService(service))
+    yield chrome
+    chrome.quit()
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ def test_the_board_is_sorted_by_any_column(opened):
     assert cell.get_attribute("aria-sort") == "ascending"
 
 
-def test_a_failure_is_a_row_that_says_so(opened):
+def test_a_failure_is_a_row_with_the_reason(opened):
     row = opened.find_element("css selector", "tr[data-entrant='ssdnet']")
     assert "failed: stopped, since its budget of 0.2 seconds was spent" in row.text
 
 
-def test_seeds_are_a_mean_and_a_deviation(opened, page):
+def test_seeds_are_shown_as_mean_and_deviation(opened, page):
     results = json.loads((page.parent / "results.json").read_text())
     values = [run["means"]["raw PSNR"] for run in results["entrants"]["u-net"]["runs"].values()]
     row = opened.find_element("css selector", "tr[data-entrant='u-net']").text
@@ -95,7 +95,7 @@ def test_the_slider_moves(opened):
     assert "55%" in over.get_attribute("style") and "left: 55%" in bar.get_attribute("style")
 
 
-def test_another_entrant_and_picture(opened):
+def test_selecting_another_entrant_and_image(opened):
     first = opened.find_element("css selector", ".slider img:nth-of-type(2)").get_attribute("src")
     opened.find_element("css selector", "#entrant option[value='identity']").click()
     second = opened.find_element("css selector", ".slider img:nth-of-type(2)").get_attribute("src")
@@ -105,52 +105,79 @@ def test_another_entrant_and_picture(opened):
     assert "raw PSNR" in opened.find_element("css selector", "#figures").text
 
 
-def test_all_pictures_are_there_and_nothing_is_fetched(opened):
+def test_all_images_are_embedded_and_nothing_is_fetched(opened):
     loaded = "return [...document.images].map(i => [i.naturalWidth, i.src.slice(0, 22)])"
     assert all(width == 128 and source == "data:image/png;base64," for width, source in opened.execute_script(loaded))
     assert [entry for entry in opened.get_log("browser") if entry["level"] != "INFO"] == []
     sent = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
-    asked = {m["params"]["request"]["url"].split(":")[0] for m in sent if m["method"] == "Network.requestWillBeSent"}
-    assert asked <= {"file", "data"}
+    schemes = {m["params"]["request"]["url"].split(":")[0] for m in sent if m["method"] == "Network.requestWillBeSent"}
+    assert schemes <= {"file", "data"}
 
 
 def test_charts_and_protocol(opened):
     assert len(opened.find_elements("css selector", "#scatter circle")) == 3
     assert len(opened.find_elements("css selector", "#curves path")) == 2  # one for each seed
-    assert len(opened.find_elements("css selector", "#curves text")) == 5  # but one name, beside those of the axes
+    assert len(opened.find_elements("css selector", "#curves text")) == 5  # one name, and four labels of the axes
     assert len(opened.find_elements("css selector", "#scatter .spread")) == 1
     stages = [row.text for row in opened.find_elements("css selector", "#stages tbody tr")]
-    assert stages and stages[0].startswith("classic levels")
+    assert stages[0] == "classic" and stages[1].startswith("levels sensor")
     assert "color filter array" in opened.find_element("css selector", "#protocol").text
 
 
-def test_denoisers_stand_beside_what_they_were_given(tmp_path, browser):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_notes_wrap_and_nothing_scrolls_sideways(page, tmp_path, browser, width):
+    """With a long note, a long word, and all columns, on a desktop and a phone."""
+    results = json.loads((page.parent / "results.json").read_text())
+    results["entrants"]["classic"]["about"] = "a long note of many words, " * 20 + "x" * 200
+    results["entrants"]["u-net"]["reported"], results["protocol"]["name"] = "u-net", "aim22-s7"
+    for trained in results["entrants"]["u-net"]["runs"].values():
+        trained["means"] |= {"sRGB PSNR": 28.13, "sRGB dE2000": 3.56, "sRGB LPIPS": 0.123}
+    write_page(results, page.parent, tmp_path / "index.html")
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get((tmp_path / "index.html").as_uri())
+        assert browser.execute_script("return innerWidth") == width
+        root = "document.documentElement"
+        assert browser.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
+        edges = "return [...document.querySelectorAll('main *')].map(e => e.getBoundingClientRect().right)"
+        assert max(browser.execute_script(edges)) <= width
+        note = browser.find_element("css selector", "tr[data-entrant='classic'] .note")
+        assert note.text.endswith("x" * 200) and note.size["height"] > 3 * 20
+        assert "26.30 / 0.77" in browser.find_element("css selector", "tr[data-entrant='u-net']").text
+        head(browser, "parameters").click()  # the sort buttons exist at both widths
+        assert entrants(browser)[0] == "u-net"
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_denoisers_are_compared_with_their_input(tmp_path, browser):
     results = run([Job("micro-noise", name, None, "libraw", 1, 0, "cpu", 0) for name in ("noisy", "wiener")], tmp_path)
     write_page(results, tmp_path, tmp_path / "index.html")
     browser.get((tmp_path / "index.html").as_uri())
     assert entrants(browser) == ["wiener", "noisy"]
-    told = [line.text for line in browser.find_elements("css selector", "#pictures figcaption")]
-    assert told[0] == "left: RAW as it is given, with noise · right: RAW by wiener"
-    assert told[1] == "left: RAW as it is · right: RAW by wiener" and len(told) == 3
+    captions = [line.text for line in browser.find_elements("css selector", "#images figcaption")]
+    assert captions[0] == "left: noisy RAW · right: RAW by wiener"
+    assert captions[1] == "left: true RAW · right: RAW by wiener" and len(captions) == 3
     assert not browser.find_element("css selector", "#by-stage").is_displayed()
     assert not [button for button in browser.find_elements("css selector", "#board th") if "sRGB" in button.text]
 
 
 def test_plots_beside_the_page(page):
-    """Each as large as it should be, and with a color for each entrant that it shows."""
+    """Their sizes and their number of colors."""
     results = json.loads((page.parent / "results.json").read_text())
     draw_plots(results, page.parent)
     for name in ("quality.png", "learning.png"):
-        with Image.open(page.parent / name) as picture:
-            assert picture.size == (960, 600)
-            assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+        with Image.open(page.parent / name) as image:
+            assert image.size == (960, 600)
+            assert len(image.convert("RGB").getcolors(1 << 20)) > 20
     quiet = {**results, "entrants": {"classic": results["entrants"]["classic"]}}
     (page.parent / "learning.png").unlink()
     draw_plots(quiet, page.parent)
     assert not (page.parent / "learning.png").exists()
 
 
-def test_words_of_results_cannot_end_the_script(page, tmp_path, browser):
+def test_text_of_results_cannot_end_the_script(page, tmp_path, browser):
     results = json.loads((page.parent / "results.json").read_text())
     results["entrants"]["classic"]["about"] = "</script><script>document.title = 'taken'</script>"
     write_page(results, page.parent, tmp_path / "index.html")

@@ -1,4 +1,4 @@
-"""Published figures: key rows copied by hand from the papers, and the tables of the documentation."""
+"""Published figures against rows copied by hand from the papers, and the tables of the documentation."""
 
 from collections import Counter
 from pathlib import Path
@@ -65,24 +65,24 @@ CVIP        0.17 19
 SUBMITTED = {one.team.replace(" ", "_"): one for one in SUBMISSIONS}
 
 
-def of(method, protocol, part=""):
+def texts_of(method, protocol, part=""):
     return [row.text() for row in PUBLISHED if (row.method, row.protocol, row.part) == (method, protocol, part)]
 
 
 @pytest.mark.parametrize("line", SLIDES.split("\n")[1:-1], ids=lambda line: line.split()[0])
-def test_the_challenge_is_that_of_the_slides(line):
+def test_the_challenge_matches_the_slides(line):
     team, *numbers = line.split()
     cells = [(f"aim22-{track}", part) for track in ("s7", "p20") for part in ("Test1", "Test2")]
     for cell, psnr, ssim in zip(cells, numbers[::2], numbers[1::2], strict=True):
-        found = of(team.replace("_", " "), *cell)
-        assert found[:1] == ([] if psnr == "-" else [f"{psnr} / {ssim}"])
+        texts = texts_of(team.replace("_", " "), *cell)
+        assert texts[:1] == ([] if psnr == "-" else [f"{psnr} / {ssim}"])
 
 
 def test_the_challenge_has_fourteen_rows_and_four_disagreements():
     assert [one.team.replace(" ", "_") for one in SUBMISSIONS] == [line.split()[0] for line in SLIDES.split("\n")[1:-1]]
     assert {row.method for row in CHALLENGE} == {one.team for one in SUBMISSIONS}
     cells = Counter((row.method, row.protocol, row.part) for row in CHALLENGE)
-    twice = {cell: of(*cell) for cell, count in cells.items() if count > 1}
+    twice = {cell: texts_of(*cell) for cell, count in cells.items() if count > 1}
     assert twice == {
         ("MiAlgo", "aim22-s7", "Test2"): ["30.73 / 0.80", "28.56 / 0.85"],
         ("HIT-IIL", "aim22-s7", "Test2"): ["30.22 / 0.87", "29.98 / 0.87"],
@@ -92,7 +92,7 @@ def test_the_challenge_has_fourteen_rows_and_four_disagreements():
 
 
 @pytest.mark.parametrize("line", NETWORKS.split("\n")[1:-1], ids=lambda line: line.split()[0])
-def test_networks_are_those_of_the_slides(line):
+def test_networks_match_the_slides(line):
     team, height, width, training, *marks, parameters, runtime = line.split()
     one = SUBMITTED[team]
     assert one.sizes == (int(height), int(width)) and one.training == training.replace("K_it.", "K it.")
@@ -109,8 +109,8 @@ def test_the_slides_have_eleven_networks():
 
 
 @pytest.mark.parametrize("line", TABLE_3.split("\n")[1:-1], ids=lambda line: line.split()[0])
-def test_notes_have_what_the_ssdnet_paper_says_otherwise(line):
-    """A figure of table 3 that the slides do not have in that row stands in the note, with its source."""
+def test_notes_list_where_the_ssdnet_paper_differs(line):
+    """A figure of table 3 that differs from the slides is in the note, with its source."""
     team, parameters, runtime = line.split()
     one = SUBMITTED[team]
     others = [f"{parameters} M"] * (one.parameters != (float(parameters),))
@@ -127,26 +127,28 @@ def test_notes_name_every_source():
     assert "8.9 M for S7 and 116.0 M for P20" in SUBMITTED["HIT-IIL"].note
 
 
-def test_fivek_is_table_4_of_the_ssdnet_paper():
+def test_fivek_matches_table_4_of_the_ssdnet_paper():
     for camera, figures in {
         "nikon": {"SSDNet": "47.84", "UPI": "29.30", "Learnable Dictionaries": "43.62", "U-Net": "38.24"},
         "canon": {"SSDNet": "53.60", "CycleISP": "31.71", "Learnable Dictionaries": "50.08", "U-Net": "41.52"},
     }.items():
-        assert {name: of(name, f"fivek-{camera}-libraw") for name in figures} == {n: [v] for n, v in figures.items()}
-    assert of("InvISP, JPEG by Fourier rounding", "fivek-nikon") == ["44.42"]
-    assert of("InvISP, without JPEG", "fivek-canon") == ["45.72"]
-    assert of("InvGrayscale", "fivek-nikon") == ["33.34"] and of("InvGrayscale", "fivek-canon") == ["34.21"]
+        assert {name: texts_of(name, f"fivek-{camera}-libraw") for name in figures} == {
+            n: [v] for n, v in figures.items()
+        }
+    assert texts_of("InvISP, JPEG by Fourier rounding", "fivek-nikon") == ["44.42"]
+    assert texts_of("InvISP, without JPEG", "fivek-canon") == ["45.72"]
+    assert texts_of("InvGrayscale", "fivek-nikon") == ["33.34"] and texts_of("InvGrayscale", "fivek-canon") == ["34.21"]
 
 
-def test_noise_is_table_5_of_the_ssdnet_paper():
-    found = {row.method: (row.protocol, row.psnr, row.ssim) for row in PUBLISHED if row.source.endswith("table 5")}
-    assert len(found) == 15
-    assert found["SSDNet"] == ("sidd", 51.73, 0.993) and found["BM3D"] == ("sidd", 45.52, 0.980)
-    assert {name for name, (protocol, *_) in found.items() if protocol == "dnd"} == {"FoE", "DnCNN", "N3Net", "UPI"}
+def test_noise_matches_table_5_of_the_ssdnet_paper():
+    rows = {row.method: (row.protocol, row.psnr, row.ssim) for row in PUBLISHED if row.source.endswith("table 5")}
+    assert len(rows) == 15
+    assert rows["SSDNet"] == ("sidd", 51.73, 0.993) and rows["BM3D"] == ("sidd", 45.52, 0.980)
+    assert {name for name, (protocol, *_) in rows.items() if protocol == "dnd"} == {"FoE", "DnCNN", "N3Net", "UPI"}
 
 
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.method}-{row.protocol}-{row.part}-{row.psnr}")
-def test_every_row_says_what_it_is_of(row):
+def test_every_row_states_protocol_and_source(row):
     assert row.protocol in PROTOCOLS or row.protocol in OTHERS
     assert row.source and (row.stated or row.note)
     assert 20 < row.psnr < 60 and (row.ssim is None or 0.7 < row.ssim < 1)
@@ -156,16 +158,16 @@ OURS = list(dict.fromkeys((row.method, row.protocol, row.entrant) for row in PUB
 
 
 @pytest.mark.parametrize(("method", "protocol", "name"), OURS)
-def test_entrants_are_ours(method, protocol, name):
-    """Each takes part in the protocol, and its row of the results shows the method's first figure."""
+def test_published_figures_name_entrants(method, protocol, name):
+    """Each runs under the protocol, and its row of the results shows the method's first figure."""
     assert name in entrants_of(protocol)
     results = {"protocol": {"name": protocol}, "entrants": {name: {"reported": entrant(name).reported}}}
     shown = table.published(name, results)
     assert shown == next(row.text() for row in PUBLISHED if (row.method, row.protocol) == (method, protocol))
 
 
-def test_what_entrants_declare_is_published():
-    """A name that no row has would show nothing anywhere."""
+def test_entrants_name_published_rows():
+    """A name without a row would never be shown."""
     names = dict.fromkeys(name for protocol in PROTOCOLS for name in entrants_of(protocol))
     declared = {entrant(name).reported for name in names} - {None}
     assert declared == {row.entrant for row in PUBLISHED if row.entrant}
@@ -182,11 +184,11 @@ def test_what_entrants_declare_is_published():
         ("fivek-canon-libraw", "ssdnet", "53.60"),
     ],
 )
-def test_what_stands_beside_an_entrant(protocol, name, text):
+def test_the_figure_beside_an_entrant(protocol, name, text):
     assert reported(protocol, name).text() == text
 
 
-def test_nothing_stands_beside_what_nobody_published():
+def test_unpublished_combinations_have_no_figure():
     assert reported("fivek-nikon", "ssdnet") is None and reported("aim22-s7", None) is None
     assert reported("aim22-s7", "ssdnet") is None and reported("fivek-nikon-libraw", "ssdnet-x8") is None
 

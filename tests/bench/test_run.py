@@ -162,8 +162,8 @@ def test_fewer_pictures_than_the_protocol_has_are_told(folder):
     results = read_results(folder / "results.json")
     assert remark(results["entrants"]["classic"], results) == ""
     results["protocol"]["images"] = 480
-    assert remark(results["entrants"]["classic"], results) == "24 of 480 pictures"
-    assert "(24 of 480 pictures)" in table.markdown(results)
+    assert remark(results["entrants"]["classic"], results) == "24 of 480 images"
+    assert "(24 of 480 images)" in table.markdown(results)
 
 
 def test_published_figures_stand_beside(folder):
@@ -208,7 +208,7 @@ def test_bad_input(folder, tmp_path):
     with pytest.raises(errors.InvalidArgument, match="the protocol pairs needs --data"):
         bench([but(JOB, protocol="pairs")], tmp_path)
     (tmp_path / "results.json").write_text('{"format": 1}')
-    with pytest.raises(errors.UnreadableFile, match="format 1, not 2.: run the benchmark again, in another folder"):
+    with pytest.raises(errors.UnreadableFile, match="format 1, not 2.: run the benchmark again in another folder"):
         read_results(tmp_path / "results.json")
     with pytest.raises(errors.UnreadableFile, match="format 1, not 2"):
         bench([JOB], tmp_path)
@@ -218,7 +218,7 @@ def test_by_command(run, tmp_path):
     status, told, _ = run("bench", "micro", "-o", tmp_path / "out", "--entrants", "classic,identity", "--workers", "1")
     assert status == 0
     assert told.splitlines()[1].startswith("classic ")
-    assert "LPIPS left out: no folder with its weights" in told
+    assert "LPIPS left out: pass the folder of its weights" in told
     assert {"results.json", "table.md", "index.html", "entrants"} <= {p.name for p in (tmp_path / "out").iterdir()}
     assert run("bench", "nothing", "-o", tmp_path)[0] == 2
     status, _, complaint = run("bench", "micro", "-o", tmp_path / "x", "--entrants", "nobody")

@@ -148,7 +148,7 @@ def test_errors_name_the_stage(run, folder):
 
 def test_real_files_without_a_mosaic_or_truncated(run, folder, data):
     for name in NO_MOSAIC:
-        assert "no mosaic" in refused(run("render", data / name, *OUT), folder)
+        assert "not a mosaic" in refused(run("render", data / name, *OUT), folder)
     whole = (data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0101.CRW").read_bytes()
     cut = folder.parent / "in" / "cut.CRW"
     cut.write_bytes(whole[: len(whole) // 2])

@@ -57,7 +57,7 @@ def test_it_trains_goes_on_and_says_where_the_weights_are(run, folder, tmp_path)
         (["train", "invisp", "--data", "none", "-o", "x"], "none is not a folder"),
         (["train", "invisp", "--data", ".", "-o", "x", "--set", "step=3"], "--set step: the names are"),
         (["train", "invisp", "--data", ".", "-o", "x", "--set", "steps=0"], "steps is an integer"),
-        (["train", "invisp", "--data", ".", "-o", "x"], "holds no RAW file"),
+        (["train", "invisp", "--data", ".", "-o", "x"], "contains no RAW file"),
     ],
 )
 def test_bad_input_is_one_line(run, tmp_path, monkeypatch, arguments, said):

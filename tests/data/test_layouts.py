@@ -1,4 +1,4 @@
-"""Published layouts, written small: aligned however they are turned, and half-downloaded ones named as such."""
+"""Published layouts, written small: aligned in every orientation; incomplete downloads are named."""
 
 import csv
 import shutil
@@ -19,22 +19,22 @@ from isptoolkit.stages.cfa import mosaic
 SCENES = ("0001_001_S6_00100_00060_3200_L", "0002_001_GP_00100_00060_3200_N", "0003_001_IP_00100_00060_3200_N")
 
 PHASED = ("RGGB", "GRBG", "GBRG", "BGGR")
-"""Of whole frames whose patches begin with RGGB: at even places, odd columns, odd rows, and both."""
+"""CFAs of whole frames whose patches begin with RGGB: at even positions, odd columns, odd rows, and both."""
 
 
-def picture(seed, height, width):
-    """`[1,3,H,W]` sRGB codes, smooth over a few pixels, another color at every place."""
+def image_of(seed, height, width):
+    """`[1,3,H,W]` sRGB codes, smooth over a few pixels, different at every position."""
     coarse = torch.rand(1, 3, height // 8, width // 8, generator=torch.Generator().manual_seed(seed))
     return 20 + 200 * torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
 
 
 def write_tile(folder, name, seed, size):
-    """RAW that is four times the codes of the picture, sampled."""
+    """RAW samples are four times the codes of the image."""
     folder.mkdir(parents=True, exist_ok=True)
-    codes = picture(seed, size, size).round()
+    codes = image_of(seed, size, size).round()
     raw = (4 * mosaic(codes, "RGGB")[0, 0]).numpy().astype(np.uint16)
-    cells = np.stack([raw[0::2, 0::2], raw[0::2, 1::2], raw[1::2, 0::2], raw[1::2, 1::2]], 2)
-    np.save(folder / f"{name}.npy", cells)
+    packed = np.stack([raw[0::2, 0::2], raw[0::2, 1::2], raw[1::2, 0::2], raw[1::2, 1::2]], 2)
+    np.save(folder / f"{name}.npy", packed)
     Image.fromarray(codes[0].permute(1, 2, 0).to(torch.uint8).numpy()).save(
         folder / f"{name}.jpg", quality=100, subsampling=0
     )
@@ -42,14 +42,14 @@ def write_tile(folder, name, seed, size):
 
 @pytest.fixture(scope="module", params=["aim22-s7", "aim22-p20"])
 def phone(request, tmp_path_factory):
-    made = tmp_path_factory.mktemp(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
     for seed, name in enumerate(("0011_0", "0011_1", "0012_0")):
-        write_tile(made / "train", name, seed, SIZES[request.param])
-    return request.param, made
+        write_tile(folder / "train", name, seed, SIZES[request.param])
+    return request.param, folder
 
 
 @pytest.mark.parametrize("patch", [32, "whole"])
-def test_tiles_are_aligned_however_they_are_turned(phone, patch):
+def test_tiles_are_aligned_in_every_orientation(phone, patch):
     layout, folder = phone
     patch = SIZES[layout] if patch == "whole" else patch
     source = source_of(layout, folder)
@@ -57,20 +57,20 @@ def test_tiles_are_aligned_however_they_are_turned(phone, patch):
     batch = source.batch(1, 4, patch, seed=3, rank=0, world=1)
     assert batch.sensor.shape == (4, 1, patch, patch) and batch.capture.cfa == "RGGB"
     assert batch.capture.white.tolist() == [1024.0] * 4 and float(batch.capture.black.abs().max()) == 0
-    off, moved = (
+    error, shifted = (
         (batch.sensor / 4 - 255 * Mosaic()(target, batch.capture)).abs()
         for target in (batch.target, batch.target.roll(1, 3))
     )
-    assert float(off.max()) < 8 and float(off.mean()) < 0.6  # the JPEG
-    assert float(moved.mean()) > 5
+    assert float(error.max()) < 8 and float(error.mean()) < 0.6  # the JPEG
+    assert float(shifted.mean()) > 5
     assert source.batch(0, 1, 2, seed=3, rank=0, world=1).sensor.shape == (1, 1, 2, 2)  # the smallest patch
-    again = source.batch(1, 4, patch, seed=3, rank=1, world=2)
-    assert torch.equal(again.sensor, batch.sensor[1::2]) and torch.equal(again.target, batch.target[1::2])
+    shared = source.batch(1, 4, patch, seed=3, rank=1, world=2)
+    assert torch.equal(shared.sensor, batch.sensor[1::2]) and torch.equal(shared.target, batch.target[1::2])
     assert not torch.equal(source.batch(2, 4, patch, seed=3, rank=0, world=1).sensor, batch.sensor)
 
 
-def test_tiles_are_turned_and_lie_anywhere(phone):
-    """The orientation shows in the signs of the slopes of a picture that grows down, and faster to the right."""
+def test_patches_of_tiles_have_every_orientation_and_position(phone):
+    """The image brightens downward, and faster to the right: the signs of the slopes identify the orientation."""
     layout, folder = phone
     size = SIZES[layout]
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
@@ -85,17 +85,17 @@ def test_tiles_are_turned_and_lie_anywhere(phone):
         batch.sensor[..., -1, 0] - batch.sensor[..., 0, 0],
         batch.sensor[..., 0, -1] - batch.sensor[..., 0, 0],
     )
-    seen = {(bool(d > 0), bool(a > 0), bool(d.abs() > a.abs())) for d, a in zip(down, across, strict=True)}
-    assert len(seen) == 8
+    orientations = {(bool(d > 0), bool(a > 0), bool(d.abs() > a.abs())) for d, a in zip(down, across, strict=True)}
+    assert len(orientations) == 8
     assert float(batch.sensor.amin((1, 2, 3)).std()) > 30
     whole = source_of(layout, slopes).batch(0, 8, size, seed=0, rank=0, world=1)
     assert torch.equal(whole.sensor, whole.sensor[:1].expand(8, -1, -1, -1))
 
 
-def test_the_test_is_held_out_by_photograph(phone):
+def test_tiles_are_held_out_by_photograph(phone):
     layout, folder = phone
     tiles = split(folder, SIZES[layout])
-    assert [tile.raw.name for tile in tiles.held] == ["0012_0.npy"]
+    assert [tile.raw.name for tile in tiles.test] == ["0012_0.npy"]
     assert tiles.note == "no test/: 1 tiles of 1 photographs of train/ held out instead"
 
 
@@ -103,58 +103,58 @@ def test_one_photograph_in_ten_is_held_out(tmp_path):
     for number in range(21):
         write_tile(tmp_path / "train", f"{number:04d}_0", number, 504)
     tiles = split(tmp_path, 504)
-    assert [tile.photograph for tile in tiles.held] == ["0009", "0019"] and len(tiles.learned) == 19
+    assert [tile.photograph for tile in tiles.test] == ["0009", "0019"] and len(tiles.train) == 19
     (tmp_path / "test").mkdir()
     write_tile(tmp_path / "test", "0099_0", 5, 504)
     tiles = split(tmp_path, 504)
-    assert [tile.photograph for tile in tiles.held] == ["0099"] and len(tiles.learned) == 21
-    assert tiles.note == "21 tiles to learn from, 1 of test/"
+    assert [tile.photograph for tile in tiles.test] == ["0099"] and len(tiles.train) == 21
+    assert tiles.note == "21 tiles to train on, 1 of test/"
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    """Frames of three phases, the one with noise a tenth brighter; noise that differs by scene."""
-    made = tmp_path_factory.mktemp("sidd")
-    with (made / "noise_level_functions.csv").open("w", newline="") as file:
+    """Frames with three CFAs; noisy ones are a tenth brighter, and their stated noise differs by scene."""
+    folder = tmp_path_factory.mktemp("sidd")
+    with (folder / "noise_level_functions.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["scene_instance_id", *[f"beta{n}_{c}" for c in "rgb" for n in (1, 2)]])
         for number, scene in enumerate(SCENES):
-            # The second number of green is below 0 in places of the published table.
+            # In some rows of the published table, the read noise of green is negative.
             table.writerow([scene, 9, 9, 1e-3 * (number + 1), 1e-6 * (number - 1), 9, 9])
     for number, scene in enumerate(SCENES):
-        place = made / "Data" / scene
-        place.mkdir(parents=True)
-        frame = mosaic(picture(number, 60, 90) / 255, PHASES[scene.split("_")[2]])[0, 0].numpy()
+        path = folder / "Data" / scene
+        path.mkdir(parents=True)
+        frame = mosaic(image_of(number, 60, 90) / 255, PHASES[scene.split("_")[2]])[0, 0].numpy()
         for kind, values in (("GT", frame), ("NOISY", frame + 0.1)):
-            with h5py.File(place / f"0001_{kind}_RAW_010.MAT", "w") as file:
-                file["x"] = values.T  # as MATLAB leaves it
-    return made
+            with h5py.File(path / f"0001_{kind}_RAW_010.MAT", "w") as file:
+                file["x"] = values.T  # MATLAB stores columns first
+    return folder
 
 
 @pytest.mark.parametrize("patch", [16, 60])
 def test_frames_are_aligned_and_begin_with_rggb(frames, patch):
-    """Every patch is the mosaic of a part of the picture, turned; 60 is the whole height, which is not turned."""
+    """Every patch is the mosaic of an oriented crop of the image; 60 is the whole height, which is not rotated."""
     source = source_of("sidd", frames)
     assert [path.parent.name for path in source.files] == list(SCENES) and source.skipped == {}
     batch = source.batch(0, 12, patch, seed=1, rank=0, world=1)
     assert batch.capture.cfa == "RGGB" and batch.capture.white.tolist() == [1.0] * 12
     assert float((batch.sensor - batch.target - 0.1).abs().max()) < 1e-6
     numbers = {"S6": 0, "GP": 1, "IP": 2}
-    seen, starts = set(), []
+    orientations, starts = set(), []
     for n in range(12):
         number = numbers[batch.capture.camera[n]]
         assert batch.capture.noise[n].tolist() == pytest.approx([1e-3 * (number + 1), 1e-6 * max(number - 1, 0)])
-        whole = picture(number, 60, 90) / 255
-        places = [
+        whole = image_of(number, 60, 90) / 255
+        positions = [
             (turns, mirrored, top, left)
             for turns, mirrored, turned in _orientations(whole)
-            for top, left in _places(turned, batch.target[n, 0])
+            for top, left in _positions(turned, batch.target[n, 0])
         ]
-        assert len(places) == 1
-        seen.add(places[0][:2])
-        starts.append(places[0][2:])
+        assert len(positions) == 1
+        orientations.add(positions[0][:2])
+        starts.append(positions[0][2:])
     assert all(len(set(values)) > 4 for values in zip(*starts, strict=True)) or patch == 60
-    assert len(seen) > 5 if patch == 16 else seen <= {(0, False), (0, True), (2, False), (2, True)}
+    assert len(orientations) > 5 if patch == 16 else orientations <= {(0, False), (0, True), (2, False), (2, True)}
 
 
 def _orientations(whole):
@@ -164,16 +164,16 @@ def _orientations(whole):
             yield turns, mirrored, turned.flip(3) if mirrored else turned
 
 
-def _places(whole, part):
-    """Where in a picture a mosaic was sampled that begins with RGGB."""
-    size, found = part.shape[0], []
-    frames = {(place // 2, place % 2): mosaic(whole, cfa)[0, 0] for place, cfa in enumerate(PHASED)}
+def _positions(whole, part):
+    """Positions in an image from which a mosaic that begins with RGGB may have been sampled."""
+    size, positions = part.shape[0], []
+    frames = {(site // 2, site % 2): mosaic(whole, cfa)[0, 0] for site, cfa in enumerate(PHASED)}
     for top in range(whole.shape[2] - size + 1):
         for left in range(whole.shape[3] - size + 1):
-            seen = frames[top % 2, left % 2][top : top + size, left : left + size]
-            if abs(float(seen[0, 0] - part[0, 0])) < 1e-6 and torch.allclose(seen, part, rtol=0, atol=1e-6):
-                found.append((top, left))
-    return found
+            crop = frames[top % 2, left % 2][top : top + size, left : left + size]
+            if abs(float(crop[0, 0] - part[0, 0])) < 1e-6 and torch.allclose(crop, part, rtol=0, atol=1e-6):
+                positions.append((top, left))
+    return positions
 
 
 def test_fivek(data, tmp_path):
@@ -183,11 +183,11 @@ def test_fivek(data, tmp_path):
     with pytest.raises(errors.InvalidArgument, match=r"NIKON_D700_train.txt is not there: get the data from https"):
         source_of("fivek-nikon", tmp_path)
     (tmp_path / "NIKON_D700_train.txt").write_text("CRW_0118\n")
-    seen = []
-    how = {"cache": tmp_path / "cache", "on_file": lambda *count: seen.append(count)}
-    source = source_of("fivek-nikon", tmp_path, **how)
-    assert [path.stem for path in source.files] == ["CRW_0118"] and seen == [(1, 1)]
-    plain = source_of("fivek-nikon", tmp_path, target="libraw", **how)
+    counts = []
+    options = {"cache": tmp_path / "cache", "on_file": lambda *count: counts.append(count)}
+    source = source_of("fivek-nikon", tmp_path, **options)
+    assert [path.stem for path in source.files] == ["CRW_0118"] and counts == [(1, 1)]
+    plain = source_of("fivek-nikon", tmp_path, target="libraw", **options)
     share = {"seed": 0, "rank": 0, "world": 1}
     one, other = source.batch(0, 1, 64, **share), plain.batch(0, 1, 64, **share)
     assert torch.equal(one.sensor, other.sensor) and not torch.equal(one.target, other.target)
@@ -196,7 +196,7 @@ def test_fivek(data, tmp_path):
         source_of("fivek-canon", tmp_path)
 
 
-def test_what_is_declared():
+def test_declared_layouts():
     assert list(LAYOUTS) == ["aim22-s7", "aim22-p20", "fivek-nikon", "fivek-canon", "sidd"]
     for name, layout in LAYOUTS.items():
         assert layout.name == name and layout.where.startswith("https://")
@@ -205,7 +205,7 @@ def test_what_is_declared():
 
 
 @pytest.mark.parametrize(
-    ("layout", "how", "said"),
+    ("layout", "options", "message"),
     [
         ("raise", {}, "no layout 'raise': choose one of aim22-s7, aim22-p20, fivek-nikon, fivek-canon, sidd"),
         ("sidd", {"target": "camera"}, "the layout sidd takes no target: it holds no camera files to decode"),
@@ -214,9 +214,9 @@ def test_what_is_declared():
     ],
     ids=["name", "target", "cache", "folder"],
 )
-def test_bad_input(tmp_path, layout, how, said):
-    with pytest.raises(errors.InvalidArgument, match=said):
-        source_of(layout, tmp_path / "none", **how)
+def test_bad_input(tmp_path, layout, options, message):
+    with pytest.raises(errors.InvalidArgument, match=message):
+        source_of(layout, tmp_path / "none", **options)
 
 
 def test_scenes_of_another_data_set(frames, tmp_path):
@@ -224,8 +224,10 @@ def test_scenes_of_another_data_set(frames, tmp_path):
     (tmp_path / "Data" / "0001_001_XX").mkdir(parents=True)
     for kind in ("NOISY", "GT"):
         (tmp_path / "Data" / "0001_001_XX" / f"0001_{kind}_RAW_010.MAT").write_bytes(b"")
-    with pytest.raises(errors.UnreadableFile, match="0001_001_XX names no phone of the data: GP, IP, S6, N6, G4"):
+    with pytest.raises(
+        errors.UnreadableFile, match="scene 0001_001_XX does not name a phone of SIDD: GP, IP, S6, N6, G4"
+    ):
         source_of("sidd", tmp_path)
     (tmp_path / "Data" / "0001_001_XX").rename(tmp_path / "Data" / "0009_001_S6_00100_00060_3200_L")
-    with pytest.raises(errors.InvalidArgument, match=r"noise_level_functions.csv says nothing of 0009_001_S6_.*_L"):
+    with pytest.raises(errors.InvalidArgument, match=r"noise_level_functions.csv has no row for 0009_001_S6_.*_L"):
         source_of("sidd", tmp_path)

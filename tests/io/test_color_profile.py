@@ -1,4 +1,4 @@
-"""The DNG color maths against colour, colour-hdri, the specification's formulas and numbers worked out by hand."""
+"""DNG color math against colour, colour-hdri, the specification's formulas, and hand-computed numbers."""
 
 import colour
 import numpy as np
@@ -29,48 +29,48 @@ def profile(**changes):
     )
 
 
-def theirs(cc1=None, cc2=None, ab=None):
-    """The arguments that colour-hdri takes after the white point."""
+def reference_arguments(cc1=None, cc2=None, ab=None):
+    """The arguments of colour-hdri's functions after the white point."""
     eye = np.eye(3)
     cc1, cc2 = (eye if c is None else c for c in (cc1, cc2))
     return 2856.0, 6504.0, CM1, CM2, cc1, cc2, np.ones(3) if ab is None else ab
 
 
 @pytest.mark.parametrize("xy", WHITES)
-def test_xyz_to_camera_is_that_of_colour_hdri(xy):
-    made = profile(camera_calibration1=CC1, camera_calibration2=CC2, analog_balance=AB)
-    expected = dng.matrix_XYZ_to_camera_space(np.array(xy), *theirs(CC1, CC2, AB))
-    np.testing.assert_allclose(made.xyz_to_camera(xy).numpy(), expected, atol=1e-9)
+def test_xyz_to_camera_matches_colour_hdri(xy):
+    camera = profile(camera_calibration1=CC1, camera_calibration2=CC2, analog_balance=AB)
+    expected = dng.matrix_XYZ_to_camera_space(np.array(xy), *reference_arguments(CC1, CC2, AB))
+    np.testing.assert_allclose(camera.xyz_to_camera(xy).numpy(), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("xy", WHITES)
-def test_neutral_and_back_are_those_of_colour_hdri(xy):
-    made = profile(camera_calibration1=CC1, camera_calibration2=CC2, analog_balance=AB)
-    expected = dng.xy_to_camera_neutral(np.array(xy), *theirs(CC1, CC2, AB))
-    np.testing.assert_allclose(made.neutral(xy).numpy(), expected, atol=1e-9)
-    np.testing.assert_allclose(made.white_xy(expected), xy, atol=1e-7)
+def test_neutral_and_white_point_match_colour_hdri(xy):
+    camera = profile(camera_calibration1=CC1, camera_calibration2=CC2, analog_balance=AB)
+    expected = dng.xy_to_camera_neutral(np.array(xy), *reference_arguments(CC1, CC2, AB))
+    np.testing.assert_allclose(camera.neutral(xy).numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(camera.white_xy(expected), xy, atol=1e-7)
 
 
 @pytest.mark.parametrize("xy", WHITES)
 @pytest.mark.parametrize("calibrated", [False, True])
-def test_forward_matrices_give_the_camera_to_xyz_of_colour_hdri(xy, calibrated):
+def test_forward_matrices_match_colour_hdri(xy, calibrated):
     extra = {"camera_calibration1": CC1, "camera_calibration2": CC2, "analog_balance": AB} if calibrated else {}
     white = np.array([0.9642, 1.0, 0.8249])
     forward = [np.diag(white / f.sum(1)) @ f for f in (FM, FM2)]
-    made = profile(forward_matrix1=forward[0], forward_matrix2=forward[1], **extra)
-    tail = theirs(CC1, CC2, AB) if calibrated else theirs()
+    camera = profile(forward_matrix1=forward[0], forward_matrix2=forward[1], **extra)
+    tail = reference_arguments(CC1, CC2, AB) if calibrated else reference_arguments()
     camera_to_d50 = dng.matrix_camera_space_to_XYZ(np.array(xy), *tail, *forward)
     d65 = XYZ_FROM_SRGB.sum(1).numpy()
     adapt = colour.adaptation.matrix_chromatic_adaptation_VonKries(white, d65, "Bradford")
     neutral = dng.xy_to_camera_neutral(np.array(xy), *tail)
     to_srgb = np.linalg.inv(XYZ_FROM_SRGB.numpy()) @ adapt @ camera_to_d50 @ np.diag(neutral)
-    np.testing.assert_allclose(made.srgb_to_camera(neutral).numpy(), np.linalg.inv(to_srgb), atol=2e-6)
+    np.testing.assert_allclose(camera.srgb_to_camera(neutral).numpy(), np.linalg.inv(to_srgb), atol=2e-6)
 
 
 @pytest.mark.parametrize("xy", WHITES)
-def test_color_matrices_alone_give_the_camera_to_xyz_of_colour_hdri(xy):
-    neutral = dng.xy_to_camera_neutral(np.array(xy), *theirs())
-    camera_to_d50 = dng.matrix_camera_space_to_XYZ(np.array(xy), *theirs(), np.eye(3), np.eye(3))
+def test_color_matrices_alone_match_colour_hdri(xy):
+    neutral = dng.xy_to_camera_neutral(np.array(xy), *reference_arguments())
+    camera_to_d50 = dng.matrix_camera_space_to_XYZ(np.array(xy), *reference_arguments(), np.eye(3), np.eye(3))
     d50 = colour.xy_to_XYZ([0.3457, 0.3585])
     adapt = colour.adaptation.matrix_chromatic_adaptation_VonKries(d50, XYZ_FROM_SRGB.sum(1).numpy(), "Bradford")
     to_srgb = np.linalg.inv(XYZ_FROM_SRGB.numpy()) @ adapt @ camera_to_d50 @ np.diag(neutral)
@@ -88,66 +88,66 @@ def test_the_order_of_the_illuminants_does_not_matter():
 
 def test_interpolation_is_linear_in_inverse_temperature_and_clamped(monkeypatch):
     monkeypatch.setattr("isptoolkit.io.color_profile._temperature_of", lambda xy: xy[0])
-    made = profile()
+    camera = profile()
     middle = 2 / (1 / 2856 + 1 / 6504)
-    assert made.weight((middle, 0)) == pytest.approx(0.5)
-    assert made.weight((4000.0, 0)) == pytest.approx((1 / 4000 - 1 / 6504) / (1 / 2856 - 1 / 6504))
-    assert [made.weight((kelvin, 0)) for kelvin in (1500.0, 2856.0, 6504.0, 20000.0)] == pytest.approx([1, 1, 0, 0])
+    assert camera.weight((middle, 0)) == pytest.approx(0.5)
+    assert camera.weight((4000.0, 0)) == pytest.approx((1 / 4000 - 1 / 6504) / (1 / 2856 - 1 / 6504))
+    assert [camera.weight((kelvin, 0)) for kelvin in (1500.0, 2856.0, 6504.0, 20000.0)] == pytest.approx([1, 1, 0, 0])
 
 
-def test_srgb_to_xyz_is_that_of_its_primaries_and_white():
+def test_srgb_to_xyz_follows_from_its_primaries_and_white():
     white = colour.XYZ_to_xy([0.95047, 1.0, 1.08883])
-    wanted = colour.normalised_primary_matrix(colour.RGB_COLOURSPACES["sRGB"].primaries, white)
-    np.testing.assert_allclose(XYZ_FROM_SRGB, wanted, rtol=0, atol=5.1e-8)  # seven digits
-    # The standard's own four digits, of a white that is rounded differently.
+    expected = colour.normalised_primary_matrix(colour.RGB_COLOURSPACES["sRGB"].primaries, white)
+    np.testing.assert_allclose(XYZ_FROM_SRGB, expected, rtol=0, atol=5.1e-8)  # seven digits
+    # The standard's four digits are for a white that is rounded differently.
     np.testing.assert_allclose(XYZ_FROM_SRGB, colour.RGB_COLOURSPACES["sRGB"].matrix_RGB_to_XYZ, rtol=0, atol=2.5e-4)
 
 
 @pytest.mark.parametrize("changes", [{"illuminant2": 0}, {"illuminant1": 255}, {"illuminant1": D65}])
-def test_an_unknown_or_equal_illuminant_leaves_the_first_matrix_alone(changes):
-    made = profile(**changes)
+def test_unknown_or_equal_illuminants_use_the_first_matrix_alone(changes):
+    camera = profile(**changes)
     for xy in WHITES:
-        assert torch.equal(made.xyz_to_camera(xy), torch.as_tensor(CM1))
+        assert torch.equal(camera.xyz_to_camera(xy), torch.as_tensor(CM1))
 
 
 def test_a_single_matrix_needs_no_temperature(monkeypatch):
     monkeypatch.setattr("isptoolkit.io.color_profile._temperature_of", None)
-    made = ColorProfile(torch.as_tensor(CM1), illuminant1=D65)
+    camera = ColorProfile(torch.as_tensor(CM1), illuminant1=D65)
     xy = (0.34, 0.35)
-    seen = CM1 @ np.array([xy[0] / xy[1], 1, (1 - sum(xy)) / xy[1]])
-    np.testing.assert_allclose(made.white_xy(seen), xy, atol=1e-9)
+    response = CM1 @ np.array([xy[0] / xy[1], 1, (1 - sum(xy)) / xy[1]])
+    np.testing.assert_allclose(camera.white_xy(response), xy, atol=1e-9)
 
 
-def test_srgb_itself_as_camera_gives_the_identity():
-    made = ColorProfile(torch.linalg.inv(XYZ_FROM_SRGB))
-    torch.testing.assert_close(made.srgb_to_camera([1, 1, 1]), torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-9)
+def test_an_srgb_camera_has_the_identity_matrix():
+    camera = ColorProfile(torch.linalg.inv(XYZ_FROM_SRGB))
+    torch.testing.assert_close(camera.srgb_to_camera([1, 1, 1]), torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("neutral", [(0.41, 1.0, 0.65), (0.6, 1.0, 0.4), (1, 2.477, 1.462)])
 def test_rows_sum_to_one_and_the_scale_of_the_neutral_does_not_matter(neutral):
-    for made in (profile(), profile(forward_matrix1=FM, forward_matrix2=FM2, camera_calibration1=CC1)):
-        matrix = made.srgb_to_camera(neutral)
+    for camera in (profile(), profile(forward_matrix1=FM, forward_matrix2=FM2, camera_calibration1=CC1)):
+        matrix = camera.srgb_to_camera(neutral)
         torch.testing.assert_close(matrix.sum(1), torch.ones(3, dtype=torch.float64), rtol=0, atol=1e-12)
-        again = made.srgb_to_camera([7 * value for value in neutral])
-        torch.testing.assert_close(again, matrix, rtol=0, atol=1e-8)
+        scaled = camera.srgb_to_camera([7 * value for value in neutral])
+        torch.testing.assert_close(scaled, matrix, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize(
     ("code", "name"), [(17, "A"), (18, "B"), (19, "C"), (20, "D55"), (21, "D65"), (22, "D75"), (23, "D50")]
 )
-def test_temperatures_of_named_illuminants_are_those_of_colour(code, name):
+def test_temperatures_of_named_illuminants_match_colour(code, name):
     x, y = colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"][name]
     uv = colour.UCS_to_uv(colour.XYZ_to_UCS(colour.xy_to_XYZ([x, y])))
     assert TEMPERATURES[code] == pytest.approx(colour.temperature.uv_to_CCT_Ohno2013(uv)[0], rel=3e-3)
 
 
-def test_tags_are_read_as_fractions_or_as_numbers():
+def test_tags_may_be_fractions_or_numbers():
     fractions = tuple(part for value in CM1.flatten() for part in (round(value * 10000), 10000))
     for value in (fractions, tuple(CM1.flatten())):
-        made = ColorProfile.from_tags({50721: value, 50778: 17, 50727: (11, 10, 1, 1, 9, 10)})
-        np.testing.assert_allclose(made.color_matrix1.numpy(), CM1)
-        np.testing.assert_allclose(made.analog_balance.numpy(), AB)
-        assert (made.illuminant1, made.illuminant2) == (17, 0)
+        camera = ColorProfile.from_tags({50721: value, 50778: 17, 50727: (11, 10, 1, 1, 9, 10)})
+        np.testing.assert_allclose(camera.color_matrix1.numpy(), CM1)
+        np.testing.assert_allclose(camera.analog_balance.numpy(), AB)
+        assert (camera.illuminant1, camera.illuminant2) == (17, 0)
 
 
 @pytest.mark.parametrize(
@@ -155,19 +155,19 @@ def test_tags_are_read_as_fractions_or_as_numbers():
     [{}, {50778: 21}, {50721: (1, 0) * 9}, {50721: (1, 1) * 9}, {50721: (1, 1) * 12}],
     ids=["none", "no matrix", "division by zero", "singular", "four colors"],
 )
-def test_unusable_tags_give_no_profile(tags):
+def test_unusable_tags_have_no_profile(tags):
     assert ColorProfile.from_tags(tags) is None
 
 
-def test_files_that_are_no_tiff_have_no_tags(tmp_path):
-    for content in (b"", b"II", b"II*\0\xff\xff\xff\xff", b"plain text, no picture at all"):
+def test_files_that_are_not_tiff_have_no_tags(tmp_path):
+    for content in (b"", b"II", b"II*\0\xff\xff\xff\xff", b"plain text, not an image"):
         (tmp_path / "f.dng").write_bytes(content)
         assert tiff_tags(tmp_path / "f.dng") == {}
     assert ColorProfile.from_dng(tmp_path / "missing.dng") is None
 
 
 @pytest.mark.parametrize(
-    "made",
+    "call",
     [
         lambda: ColorProfile(torch.eye(2)),
         lambda: ColorProfile(torch.ones(3, 3)),
@@ -179,6 +179,6 @@ def test_files_that_are_no_tiff_have_no_tags(tmp_path):
         lambda: normalized_rows(torch.tensor([[1.0, -1.0, 0.0]])),
     ],
 )
-def test_impossible_values_are_refused(made):
+def test_impossible_values_are_refused(call):
     with pytest.raises(InvalidArgument):
-        made()
+        call()

@@ -1,4 +1,4 @@
-"""DNG files that we write, read back by ourselves, by LibRaw, and by exiftool where it is installed."""
+"""DNG files that write_dng writes, read by isptoolkit, LibRaw, and exiftool where it is installed."""
 
 import shutil
 import subprocess
@@ -19,9 +19,9 @@ from isptoolkit.spaces import XYZ_FROM_SRGB
 MATRIX = ((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76))
 
 
-def capture(cfa="RGGB", **more):
-    how = {"black": (60, 62.5, 61, 64), "white": 4095, "gains": (2.1, 1.0, 1.6), "noise": (1.5e-3, 2.5e-6)} | more
-    return Capture.of(cfa, srgb_to_camera=MATRIX, **how)
+def capture(cfa="RGGB", **changes):
+    values = {"black": (60, 62.5, 61, 64), "white": 4095, "gains": (2.1, 1.0, 1.6), "noise": (1.5e-3, 2.5e-6)}
+    return Capture.of(cfa, srgb_to_camera=MATRIX, **values | changes)
 
 
 def samples(height, width, channels=1, seed=0):
@@ -33,22 +33,22 @@ def samples(height, width, channels=1, seed=0):
 @pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("preview", [False, True])
 @pytest.mark.parametrize("size", [(64, 96), (63, 101)], ids=str)
-def test_everything_comes_back(cfa, compress, preview, size, tmp_path):
-    path, x, given = tmp_path / "a.dng", samples(*size), capture(cfa, camera="Maker Model X", orientation=6)
+def test_samples_and_metadata_survive_the_round_trip(cfa, compress, preview, size, tmp_path):
+    path, x, original = tmp_path / "a.dng", samples(*size), capture(cfa, camera="Maker Model X", orientation=6)
     small = torch.rand(1, 3, 30, 40) if preview else None
-    write_dng(path, x, given, compress=compress, preview=small)
-    again, found = read_raw(path)
-    assert torch.equal(again, x)
-    assert (found.cfa, found.camera, found.orientation) == (cfa, ("Maker Model X",), (6,))
-    torch.testing.assert_close(found.gains, given.gains, rtol=1e-7, atol=0)
-    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-6)
-    assert torch.equal(found.noise, given.noise)
-    assert torch.equal(found.white, given.white)
-    assert float((found.black - given.black).abs().max()) <= 0.5
+    write_dng(path, x, original, compress=compress, preview=small)
+    sensor, result = read_raw(path)
+    assert torch.equal(sensor, x)
+    assert (result.cfa, result.camera, result.orientation) == (cfa, ("Maker Model X",), (6,))
+    torch.testing.assert_close(result.gains, original.gains, rtol=1e-7, atol=0)
+    torch.testing.assert_close(result.srgb_to_camera, original.srgb_to_camera, rtol=0, atol=1e-6)
+    assert torch.equal(result.noise, original.noise)
+    assert torch.equal(result.white, original.white)
+    assert float((result.black - original.black).abs().max()) <= 0.5
     assert describe_raw(path)["problems"] == []
     with tifffile.TiffFile(path) as file:
-        held = file.pages[0].pages[0] if preview else file.pages[0]
-        assert np.array_equal(held.asarray(), x[0, 0].numpy().astype(np.uint16))
+        page = file.pages[0].pages[0] if preview else file.pages[0]
+        assert np.array_equal(page.asarray(), x[0, 0].numpy().astype(np.uint16))
     with rawpy.imread(str(path)) as raw:
         assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy().astype(np.uint16))
         assert raw.white_level == 4095
@@ -66,121 +66,123 @@ def test_linear_files(tmp_path):
         assert np.array_equal(raw.raw_image_visible[..., :3], x[0].permute(1, 2, 0).numpy().astype(np.uint16))
     with pytest.raises(errors.NotAMosaic):
         read_raw(tmp_path / "a.dng")
-    with pytest.raises(errors.InvalidArgument, match="without compression"):
+    with pytest.raises(errors.InvalidArgument, match="cannot compress LinearRaw"):
         write_dng(tmp_path / "b.dng", x, capture(), compress=True)
 
 
-def test_the_preview_is_there(tmp_path):
+def test_the_preview_is_the_first_image(tmp_path):
     write_dng(tmp_path / "a.dng", samples(64, 64), capture(), preview=torch.full((1, 3, 20, 30), 0.5))
     with tifffile.TiffFile(tmp_path / "a.dng") as file:
-        shown = file.pages[0].asarray()
-    assert shown.shape == (20, 30, 3)
-    assert int(shown.min()) == int(shown.max()) == 128
+        codes = file.pages[0].asarray()
+    assert codes.shape == (20, 30, 3)
+    assert int(codes.min()) == int(codes.max()) == 128
 
 
 @pytest.mark.parametrize(
-    "how", [{}, {"compress": True}, {"preview": torch.rand(1, 3, 20, 30)}], ids=["", "jpeg", "preview"]
+    "options", [{}, {"compress": True}, {"preview": torch.rand(1, 3, 20, 30)}], ids=["", "jpeg", "preview"]
 )
 @pytest.mark.parametrize("shaded", [False, True])
-def test_exiftool_finds_nothing_wrong(how, shaded, tmp_path):
+def test_exiftool_reports_no_defects(options, shaded, tmp_path):
     tool = shutil.which("exiftool")
     if tool is None:
         pytest.skip("needs exiftool: install the package libimage-exiftool-perl")
     shading = stages.LensShadingMesh(1 + torch.rand(4, 5, 7).double()) if shaded else None
-    write_dng(tmp_path / "a.dng", samples(64, 96), capture(camera="Maker Model X"), shading=shading, **how)
-    done = subprocess.run(
+    write_dng(tmp_path / "a.dng", samples(64, 96), capture(camera="Maker Model X"), shading=shading, **options)
+    result = subprocess.run(
         [tool, "-validate", "-warning", "-error", "-a", tmp_path / "a.dng"], capture_output=True, text=True
     )
-    assert done.stdout.split() == ["Validate", ":", "OK"]
+    assert result.stdout.split() == ["Validate", ":", "OK"]
 
 
 def test_colors_under_another_light_and_brightness(tmp_path):
-    """What UPI draws: the gain of green is a brightness, and becomes BaselineExposure."""
-    given = random_captures(1, torch.Generator().manual_seed(3)).replace(
+    """Captures as UPI draws them: the gain of green is a brightness and becomes BaselineExposure."""
+    original = random_captures(1, torch.Generator().manual_seed(3)).replace(
         black=torch.full((1, 4), 512.0), white=torch.tensor([16383.0])
     )
-    write_dng(tmp_path / "a.dng", samples(32, 32), given)
-    _, found = read_raw(tmp_path / "a.dng")
-    torch.testing.assert_close(found.gains, given.gains / given.gains[:, 1:2], rtol=1e-7, atol=0)
-    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-6)
+    write_dng(tmp_path / "a.dng", samples(32, 32), original)
+    _, result = read_raw(tmp_path / "a.dng")
+    torch.testing.assert_close(result.gains, original.gains / original.gains[:, 1:2], rtol=1e-7, atol=0)
+    torch.testing.assert_close(result.srgb_to_camera, original.srgb_to_camera, rtol=0, atol=1e-6)
     numerator, denominator = tiff_tags(tmp_path / "a.dng")[50730]
-    assert 2 ** (numerator / denominator) == pytest.approx(float(given.gains[0, 1]))
+    assert 2 ** (numerator / denominator) == pytest.approx(float(original.gains[0, 1]))
 
 
 def test_a_profile_of_two_illuminants(tmp_path):
     generator = torch.Generator().manual_seed(1)
     near = [torch.eye(3).double() + 0.1 * torch.rand(3, 3, generator=generator).double() for _ in range(6)]
-    given = ColorProfile(*near, analog_balance=torch.tensor([1.0, 1.1, 0.9]).double(), illuminant1=17, illuminant2=21)
-    write_dng(tmp_path / "a.dng", samples(32, 32), capture(), profile=given, preview=torch.rand(1, 3, 8, 8))
-    found = ColorProfile.from_dng(tmp_path / "a.dng")
-    assert (found.illuminant1, found.illuminant2) == (17, 21)
+    original = ColorProfile(
+        *near, analog_balance=torch.tensor([1.0, 1.1, 0.9]).double(), illuminant1=17, illuminant2=21
+    )
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(), profile=original, preview=torch.rand(1, 3, 8, 8))
+    result = ColorProfile.from_dng(tmp_path / "a.dng")
+    assert (result.illuminant1, result.illuminant2) == (17, 21)
     for name in ("color_matrix1", "color_matrix2", "forward_matrix1", "forward_matrix2", "camera_calibration1"):
-        torch.testing.assert_close(getattr(found, name), getattr(given, name), rtol=0, atol=1e-8)
-    wanted = given.srgb_to_camera([1 / gain for gain in (2.1, 1.0, 1.6)])
-    torch.testing.assert_close(read_raw(tmp_path / "a.dng")[1].srgb_to_camera[0], wanted, rtol=0, atol=1e-6)
+        torch.testing.assert_close(getattr(result, name), getattr(original, name), rtol=0, atol=1e-8)
+    expected = original.srgb_to_camera([1 / gain for gain in (2.1, 1.0, 1.6)])
+    torch.testing.assert_close(read_raw(tmp_path / "a.dng")[1].srgb_to_camera[0], expected, rtol=0, atol=1e-6)
 
 
-def test_a_sources_profile_goes_through(data, tmp_path):
+def test_the_profile_of_a_source_file_is_copied(data, tmp_path):
     source = data / "tinydng" / "colorchart.dng"
-    x, given = read_raw(source)
-    write_dng(tmp_path / "a.dng", x, given, source=source)
-    again, found = read_raw(tmp_path / "a.dng")
-    assert torch.equal(again, x)
-    mine, theirs = ColorProfile.from_dng(tmp_path / "a.dng"), ColorProfile.from_dng(source)
-    assert torch.equal(mine.color_matrix1, theirs.color_matrix1)
-    assert (mine.illuminant1, mine.illuminant2) == (theirs.illuminant1, theirs.illuminant2)
-    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-4)
-    torch.testing.assert_close(found.gains, given.gains, rtol=1e-6, atol=0)
+    x, original = read_raw(source)
+    write_dng(tmp_path / "a.dng", x, original, source=source)
+    sensor, result = read_raw(tmp_path / "a.dng")
+    assert torch.equal(sensor, x)
+    copied, expected = ColorProfile.from_dng(tmp_path / "a.dng"), ColorProfile.from_dng(source)
+    assert torch.equal(copied.color_matrix1, expected.color_matrix1)
+    assert (copied.illuminant1, copied.illuminant2) == (expected.illuminant1, expected.illuminant2)
+    torch.testing.assert_close(result.srgb_to_camera, original.srgb_to_camera, rtol=0, atol=1e-4)
+    torch.testing.assert_close(result.gains, original.gains, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("planes", [1, 4])
+@pytest.mark.parametrize("sites", [1, 4])
 @pytest.mark.parametrize("preview", [False, True])
-def test_lens_shading_goes_out_and_in(planes, preview, tmp_path):
-    shading = stages.LensShadingMesh((1 + torch.rand(planes, 5, 7)).double())
+def test_lens_shading_survives_the_round_trip(sites, preview, tmp_path):
+    shading = stages.LensShadingMesh((1 + torch.rand(sites, 5, 7)).double())
     small = torch.rand(1, 3, 16, 24) if preview else None
     write_dng(tmp_path / "a.dng", samples(48, 64), capture(), shading=shading, preview=small)
-    found = read_gain_map(tmp_path / "a.dng")
-    assert torch.equal(found.mesh, shading.mesh)
+    result = read_gain_map(tmp_path / "a.dng")
+    assert torch.equal(result.mesh, shading.mesh)
     write_dng(tmp_path / "b.dng", samples(48, 64), capture())
     assert read_gain_map(tmp_path / "b.dng") is None
 
 
 def test_the_bytes_of_a_gain_map():
-    """Written out from the specification: numbers are big-endian, and count what follows."""
-    found = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))
-    words = np.frombuffer(found, ">u4")
+    """Hand-written from the specification: numbers are big-endian, and sizes count the bytes that follow."""
+    opcodes = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))
+    words = np.frombuffer(opcodes, ">u4")
     assert words[:4].tolist() == [1, 9, 0x01030000, 1]
-    assert words[4] == len(found) - 20 == 76 + 16
+    assert words[4] == len(opcodes) - 20 == 76 + 16
     assert words[5:15].tolist() == [0, 0, 10, 20, 0, 1, 1, 1, 2, 2]
-    assert np.frombuffer(found, ">f8", 4, 60).tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert np.frombuffer(opcodes, ">f8", 4, 60).tolist() == [1.0, 1.0, 0.0, 0.0]
     assert words[23] == 1
-    assert np.frombuffer(found, ">f4", 4, 96).tolist() == [1.0, 2.0, 1.5, 3.0]
+    assert np.frombuffer(opcodes, ">f4", 4, 96).tolist() == [1.0, 2.0, 1.5, 3.0]
 
 
 @pytest.mark.parametrize("cut", [2, 30, 70, 100])
-def test_opcodes_that_are_cut_short(cut, tmp_path, monkeypatch):
+def test_truncated_opcodes_are_refused(cut, tmp_path, monkeypatch):
     content = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))[:cut]
     monkeypatch.setattr("isptoolkit.io.color_profile.tiff_tags", lambda path: {51009: content})
     with pytest.raises(errors.UnreadableFile, match="GainMap opcodes cannot be read"):
         read_gain_map(tmp_path / "a.dng")
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_lost(tmp_path):
+def test_refused_input_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.dng"
     write_dng(path, samples(16, 16), capture())
     before = path.read_bytes()
-    for x, what in (
+    for x, message in (
         (torch.full((1, 1, 8, 8), -1.0), "values from -1 to -1 do not fit"),
         (torch.full((1, 1, 8, 8), 70000.0), "to 70000 do not fit"),
         (torch.full((1, 1, 8, 8), torch.nan), "values from nan"),
         (torch.zeros(1, 2, 8, 8), r"takes \[1,1,H,W\]"),
         (torch.zeros(8, 8), r"takes \[1,1,H,W\]"),
     ):
-        with pytest.raises(errors.IspError, match=what):
+        with pytest.raises(errors.IspError, match=message):
             write_dng(path, x, capture())
     with pytest.raises(errors.InvalidArgument, match="the capture describes 2"):
         write_dng(path, samples(8, 8), Capture.collate([capture()] * 2))
-    with pytest.raises(errors.UnreadableFile, match="is no DNG"):
+    with pytest.raises(errors.UnreadableFile, match="is not a readable DNG"):
         write_dng(path, samples(8, 8), capture(), source=tmp_path / "none.dng")
     with pytest.raises(errors.InvalidArgument, match=r"suffix must be one of .dng"):
         write_dng(tmp_path / "a.tif", samples(8, 8), capture())
@@ -188,7 +190,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_lost(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.dng"]
 
 
-def test_what_is_wrong_with_a_file_is_named(tmp_path):
+def test_defects_of_the_tags_are_listed(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.dng") as file:
         tags = [
             (50706, 1, 4, b"\1\4\0\0", True),
@@ -202,15 +204,15 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path):
             (51041, 12, 2, (-1.0, 0.0), True),
         ]
         file.write(np.full((32, 32), 500, np.uint16), photometric=32803, extratags=tags, metadata=None)
-    found = "; ".join(describe_raw(tmp_path / "a.dng")["problems"])
-    for what in (
+    problems = "; ".join(describe_raw(tmp_path / "a.dng")["problems"])
+    for problem in (
         "ColorMatrix1 is all zeros",
         "no usable",
         "illuminants are swapped",
         "NoiseProfile",
         "white 700 is not",
     ):
-        assert what in found
+        assert problem in problems
 
 
 def rationals(value):
@@ -218,9 +220,9 @@ def rationals(value):
 
 
 def test_tags_of_a_mosaic(tmp_path):
-    """As they stand in the file, by the DNG specification."""
-    given = capture(camera="Maker Model X", orientation=6, gains=(2.1, 2.0, 1.6))
-    write_dng(tmp_path / "a.dng", samples(32, 48), given)
+    """The values in the file, by the DNG specification."""
+    original = capture(camera="Maker Model X", orientation=6, gains=(2.1, 2.0, 1.6))
+    write_dng(tmp_path / "a.dng", samples(32, 48), original)
     tags = tiff_tags(tmp_path / "a.dng")
     assert bytes(tags[50706]) == b"\1\4\0\0" and bytes(tags[50707]) == b"\1\3\0\0"  # opcodes need version 1.3
     assert (tags[271], tags[272], tags[50708]) == ("Maker", "Model X", "Maker Model X")
@@ -230,14 +232,14 @@ def test_tags_of_a_mosaic(tmp_path):
     assert rationals(tags[50728]) == pytest.approx([1 / 2.1, 1 / 2.0, 1 / 1.6], abs=1e-8)
     assert tags[51041] == pytest.approx((1.5e-3, 2.5e-6) * 3, rel=1e-6)
     assert rationals(tags[50730]) == pytest.approx([1.0], abs=1e-8)
-    # Scaled so that the camera's most sensitive channel is 1: the largest gain takes it to white.
+    # Scaled so that the channel with the largest gain reaches white.
     scale = np.diag([2.1 / 2.1, 2.1 / 2.0, 2.1 / 1.6])
-    wanted = scale @ np.array(MATRIX) @ np.linalg.inv(XYZ_FROM_SRGB.numpy())
-    assert rationals(tags[50721]) == pytest.approx(wanted.flatten().tolist(), abs=1e-6)
+    expected = scale @ np.array(MATRIX) @ np.linalg.inv(XYZ_FROM_SRGB.numpy())
+    assert rationals(tags[50721]) == pytest.approx(expected.flatten().tolist(), abs=1e-6)
 
 
 def test_tags_of_a_linear_file(tmp_path):
-    """A level for each plane: black is the mean of the sites of a color."""
+    """One level for each channel: black is the mean over the sites of a color."""
     write_dng(tmp_path / "a.dng", samples(32, 48, 3), capture("GRBG", noise=None))
     tags = tiff_tags(tmp_path / "a.dng")
     assert rationals(tags[50714]) == [62.5, 62, 61]
@@ -259,6 +261,6 @@ def test_values_are_rounded_and_fit_exactly(tmp_path):
         assert file.pages[0].asarray()[:2, :2].tolist() == [[0, 1], [65534, 65535]]  # ties to even
     with pytest.raises(errors.InvalidArgument, match="to 65536 do not fit"):
         write_dng(tmp_path / "b.dng", x + 0.2, capture())
-    for wrong in ({"white": 65536}, {"black": (-1, 0, 0, 0)}):
-        with pytest.raises(errors.InvalidArgument, match="levels of a DNG lie between 0 and 65535"):
-            write_dng(tmp_path / "b.dng", x, capture(**wrong))
+    for changes in ({"white": 65536}, {"black": (-1, 0, 0, 0)}):
+        with pytest.raises(errors.InvalidArgument, match="levels of a DNG must be between 0 and 65535"):
+            write_dng(tmp_path / "b.dng", x, capture(**changes))

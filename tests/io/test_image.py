@@ -1,4 +1,4 @@
-"""Pictures written here are read by other libraries and the other way round; failures leave nothing behind."""
+"""Images written by isptoolkit are read by other libraries and vice versa; failures leave nothing behind."""
 
 import io
 import struct
@@ -18,14 +18,14 @@ TYPES = {8: np.uint8, 16: np.uint16}
 
 
 def noise(bits, shape=(3, 5, 7)):
-    """A picture whose values are exactly levels of `bits`, and those levels."""
-    levels = np.random.default_rng(bits).integers(0, 2**bits, shape).astype(TYPES[bits])
-    levels.flat[:2] = 0, 2**bits - 1
-    return torch.from_numpy(levels.astype(np.float64) / (2**bits - 1)), levels.transpose(1, 2, 0)
+    """An image whose values are exactly codes of `bits` bits, and those codes `[H,W,3]`."""
+    codes = np.random.default_rng(bits).integers(0, 2**bits, shape).astype(TYPES[bits])
+    codes.flat[:2] = 0, 2**bits - 1
+    return torch.from_numpy(codes.astype(np.float64) / (2**bits - 1)), codes.transpose(1, 2, 0)
 
 
 def opened(path):
-    """What Pillow makes of a file, which is closed again."""
+    """An image file, decoded by Pillow and closed."""
     with Image.open(path) as image:
         image.load()
     return image
@@ -33,29 +33,29 @@ def opened(path):
 
 def chunks(png):
     """The chunks of a PNG by name, checksums verified."""
-    found, at = {}, 8
+    result, at = {}, 8
     while at < len(png):
         size, name = struct.unpack(">I4s", png[at : at + 8])
         body = png[at + 8 : at + 8 + size]
         assert struct.unpack(">I", png[at + 8 + size : at + 12 + size])[0] == zlib.crc32(name + body)
-        found[name] = body
+        result[name] = body
         at += 12 + size
-    return found
+    return result
 
 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
 @pytest.mark.parametrize("batched", [False, True])
-def test_levels_are_exact_for_other_readers_and_for_ours(tmp_path, bits, suffix, batched):
-    picture, levels = noise(bits)
+def test_codes_are_exact_for_every_reader(tmp_path, bits, suffix, batched):
+    image, codes = noise(bits)
     path = tmp_path / f"bild ü{suffix}"
-    write_image(path, picture[None] if batched else picture, bits=bits)
+    write_image(path, image[None] if batched else image, bits=bits)
     read = tifffile.imread(path) if suffix != ".png" else imagecodecs.png_decode(path.read_bytes())
     assert read.dtype == TYPES[bits]
-    np.testing.assert_array_equal(read, levels)
-    back = read_image(str(path))
-    assert (back.dtype, tuple(back.shape)) == (torch.float32, (1, 3, 5, 7))
-    torch.testing.assert_close(back[0].double(), picture, rtol=0, atol=1e-7)
+    np.testing.assert_array_equal(read, codes)
+    result = read_image(str(path))
+    assert (result.dtype, tuple(result.shape)) == (torch.float32, (1, 3, 5, 7))
+    torch.testing.assert_close(result[0].double(), image, rtol=0, atol=1e-7)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
@@ -74,25 +74,25 @@ def test_files_carry_an_srgb_profile(tmp_path, suffix, bits):
             profile = tiff.pages[0].tags[34675].value
     else:
         profile = opened(path).info["icc_profile"]
-    made = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    assert "sRGB" in ImageCms.getProfileDescription(made)
-    to_srgb = ImageCms.buildTransform(made, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    assert "sRGB" in ImageCms.getProfileDescription(parsed)
+    to_srgb = ImageCms.buildTransform(parsed, ImageCms.createProfile("sRGB"), "RGB", "RGB")
     patch = Image.new("RGB", (1, 1), (200, 100, 50))
     assert ImageCms.applyTransform(patch, to_srgb).getpixel((0, 0)) == (200, 100, 50)
 
 
 def test_a_deep_png_carries_the_srgb_chunk_before_its_data(tmp_path):
     write_image(tmp_path / "a.png", noise(16)[0], bits=16)
-    found = chunks((tmp_path / "a.png").read_bytes())
-    assert found[b"sRGB"] == b"\0"
-    assert list(found)[:2] == [b"IHDR", b"sRGB"]
-    assert found[b"IHDR"][8] == 16
+    content = chunks((tmp_path / "a.png").read_bytes())
+    assert content[b"sRGB"] == b"\0"
+    assert list(content)[:2] == [b"IHDR", b"sRGB"]
+    assert content[b"IHDR"][8] == 16
 
 
-def test_the_same_picture_gives_the_same_bytes(tmp_path):
-    picture = noise(8)[0]
-    write_image(tmp_path / "a.png", picture)
-    write_image(tmp_path / "b.png", picture)
+def test_equal_images_have_equal_bytes(tmp_path):
+    image = noise(8)[0]
+    write_image(tmp_path / "a.png", image)
+    write_image(tmp_path / "b.png", image)
     profile = opened(tmp_path / "a.png").info["icc_profile"]
     assert struct.unpack(">6H", profile[24:36]) == (2000, 1, 1, 0, 0, 0)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -125,7 +125,7 @@ def test_jpeg_quality_and_chroma(tmp_path):
         ("a.png", {"srgb": np.zeros((3, 4, 4))}, errors.InvalidTensor),
     ],
 )
-def test_what_cannot_be_written_leaves_nothing(tmp_path, name, changes, error):
+def test_refused_images_leave_no_file(tmp_path, name, changes, error):
     arguments = {"srgb": torch.zeros(3, 4, 4)} | changes
     with pytest.raises(error) as caught:
         write_image(tmp_path / name, **arguments)
@@ -152,58 +152,58 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-@pytest.mark.parametrize("planes", [1, 2, 3, 4])
-def test_grey_and_transparency(tmp_path, bits, suffix, planes):
-    levels = noise(bits, (planes, 4, 6))[1]
-    levels = np.ascontiguousarray(levels[..., 0] if planes == 1 else levels)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_gray_and_transparency(tmp_path, bits, suffix, channels):
+    codes = noise(bits, (channels, 4, 6))[1]
+    codes = np.ascontiguousarray(codes[..., 0] if channels == 1 else codes)
     path = tmp_path / f"a{suffix}"
     if suffix == ".png":
-        path.write_bytes(imagecodecs.png_encode(levels))
+        path.write_bytes(imagecodecs.png_encode(codes))
     else:
-        extra = {"extrasamples": ["unassalpha"]} if planes in (2, 4) else {}
-        photometric = "minisblack" if planes < 3 else "rgb"
-        tifffile.imwrite(path, levels, photometric=photometric, planarconfig="contig" if planes > 1 else None, **extra)
-    values = np.atleast_3d(levels).astype(float) / (2**bits - 1)
-    if planes in (2, 4):
+        extra = {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
+        photometric = "minisblack" if channels < 3 else "rgb"
+        tifffile.imwrite(path, codes, photometric=photometric, planarconfig="contig" if channels > 1 else None, **extra)
+    values = np.atleast_3d(codes).astype(float) / (2**bits - 1)
+    if channels in (2, 4):
         values = values[..., :-1] * values[..., -1:] + (1 - values[..., -1:])
     expected = np.broadcast_to(values, (4, 6, 3)).transpose(2, 0, 1)
     np.testing.assert_allclose(read_image(path)[0].numpy(), expected, atol=1e-6)
 
 
-def test_palettes_with_a_transparent_entry_and_planes_apart(tmp_path):
+def test_palettes_with_a_transparent_entry_and_separate_planes(tmp_path):
     palette = Image.new("P", (2, 1))
     palette.putpalette([255, 0, 0, 0, 0, 255])
     palette.putdata([0, 1])
     palette.save(tmp_path / "p.png", transparency=1)
     assert read_image(tmp_path / "p.png")[0, :, 0].T.tolist() == [[1, 0, 0], [1, 1, 1]]
-    levels = noise(16)[1]
-    tifffile.imwrite(tmp_path / "p.tif", levels.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
-    np.testing.assert_allclose(read_image(tmp_path / "p.tif")[0] * 65535, levels.transpose(2, 0, 1), atol=0.01)
+    codes = noise(16)[1]
+    tifffile.imwrite(tmp_path / "p.tif", codes.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    np.testing.assert_allclose(read_image(tmp_path / "p.tif")[0] * 65535, codes.transpose(2, 0, 1), atol=0.01)
 
 
-def test_pictures_of_others(data):
+def test_files_of_other_programs(data):
     for name, size in (("kodak24/kodim01.png", (512, 768)), ("research-only/mcmaster18/1.tif", (500, 500))):
         with Image.open(data / name) as image:
             expected = np.asarray(image.convert("RGB"))
-        picture = read_image(data / name)
-        assert tuple(picture.shape) == (1, 3, *size)
-        np.testing.assert_array_equal((picture[0] * 255).round().numpy().transpose(1, 2, 0), expected)
+        result = read_image(data / name)
+        assert tuple(result.shape) == (1, 3, *size)
+        np.testing.assert_array_equal((result[0] * 255).round().numpy().transpose(1, 2, 0), expected)
 
 
 def header(width, height):
-    """A PNG that is nothing but its claim."""
+    """A PNG that consists of a header alone."""
     body = b"IHDR" + struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def test_what_is_no_picture(tmp_path):
+def test_files_that_are_not_images(tmp_path):
     good = io.BytesIO()
     Image.fromarray(noise(8, (3, 40, 40))[1]).save(good, "JPEG")
     tifffile.imwrite(tmp_path / "float.tif", np.zeros((4, 4, 3), np.float32), photometric="rgb")
     tifffile.imwrite(tmp_path / "deep.tif", noise(16, (3, 40, 40))[1], photometric="rgb")
     cases = {
         "empty.png": b"",
-        "text.png": b"not a picture",
+        "text.png": b"not an image",
         "cut.jpg": good.getvalue()[:500],
         "cut.png": header(4, 4),
         "cut.tif": (tmp_path / "deep.tif").read_bytes()[:3000],

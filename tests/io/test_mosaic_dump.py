@@ -1,4 +1,4 @@
-"""Headerless dumps: every sample type and phase, and every geometry that must be refused."""
+"""Headerless dumps: every sample type and phase, and geometries that must be refused."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ D750 = [[0.902, -0.289, -0.0715], [-0.4535, 1.2436, 0.2348], [-0.0934, 0.1919, 0
 DUMP = {"black": 600, "white": 15520, "gains": (1.949, 1, 1.344), "matrix": D750}
 
 
-def test_the_four_phases_of_one_dump_hold_the_same_planes(data):
-    planes = {}
+def test_the_four_phases_of_one_dump_hold_the_same_samples(data):
+    packed = {}
     for cfa in ("RGGB", "BGGR", "GRBG", "GBRG"):
         path = data / "mushfiqulalam-isp" / f"DSC_1339_768x512_{cfa.lower()}.raw"
         sensor, capture = read_mosaic(path, width=768, height=512, cfa=cfa, **DUMP)
@@ -20,9 +20,9 @@ def test_the_four_phases_of_one_dump_hold_the_same_planes(data):
         sites = dict.fromkeys("RGB", ())
         for index, letter in enumerate(cfa):
             sites[letter] += (sensor[0, 0, index // 2 :: 2, index % 2 :: 2],)
-        planes[cfa] = [sites["R"][0], sites["B"][0], sites["G"][0] + sites["G"][1], sites["G"][0] * sites["G"][1]]
-    for found in planes.values():
-        assert all(torch.equal(a, b) for a, b in zip(found, planes["RGGB"], strict=True))
+        packed[cfa] = [sites["R"][0], sites["B"][0], sites["G"][0] + sites["G"][1], sites["G"][0] * sites["G"][1]]
+    for channels in packed.values():
+        assert all(torch.equal(a, b) for a, b in zip(channels, packed["RGGB"], strict=True))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "<u2", ">u2", "float32", ">f4"])
@@ -76,7 +76,7 @@ def test_dumps_with_wrong_arguments(tmp_path, changes, error):
         read_mosaic(tmp_path / "d.raw", **({"width": 2, "height": 2, "cfa": "RGGB", **DUMP} | changes))
 
 
-def test_dumps_that_are_not_there(tmp_path):
+def test_missing_dumps(tmp_path):
     for path in (tmp_path, tmp_path / "none.raw"):
         with pytest.raises(errors.UnreadableFile, match="is not a file"):
             read_mosaic(path, width=2, height=2, cfa="RGGB", **DUMP)

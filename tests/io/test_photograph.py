@@ -1,4 +1,4 @@
-"""Photographs of all kinds: converted as littleCMS does, turned, or refused with the reason."""
+"""Photographs of all kinds: converted like littleCMS, rotated, or refused with the reason."""
 
 import io
 
@@ -18,12 +18,12 @@ def codes(height=12, width=20, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def of(image):
+def tensor_of(image):
     return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)[None]
 
 
 def wide_profile():
-    """The sRGB profile with another red, and another name."""
+    """The sRGB profile with another red primary and another name."""
     from isptoolkit.io.image import _srgb_profile
 
     plain = bytearray(_srgb_profile())
@@ -36,23 +36,23 @@ def wide_profile():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation_is_applied(orientation, tmp_path):
-    picture = Image.fromarray(codes())
-    exif = picture.getexif()
+    image = Image.fromarray(codes())
+    exif = image.getexif()
     exif[274] = orientation
-    picture.save(tmp_path / "a.png", exif=exif)
+    image.save(tmp_path / "a.png", exif=exif)
     flips = {1: [], 2: [0], 3: [3], 4: [1], 5: [5], 6: [4], 7: [6], 8: [2]}[orientation]
-    expected = picture
+    expected = image
     for flip in flips:
         expected = expected.transpose(flip)
-    assert torch.equal(read_photograph(tmp_path / "a.png"), of(expected))
+    assert torch.equal(read_photograph(tmp_path / "a.png"), tensor_of(expected))
 
 
-def test_palettes_grey_and_transparency(tmp_path):
+def test_palettes_gray_and_transparency(tmp_path):
     palette = Image.fromarray(codes()).quantize(16)
     palette.save(tmp_path / "p.png")
-    assert torch.equal(read_photograph(tmp_path / "p.png"), of(palette.convert("RGB")))
-    grey = Image.fromarray(codes(channels=1))
-    grey.save(tmp_path / "l.jpg", quality=100)
+    assert torch.equal(read_photograph(tmp_path / "p.png"), tensor_of(palette.convert("RGB")))
+    gray = Image.fromarray(codes(channels=1))
+    gray.save(tmp_path / "l.jpg", quality=100)
     assert read_photograph(tmp_path / "l.jpg").shape == (1, 3, 12, 20)
     rgba = codes(channels=4)
     Image.fromarray(rgba).save(tmp_path / "a.png")
@@ -75,22 +75,22 @@ def test_sixteen_bits_keep_their_depth(tmp_path):
 
 
 def test_other_profiles_are_converted_and_srgb_is_left_alone(tmp_path):
-    profile, picture = wide_profile(), Image.fromarray(codes())
-    picture.save(tmp_path / "wide.png", icc_profile=profile)
+    profile, image = wide_profile(), Image.fromarray(codes())
+    image.save(tmp_path / "wide.png", icc_profile=profile)
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    expected = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
-    found = read_photograph(tmp_path / "wide.png")
-    assert torch.equal(found, of(expected))
-    assert not torch.equal(found, of(picture))
+    expected = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+    result = read_photograph(tmp_path / "wide.png")
+    assert torch.equal(result, tensor_of(expected))
+    assert not torch.equal(result, tensor_of(image))
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    picture.save(tmp_path / "srgb.png", icc_profile=plain)
-    assert torch.equal(read_photograph(tmp_path / "srgb.png"), of(picture))
+    image.save(tmp_path / "srgb.png", icc_profile=plain)
+    assert torch.equal(read_photograph(tmp_path / "srgb.png"), tensor_of(image))
 
 
-def test_what_is_refused_and_why(tmp_path):
+def test_refused_files_state_the_reason(tmp_path):
     Image.fromarray(codes(channels=4), "CMYK").save(tmp_path / "cmyk.jpg")
     tifffile.imwrite(tmp_path / "float.tif", np.ones((8, 8, 3), np.float32), photometric="rgb")
-    (tmp_path / "none.jpg").write_bytes(b"no picture")
+    (tmp_path / "none.jpg").write_bytes(b"not an image")
     content = io.BytesIO()
     Image.fromarray(codes(64, 64)).save(content, "JPEG")
     (tmp_path / "half.jpg").write_bytes(content.getvalue()[: len(content.getvalue()) // 2])
@@ -98,7 +98,7 @@ def test_what_is_refused_and_why(tmp_path):
     profile = wide_profile()
     tag = (34675, 7, len(profile), profile, True)
     tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb", extratags=[tag])
-    Image.fromarray(codes()).save(tmp_path / "broken.png", icc_profile=b"no profile")
+    Image.fromarray(codes()).save(tmp_path / "broken.png", icc_profile=b"not a profile")
     reasons = {
         "cmyk.jpg": "CMYK without a profile",
         "float.tif": "8 or 16 bits|not a readable",
@@ -106,8 +106,8 @@ def test_what_is_refused_and_why(tmp_path):
         "half.jpg": "not a readable photograph",
         "broken.png": "cannot be applied",
         "deep.tif": "more than 8 bits and the profile WIDE",
-        "absent.jpg": "not a readable photograph",
+        "absent.jpg": "is not a file",
     }
-    for name, why in reasons.items():
-        with pytest.raises(errors.UnreadableFile, match=why):
+    for name, reason in reasons.items():
+        with pytest.raises(errors.UnreadableFile, match=reason):
             read_photograph(tmp_path / name)

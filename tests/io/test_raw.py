@@ -1,4 +1,4 @@
-"""RAW input against LibRaw itself, against DNG files made here tag by tag, and against files that must fail."""
+"""RAW files against LibRaw itself, DNG files written tag by tag, and files that must be refused."""
 
 import shutil
 
@@ -32,7 +32,7 @@ WHITE_TAG = (50717, 4, 1, 4095, True)
 
 
 def check_against_libraw(path, sensor, capture):
-    """The tensor, CFA letters and levels are those that rawpy gives pixel by pixel."""
+    """The tensor, CFA letters, and levels equal those that rawpy returns pixel by pixel."""
     with rawpy.imread(str(path)) as raw:
         visible = raw.raw_image_visible
         assert sensor.dtype == torch.float32
@@ -62,7 +62,7 @@ def test_canon_crw(data, name):
 
 
 @pytest.mark.parametrize("name", KDC)
-def test_kodak_kdc_says_what_is_missing(data, name):
+def test_kodak_kdc_lists_missing_metadata(data, name):
     path = data / "digicam_corpus" / name
     with pytest.raises(errors.MissingMetadata, match=r"pass gains= and matrix=") as caught:
         read_raw(path)
@@ -101,7 +101,7 @@ def test_a_dng_without_libraw_matrix_uses_its_tags(data):
     assert facts["matrix"][0] == pytest.approx([0.6461, -0.1164, -0.0857])
 
 
-def test_arguments_replace_what_the_file_says(data):
+def test_arguments_replace_the_metadata_of_the_file(data):
     path = data / "tinydng" / "colorchart.dng"
     _, capture = read_raw(path, gains=np.array([2.0, 1, 1.5]), matrix=torch.tensor(D750), black=[1, 2, 3, 4], white=999)
     assert (capture.gains[0].tolist(), capture.black[0].tolist(), capture.white.item()) == (
@@ -114,7 +114,7 @@ def test_arguments_replace_what_the_file_says(data):
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "arguments",
     [
         {"gains": (1, 1)},
         {"gains": (1, 0, 1)},
@@ -125,14 +125,14 @@ def test_arguments_replace_what_the_file_says(data):
         {"matrix": -np.eye(3)},
     ],
 )
-def test_malformed_arguments(tmp_path, wrong):
-    with pytest.raises(errors.InvalidArgument, match=next(iter(wrong))):
-        read_raw(made_dng(tmp_path / "a.dng"), **wrong)
+def test_malformed_arguments(tmp_path, arguments):
+    with pytest.raises(errors.InvalidArgument, match=next(iter(arguments))):
+        read_raw(synthetic_dng(tmp_path / "a.dng"), **arguments)
 
 
 def test_white_below_black_is_refused(tmp_path):
     with pytest.raises(errors.InvalidCapture, match="white"):
-        read_raw(made_dng(tmp_path / "a.dng"), black=5000)
+        read_raw(synthetic_dng(tmp_path / "a.dng"), black=5000)
 
 
 def test_a_name_that_is_not_ascii(data, tmp_path):
@@ -143,8 +143,8 @@ def test_a_name_that_is_not_ascii(data, tmp_path):
     assert torch.equal(read_raw(str(other), gains=(1, 1, 1), matrix=D750)[0], sensor)
 
 
-def made_dng(path, pixels=None, cfa=b"\0\1\1\2", repeat=(2, 2), tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG)):
-    """A DNG of plain samples; `cfa` None makes it a linear one."""
+def synthetic_dng(path, pixels=None, cfa=b"\0\1\1\2", repeat=(2, 2), tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG)):
+    """Write a DNG of plain samples; linear if `cfa` is None."""
     pixels = np.random.default_rng(0).integers(100, 4000, (64, 80)).astype(np.uint16) if pixels is None else pixels
     always = [(50706, 1, 4, b"\1\4\0\0", True), (50707, 1, 4, b"\1\1\0\0", True)]
     always += [(271, 2, 0, "Acme", True), (272, 2, 0, "One", True)]
@@ -159,7 +159,7 @@ def made_dng(path, pixels=None, cfa=b"\0\1\1\2", repeat=(2, 2), tags=(MATRIX_TAG
 )
 def test_all_phases_and_levels_of_each_site(tmp_path, cfa, letters):
     repeat, black = (50713, 3, 2, (2, 2), True), (50714, 4, 4, (60, 64, 66, 70), True)
-    path = made_dng(tmp_path / "a.dng", cfa=cfa, tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG, repeat, black))
+    path = synthetic_dng(tmp_path / "a.dng", cfa=cfa, tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG, repeat, black))
     sensor, capture = read_raw(path)
     check_against_libraw(path, sensor, capture)
     assert (capture.cfa, capture.black[0].tolist()) == (letters, [60, 64, 66, 70])
@@ -170,38 +170,38 @@ def test_all_phases_and_levels_of_each_site(tmp_path, cfa, letters):
 @pytest.mark.parametrize("top", [0, 1, 2, 3])
 @pytest.mark.parametrize("left", [0, 1, 2, 3])
 def test_an_active_area_moves_letters_and_levels_together(tmp_path, top, left):
-    """DNG 1.6, chapter 4: CFAPattern and BlackLevel begin at the top left of the ActiveArea."""
+    """DNG 1.6, chapter 4: CFAPattern and BlackLevel start at the top left of the ActiveArea."""
     grid = np.array([[10, 20], [30, 40]])
     pixels = np.tile(np.roll(grid, (top, left), (0, 1)), (32, 40)).astype(np.uint16)
     repeat, black = (50713, 3, 2, (2, 2), True), (50714, 4, 4, (10, 20, 30, 40), True)
     area = (50829, 4, 4, (top, left, 60, 76), True)
-    path = made_dng(tmp_path / "a.dng", pixels, tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG, repeat, black, area))
+    path = synthetic_dng(tmp_path / "a.dng", pixels, tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG, repeat, black, area))
     sensor, capture = read_raw(path)
-    # Every sample is the black level of its site, and the level tells its letter.
+    # Every sample equals the black level of its site, which identifies its letter.
     corner = sensor[0, 0, :2, :2].flatten().tolist()
     assert capture.black[0].tolist() == corner
     assert capture.cfa == "".join({10: "R", 20: "G", 30: "G", 40: "B"}[level] for level in corner)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_kept_and_not_applied(tmp_path, orientation):
-    path = made_dng(tmp_path / "a.dng", tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG, (274, 3, 1, orientation, True)))
+def test_orientation_is_stored_and_not_applied(tmp_path, orientation):
+    path = synthetic_dng(tmp_path / "a.dng", tags=(MATRIX_TAG, NEUTRAL_TAG, WHITE_TAG, (274, 3, 1, orientation, True)))
     sensor, capture = read_raw(path)
     assert capture.orientation == (orientation,)
     assert sensor.shape == (1, 1, 64, 80)
 
 
-def test_equal_gains_count_only_where_the_file_states_them(tmp_path):
-    stated = made_dng(tmp_path / "a.dng", tags=(MATRIX_TAG, WHITE_TAG, (50728, 5, 3, (1, 1) * 3, True)))
+def test_equal_gains_count_only_if_the_file_states_them(tmp_path):
+    stated = synthetic_dng(tmp_path / "a.dng", tags=(MATRIX_TAG, WHITE_TAG, (50728, 5, 3, (1, 1) * 3, True)))
     assert read_raw(stated)[1].gains[0].tolist() == [1, 1, 1]
-    silent = made_dng(tmp_path / "b.dng", tags=(MATRIX_TAG, WHITE_TAG))
+    silent = synthetic_dng(tmp_path / "b.dng", tags=(MATRIX_TAG, WHITE_TAG))
     with pytest.raises(errors.MissingMetadata, match="gains="):
         read_raw(silent)
     assert describe_raw(silent)["missing"] == ["gains"]
 
 
 def test_white_balance_stated_as_chromaticity(tmp_path):
-    path = made_dng(
+    path = synthetic_dng(
         tmp_path / "a.dng", tags=(MATRIX_TAG, WHITE_TAG, (50729, 5, 2, (34567, 100000, 35850, 100000), True))
     )
     matrix = np.array(MATRIX_TAG[3][::2]).reshape(3, 3) / 10000
@@ -210,7 +210,7 @@ def test_white_balance_stated_as_chromaticity(tmp_path):
     np.testing.assert_allclose(read_raw(path)[1].gains[0], neutral[1] / neutral, rtol=1e-5)
 
 
-def test_describe_has_all_that_a_file_says(data):
+def test_describe_lists_the_metadata_of_a_file(data):
     facts = describe_raw(data / "digicam_corpus" / CRW[0])
     assert (facts["width"], facts["height"], facts["cfa"], facts["white"]) == (2312, 1720, "RGGB", 1023)
     assert (facts["camera"], facts["orientation"], facts["missing"]) == ("Canon PowerShot S40", 1, [])
@@ -234,7 +234,7 @@ def one_sentence(error, path):
     ],
 )
 @pytest.mark.parametrize("reader", [read_raw, describe_raw])
-def test_what_cannot_be_decoded(data, name, reader):
+def test_undecodable_files(data, name, reader):
     with pytest.raises(errors.UnreadableFile) as caught:
         reader(data / name)
     assert type(caught.value) is errors.UnreadableFile
@@ -243,20 +243,20 @@ def test_what_cannot_be_decoded(data, name, reader):
 
 @pytest.mark.parametrize("name", ["kimageformats/RAW_KODAK_C330_FORMAT_NONE_YRGB.raw", "photoprism/canon_eos_6d.dng"])
 @pytest.mark.parametrize("reader", [read_raw, describe_raw])
-def test_what_holds_no_mosaic(data, name, reader):
+def test_files_without_a_mosaic(data, name, reader):
     with pytest.raises(errors.NotAMosaic) as caught:
         reader(data / name)
     one_sentence(caught.value, data / name)
 
 
-def test_made_files_that_hold_no_bayer_mosaic(tmp_path):
+def test_synthetic_files_without_a_bayer_mosaic(tmp_path):
     flat = np.full((60, 72), 500, np.uint16)
     with pytest.raises(errors.NotAMosaic, match="6 x 6"):
-        read_raw(made_dng(tmp_path / "xtrans.dng", flat, XTRANS, (6, 6)))
+        read_raw(synthetic_dng(tmp_path / "xtrans.dng", flat, XTRANS, (6, 6)))
     with pytest.raises(errors.NotAMosaic, match="RGBG"):
-        read_raw(made_dng(tmp_path / "columns.dng", flat, b"\0\1\2\1"))
-    with pytest.raises(errors.NotAMosaic, match="no mosaic"):
-        read_raw(made_dng(tmp_path / "linear.dng", np.stack([flat] * 3, -1), None))
+        read_raw(synthetic_dng(tmp_path / "columns.dng", flat, b"\0\1\2\1"))
+    with pytest.raises(errors.NotAMosaic, match="not a mosaic"):
+        read_raw(synthetic_dng(tmp_path / "linear.dng", np.stack([flat] * 3, -1), None))
 
 
 @pytest.mark.parametrize(
@@ -269,19 +269,19 @@ def test_made_files_that_hold_no_bayer_mosaic(tmp_path):
         "mushfiqulalam-isp/DSC_1339_768x512_rggb.raw",
     ],
 )
-def test_headerless_files_that_libraw_takes_by_their_size(data, name):
+def test_headerless_files_that_libraw_recognizes_by_size(data, name):
     with rawpy.imread(str(data / name)) as raw:
         assert raw.raw_image_visible is not None  # LibRaw does open it
     with pytest.raises(errors.UnreadableFile, match="read_mosaic"):
         read_raw(data / name, gains=(1, 1, 1), matrix=D750)
 
 
-def test_headerless_files_that_libraw_does_not_know_point_to_read_mosaic(data):
+def test_unknown_headerless_files_point_to_read_mosaic(data):
     with pytest.raises(errors.UnreadableFile, match="read_mosaic"):
         read_raw(data / "infinite-isp" / "Indoor1_2592x1536_8bit_GRBG.raw")
 
 
-def test_missing_empty_truncated_and_folders(data, tmp_path):
+def test_missing_empty_and_truncated_files_and_folders(data, tmp_path):
     for path in (tmp_path / "none.crw", tmp_path, tmp_path / ("n" * 300)):
         with pytest.raises(errors.UnreadableFile, match="is not a file"):
             read_raw(path)

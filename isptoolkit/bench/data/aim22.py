@@ -1,4 +1,4 @@
-"""Data of the protocols `aim22-s7` and `aim22-p20`: see `isptoolkit.data.aim22`."""
+"""Data of the protocols `aim22-s7` and `aim22-p20`, the AIM 2022 challenge on reversed ISP."""
 
 import hashlib
 from pathlib import Path
@@ -8,24 +8,23 @@ from .case import Case, Cases
 
 
 class Aim22:
-    """As `isptoolkit.bench.data.case.Pairs`: the tiles of a phone, those of `isptoolkit.data.aim22.split`.
+    """The tiles of a phone as benchmark data, see `isptoolkit.bench.data.case.Pairs`.
 
     Args:
-        data: the folder of a phone, such as `data-s7`.
-        size: height and width of its pictures.
+        data: folder of a phone, such as `data-s7`.
+        size: height and width of its images in pixels.
 
     Raises:
-        InvalidArgument: where files are missing, with what they are and where to get them.
-        UnreadableFile: for arrays of another shape, type or depth.
+        InvalidArgument: if files are missing; the message names them and where to get them.
+        UnreadableFile: for arrays of another shape, type, or depth.
     """
 
     def __init__(self, data: Path, size: int) -> None:
         tiles = split(data, size)
-        held = tiles.held
-        self.train, self.notes = Tiles(tiles.learned), [tiles.note]
-        self.cases = Cases(len(held), lambda number: Case(held[number].raw.stem, *held[number].read()))
-        named = "\n".join(
-            f"{tile.raw.name} {tile.raw.stat().st_size} {tile.picture.stat().st_size}"
-            for tile in (*tiles.learned, *held)
+        test = tiles.test
+        self.train, self.notes = Tiles(tiles.train), [tiles.note]
+        self.cases = Cases(len(test), lambda number: Case(test[number].raw.stem, *test[number].read()))
+        files = "\n".join(
+            f"{tile.raw.name} {tile.raw.stat().st_size} {tile.image.stat().st_size}" for tile in (*tiles.train, *test)
         )
-        self.fingerprint = hashlib.sha256(named.encode()).hexdigest()
+        self.fingerprint = hashlib.sha256(files.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What entrants are trained and tested on."""
+"""Training and test data of a protocol."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,36 +13,41 @@ from ...train.loop import Source
 
 @dataclass(frozen=True)
 class Case:
-    """RAW, and what an entrant is given to find it.
+    """A test case: the true RAW, and the input from which an entrant recovers it.
 
     Args:
-        name: of the file, tile or scene.
-        sensor: `[1,1,H,W]` digital numbers, RGGB.
-        capture: of the same.
-        given: `[1,3,H,W]` sRGB, 0 to 1; or, to a denoiser, `[1,1,H,W]` digital numbers with noise.
+        name: name of the file, tile, or scene.
+        sensor: `[1,1,H,W]` true RAW in digital numbers, RGGB.
+        capture: metadata of the RAW.
+        input: the input, `[1,3,H,W]` sRGB in [0, 1]; for denoisers, `[1,1,H,W]` noisy RAW in digital numbers.
     """
 
     name: str
     sensor: Tensor
     capture: Capture
-    given: Tensor
+    input: Tensor
 
     def to(self, device: str) -> "Case":
-        """The same on another device."""
-        return Case(self.name, self.sensor.to(device), self.capture.to(device), self.given.to(device))
+        """Copy the case to a device."""
+        return Case(self.name, self.sensor.to(device), self.capture.to(device), self.input.to(device))
 
     @staticmethod
     def of(name: str, batch: Batch) -> "Case":
-        """Of a batch of one sample of RAW and its picture."""
+        """Make a case of a batch of one sample, whose target is the input.
+
+        Args:
+            name: name of the file, tile, or scene.
+            batch: RAW and its sRGB image.
+        """
         return Case(name, batch.sensor, batch.capture, batch.target)
 
 
 class Cases(Sequence[Case]):
-    """Cases that are made when they are asked for, and not kept.
+    """A sequence of cases that are made on access and not stored.
 
     Args:
-        count: how many.
-        make: of a number.
+        count: number of cases.
+        make: makes the case of an index.
 
     >>> import torch
     >>> cases = Cases(3, lambda n: Case(f"{n}", torch.zeros(1, 1, 2, 2), Capture.of("RGGB"), torch.zeros(1, 3, 2, 2)))
@@ -61,25 +66,25 @@ class Cases(Sequence[Case]):
     @overload
     def __getitem__(self, number: slice) -> Sequence[Case]: ...
     def __getitem__(self, number: int | slice) -> Case | Sequence[Case]:
-        chosen = self._numbers[number]
-        return self._make(chosen) if isinstance(chosen, int) else [self._make(one) for one in chosen]
+        selected = self._numbers[number]
+        return self._make(selected) if isinstance(selected, int) else [self._make(one) for one in selected]
 
 
 class Pairs(Protocol):
-    """Data of a protocol."""
+    """The data of a protocol: what its reader returns."""
 
     @property
     def train(self) -> Source:
-        """What is learned from."""
+        """Source of training batches."""
 
     @property
     def cases(self) -> Sequence[Case]:
-        """What is tested on."""
+        """Test cases."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the data does."""
+        """A hash that changes if the data change."""
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said about the data beside every result, such as files that were passed over."""
+        """Remarks about the data for every report, such as skipped files."""

@@ -1,4 +1,4 @@
-"""Data of the protocol `pairs`: any folder of RAW files with renderings of them."""
+"""Data of the protocol `pairs`: any folder of RAW files, with renderings of them."""
 
 import hashlib
 import math
@@ -11,36 +11,40 @@ from .case import Case, Cases
 from .protocol import PAIRS
 
 _EACH = 8
-"""Pictures that are cut out of a test file."""
+"""Number of crops per test file."""
 
 
 class RawPairs:
-    """`Pairs`: of each camera the last quarter of the files is for the test, at least one.
+    """A folder of RAW files as benchmark data, see `isptoolkit.bench.data.case.Pairs`.
+
+    The last quarter of the files of each subfolder, at least one, is for the test.
 
     Args:
-        data: folder, searched with all below it.
-        target: what the pictures are, see `isptoolkit.data.RawFolder`.
-        cache: folder where decoded files stay.
+        data: folder to search recursively.
+        target: rendering of the RAW files, see `isptoolkit.data.RawFolder`.
+        cache: folder of decoded files.
 
     Raises:
-        InvalidArgument: for less than two files of every camera that is there.
+        InvalidArgument: if no folder has two RAW files.
     """
 
     def __init__(self, data: Path, target: str, cache: Path) -> None:
-        how: dict[str, Any] = {"mixed": True, "target": target, "cache": cache}
-        everything = RawFolder(data, **how)
+        options: dict[str, Any] = {"mixed": True, "target": target, "cache": cache}
+        everything = RawFolder(data, **options)
         by_folder: dict[Path, list[Path]] = {}
         for path in sorted(everything.files):
             by_folder.setdefault(path.parent, []).append(path)
-        held = {
+        test_names = {
             path.stem for files in by_folder.values() if len(files) > 1 for path in files[-math.ceil(len(files) / 4) :]
         }
-        learned = [path.stem for path in everything.files if path.stem not in held]
-        if not held:
-            raise InvalidArgument(f"{data} holds no folder with two RAW files: one to learn from, one for the test")
-        self.train = RawFolder(data, names=learned, **how)
-        test = RawFolder(data, names=sorted(held), **how)
-        # Turned like those that are learned from, at random places that a seed fixes.
+        train_names = [path.stem for path in everything.files if path.stem not in test_names]
+        if not test_names:
+            raise InvalidArgument(
+                f"{data} needs a folder with at least two RAW files: one to train on and one to test on"
+            )
+        self.train = RawFolder(data, names=train_names, **options)
+        test = RawFolder(data, names=sorted(test_names), **options)
+        # Oriented like training patches, at random positions that a fixed seed determines.
         self.cases = Cases(
             _EACH * len(test.files),
             lambda number: Case.of(f"patch {number:02d}", test.batch(number, 1, PAIRS.patch, seed=20)),
@@ -48,7 +52,7 @@ class RawPairs:
         sizes = [f"{path.name} {path.stat().st_size}" for path in sorted(everything.files)]
         self.fingerprint = hashlib.sha256("\n".join([target, *sizes]).encode()).hexdigest()
         skipped = len(everything.skipped)
-        self.notes = [f"{len(learned)} files to learn from, {len(held)} for the test, pictures: {target}"]
+        self.notes = [f"{len(train_names)} files to train on, {len(test_names)} to test on, target: {target}"]
         if skipped:
-            why = next(iter(everything.skipped.values())).replace(f"{data}/", "")  # results tell no folders
-            self.notes.append(f"{skipped} files passed over, such as {why}")
+            reason = next(iter(everything.skipped.values())).replace(f"{data}/", "")  # results name no folders
+            self.notes.append(f"{skipped} files skipped, such as {reason}")

@@ -1,4 +1,4 @@
-"""Scenes that are computed: light with edges, texture, colors and highlights, as functions of a seed."""
+"""Computed scenes: light with edges, texture, colors, and highlights, as functions of a seed."""
 
 import math
 
@@ -10,10 +10,14 @@ _OBJECTS = 14
 
 
 def scene(seed: int, size: int) -> Tensor:
-    """Light of a scene, linear sRGB primaries: `[1,3,size,size]`, mostly below 1, highlights above.
+    """Compute a scene in linear sRGB primaries: `[1,3,size,size]`, mostly below 1, with highlights above.
 
     A ramp of background light; disks and rectangles of random colors, some with stripes or with noise whose spectrum
-    falls as that of photographs does; a row of color patches; small lights brighter than white.
+    decays like that of photographs; a row of color patches; small lights brighter than white.
+
+    Args:
+        seed: seed of all random numbers.
+        size: height and width in pixels.
 
     >>> torch.equal(scene(3, 32), scene(3, 32)), scene(0, 32).shape
     (True, torch.Size([1, 3, 32, 32]))
@@ -23,11 +27,11 @@ def scene(seed: int, size: int) -> Tensor:
     def draw(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=random)
 
-    line = torch.linspace(0, 1, 2 * size)  # twice as fine, so that edges are not all on pixels
+    line = torch.linspace(0, 1, 2 * size)  # twice the resolution, so that not all edges are at pixel borders
     rows, columns = line[:, None], line[None, :]
     slope = draw(2) - 0.5
     light = 0.25 + 0.5 * draw(1) + 0.4 * (slope[0] * (rows - 0.5) + slope[1] * (columns - 0.5))
-    picture = (light * (0.2 + 0.5 * draw(3, 1, 1))).clamp_min(0.005)
+    image = (light * (0.2 + 0.5 * draw(3, 1, 1))).clamp_min(0.005)
     for _ in range(_OBJECTS):
         center, extent, turn = draw(2), 0.04 + 0.22 * draw(2), float(draw(1)) * math.pi
         y, x = rows - center[0], columns - center[1]
@@ -43,24 +47,24 @@ def scene(seed: int, size: int) -> Tensor:
             texture = 0.6 + 0.4 * torch.sin(along * (40 + 260 * float(draw(1))))
         elif kind < 0.75:
             texture = (1 + 0.35 * _noise(2 * size, random)).clamp(0.1, 2)
-        picture = torch.where(inside, light * color * texture, picture)
+        image = torch.where(inside, light * color * texture, image)
     patches = 6
     width = 2 * size // 10
     top, left = (int(draw(1) * (2 * size - width * n)) for n in (1, patches))
     for number in range(patches):
-        place = (slice(None), slice(top, top + width), slice(left + number * width, left + (number + 1) * width))
-        picture[place] = light[..., :width, :width].mean() * draw(3, 1, 1)
+        part = (slice(None), slice(top, top + width), slice(left + number * width, left + (number + 1) * width))
+        image[part] = light[..., :width, :width].mean() * draw(3, 1, 1)
     for _ in range(3):
         center, radius = draw(2), 0.01 + 0.03 * float(draw(1))
         spot = torch.exp(-((rows - center[0]) ** 2 + (columns - center[1]) ** 2) / radius**2)
-        picture = picture + 2 * spot * (0.5 + draw(3, 1, 1))
-    return F.avg_pool2d(picture[None], 2)
+        image = image + 2 * spot * (0.5 + draw(3, 1, 1))
+    return F.avg_pool2d(image[None], 2)
 
 
 def _noise(size: int, random: torch.Generator) -> Tensor:
-    """Amplitudes that fall with the frequency, deviation 1."""
+    """Noise `[size,size]` with amplitudes that decay with the frequency, mean 0 and standard deviation 1."""
     white = torch.fft.rfft2(torch.randn(size, size, generator=random))
     rows, columns = torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None, :]
-    made = torch.fft.irfft2(white / (rows**2 + columns**2).sqrt().clamp_min(1 / size), s=(size, size))
-    scaled: Tensor = (made - made.mean()) / made.std()
+    noise = torch.fft.irfft2(white / (rows**2 + columns**2).sqrt().clamp_min(1 / size), s=(size, size))
+    scaled: Tensor = (noise - noise.mean()) / noise.std()
     return scaled

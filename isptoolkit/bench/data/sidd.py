@@ -1,4 +1,4 @@
-"""Data of the protocol `sidd`: see `isptoolkit.data.sidd`."""
+"""Data of the protocol `sidd`: phones with real noise."""
 
 import functools
 import hashlib
@@ -11,29 +11,37 @@ from .case import Case, Cases
 
 
 class Sidd:
-    """See `isptoolkit.bench.data.case.Pairs`: validation blocks to test on, frames of SIDD-Medium RAW to learn from.
+    """SIDD as benchmark data, see `isptoolkit.bench.data.case.Pairs`.
+
+    Frames of SIDD-Medium RAW to train on, the validation blocks to test on.
 
     Args:
         data: folder of the files that `isptoolkit.data.sidd.Blocks` and `Frames` name.
 
     Raises:
-        InvalidArgument: where a file of the test is missing, with what it is and where to get it.
-        UnreadableFile: for files of another shape, type or range.
+        InvalidArgument: if a test file is missing; the message names it and where to get it.
+        UnreadableFile: for files of another shape, type, or range.
     """
 
     def __init__(self, data: Path) -> None:
         self._data, self._blocks, self._noise = data, Blocks(data), noise_of_scenes(data)
         scenes, frames = self._blocks.scenes, frames_of(data)
         self.cases = Cases(len(scenes) * BLOCKS, self._case)
-        words = [f"{path.name} {path.stat().st_size}" for path in (*sorted(data.glob("*.mat")), *frames)]
-        self.fingerprint = hashlib.sha256("\n".join(words).encode()).hexdigest()
+        files = [f"{path.name} {path.stat().st_size}" for path in (*sorted(data.glob("*.mat")), *frames)]
+        self.fingerprint = hashlib.sha256("\n".join(files).encode()).hexdigest()
         unknown = sum(scene not in self._noise for scene in scenes)
-        self.notes = [f"{len(frames)} frames of Data/ to learn from, where the paper has synthetic ones"]
-        self.notes += [f"noise of {unknown} scenes measured: noise_level_functions.csv lacks them"] if unknown else []
+        self.notes = [f"{len(frames)} frames of Data/ to train on, where the paper uses synthetic ones"]
+        self.notes += (
+            [f"noise of {unknown} scenes measured, because noise_level_functions.csv lacks them"] if unknown else []
+        )
 
     @functools.cached_property
     def train(self) -> Frames:
-        """Whole frames."""
+        """Training batches of patches of the frames.
+
+        Raises:
+            InvalidArgument: if a frame is missing; the message names it and where to get it.
+        """
         return Frames(self._data)
 
     def _capture(self, row: int) -> Capture:

@@ -1,7 +1,7 @@
-"""The AIM 2022 challenge on reversed ISP: every row of its benchmark, as reported.
+"""Every row of the AIM 2022 challenge on reversed ISP, as reported.
 
-Sources are the organizers' slides, whose table 1 has fourteen rows, the paper and slides of RST-ISP-Net, and the paper
-of SSDNet. Where they disagree, each value is here with its source; the slides come first, as the latest.
+The sources are the organizers' slides, whose table 1 has fourteen rows, the paper and slides of RST-ISP-Net, and the
+paper of SSDNet. Where they disagree, each value is listed with its source; the slides, the latest source, come first.
 """
 
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ SSDNET_PAPER = "SSDNet paper, table 3"
 
 @dataclass(frozen=True)
 class Submission:
-    """What a row of the challenge is.
+    """A row of the challenge: the team and its network.
 
     Args:
-        team: as the slides spell it, without the mark of extra data.
-        system: what the team called its method, or the paper it published; empty where the sources have none.
-        entrant: of this project's benchmark, the same method; None where there is none.
-        sizes: height and width of the pictures that the network was given; empty where not reported.
-        training: epochs (`500`) or iterations (`300K it.`); empty where not reported.
-        extra_data: trained on more than the challenge's data; None where not reported.
-        ensemble: several networks, or one applied several ways; None where not reported.
-        full_resolution: marked "FR" by the slides; None where not reported.
-        parameters: in millions; two where the slides have two, which they do not assign to tracks.
-        runtime: in ms a picture; None where not reported.
-        note: what other sources say.
+        team: name of the team in the slides, without the mark of extra data.
+        system: name of the method or of its paper; empty if the sources have none.
+        entrant: the entrant of this project's benchmark with this method; None if there is none.
+        sizes: height and width of the network's input; empty if not reported.
+        training: epochs (`500`) or iterations (`300K it.`); empty if not reported.
+        extra_data: whether it was trained on more than the challenge's data; None if not reported.
+        ensemble: whether several networks, or several passes of one, are averaged; None if not reported.
+        full_resolution: whether the slides mark it "FR"; None if not reported.
+        parameters: number of parameters in millions; two if the slides have two, which they do not assign to tracks.
+        runtime: runtime in ms per image; None if not reported.
+        note: what other sources report.
     """
 
     team: str
@@ -55,7 +55,7 @@ def _submission(
     entrant: str | None = None,
     note: str = "",
 ) -> Submission:
-    """Marks are D for extra data, E for an ensemble; the slides mark every team as of full resolution."""
+    """A row of the slides. Marks are D for extra data, E for an ensemble; the slides mark every team "FR"."""
     return Submission(team, system, entrant, sizes, training, "D" in marks, "E" in marks, True, size, ms, note)
 
 
@@ -181,7 +181,7 @@ CHALLENGE = (
         for team, values in table.items()
         for part in range(len(values) // 2)
     ),
-    # What other documents have for the same cells.
+    # Values of other documents for the same cells.
     _of(
         "MiAlgo",
         "s7",
@@ -195,4 +195,4 @@ CHALLENGE = (
     _of("HIT-IIL", "s7", 2, 29.98, 0.87, RST_PAPER, "RST-ISP-Net slides and SSDNet paper, table 3: the same"),
     _of("HIT-IIL", "p20", 2, 34.07, 0.90, RST_PAPER, "RST-ISP-Net slides: the same"),
 )
-"""Every figure; where two are of one team, protocol and part, the first is the slides'."""
+"""Every figure; if a team has two for a protocol and part, the first is the slides'."""

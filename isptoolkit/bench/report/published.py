@@ -1,8 +1,7 @@
-"""Every figure that others published by a protocol of this project, with its source; nothing here was measured by us.
+"""Every figure that others published under a protocol of this project, with its source; none was measured here.
 
-The challenge's rows are in `challenge`. FiveK rows are those of SSDNet's table 4, which takes the scores of the methods
-that it compares with from one paper, that of learnable dictionaries ("reported by [13]"). SIDD rows are those of its
-table 5.
+The rows of the challenge are in `challenge`. FiveK rows are from SSDNet's table 4, which copies the scores of the other
+methods from the paper on learnable dictionaries ("reported by [13]"). SIDD rows are from its table 5.
 """
 
 from .challenge import CHALLENGE
@@ -13,15 +12,16 @@ TABLE_5 = "SSDNet paper, table 5"
 RERUN = "repository Nemoblue/Extent-Research-InvISP"
 
 _CAMERA_JPEG = "InvISP's project page: made from 8-bit compressed RGB; that it is LibRaw's JPEG is an inference"
-_ONE_WAY = "no source states what the network is given; one that only goes from RGB to RAW needs a given picture"
+_ONE_WAY = "no source states the input; a network that only maps RGB to RAW needs a rendering as input"
 _LIBRAW = (
-    "the SSDNet paper names LibRaw's rendering as the input; that it went through JPEG, and the domain, are inferences"
+    "the SSDNet paper names LibRaw's rendering as the input; that it is a JPEG file, and the domain, are inferences"
 )
-_OWN_WITHOUT = (
-    "trained without JPEG; that the test goes through a JPEG file is an inference: without one, a flow is exact"
+_OWN_WITHOUT = "trained without JPEG; that the test uses a JPEG file is an inference: without one, a flow is exact"
+_GRAY = "no source states how InvISP's authors adapted it; because it encodes and decodes, its own rendering is assumed"
+_RERUN = (
+    "the published weights, evaluated again; the file names no camera, so Nikon is an inference; sRGB 37.46 dB, SSIM "
+    "0.9473"
 )
-_GRAY = "no source states how InvISP's authors adapted it; as it encodes and decodes, its own picture is assumed"
-_RERUN = "the published weights run again; the file names no camera, Nikon is an inference; sRGB 37.46 dB, SSIM 0.9473"
 
 
 def _fivek(
@@ -34,11 +34,11 @@ def _fivek(
     entrant: str | None = None,
     stated: bool = False,
 ) -> tuple[Figure, ...]:
-    """Both cameras; `own` is the method's own rendering through JPEG, else it is LibRaw's."""
-    given = "" if own else "-libraw"
+    """Rows of both cameras; the input is the method's own rendering through JPEG, or LibRaw's."""
+    suffix = "" if own else "-libraw"
     cameras = {"nikon": nikon, "canon": canon}
     return tuple(
-        Figure(method, f"fivek-{camera}{given}", psnr, TABLE_4, entrant=entrant, stated=stated, note=note)
+        Figure(method, f"fivek-{camera}{suffix}", psnr, TABLE_4, entrant=entrant, stated=stated, note=note)
         for camera, psnr in cameras.items()
         if psnr is not None
     )
@@ -55,7 +55,7 @@ FIVEK = (
     *_fivek("SSDNet", 47.84, 53.60, _LIBRAW, own=False, entrant="ssdnet"),
     Figure("InvISP, run again", "fivek-nikon", 45.23, RERUN, stated=False, note=_RERUN),
 )
-"""MIT-Adobe FiveK; none of the sources gives SSIM of RAW."""
+"""Figures on MIT-Adobe FiveK; no source reports SSIM of RAW."""
 
 _DND = "table 5 is headed SIDD, but these are figures of the Darmstadt Noise Dataset (general knowledge, unchecked)"
 _SIDD = "the paper does not say on which part of SIDD the row was measured"
@@ -83,23 +83,23 @@ NOISE = (
     _noise("Learnable Dictionaries", 52.48, 0.990),
     _noise("SSDNet", 51.73, 0.993, entrant="ssdnet-denoiser"),
 )
-"""RAW denoising; the sRGB columns of the same table mix both data sets and are not quoted."""
+"""Figures of RAW denoising; the sRGB columns of the table mix both data sets and are not quoted."""
 
 PUBLISHED = (*CHALLENGE, *FIVEK, *NOISE)
-"""All of them."""
+"""All published figures."""
 
 
 def reported(protocol: str, entrant: str | None) -> Figure | None:
-    """The figure to print beside an entrant's own: the first of its protocol (of the challenge, Test1 of the slides).
+    """The published figure to print beside an entrant's own: the first under a protocol (Test1 of the challenge).
 
     Args:
-        protocol: its name.
-        entrant: its name among the published rows; None finds nothing.
+        protocol: name of the protocol.
+        entrant: name of the entrant in the published rows; None has no figure.
 
     >>> reported("aim22-s7", "u-net").text()
     '26.30 / 0.77'
     >>> reported("micro", "u-net") is None
     True
     """
-    wanted = (protocol, entrant)
-    return next((row for row in PUBLISHED if entrant and (row.protocol, row.entrant) == wanted), None)
+    key = (protocol, entrant)
+    return next((row for row in PUBLISHED if entrant and (row.protocol, row.entrant) == key), None)

@@ -1,4 +1,4 @@
-"""Published figures as the Markdown of the documentation."""
+"""Published figures as the Markdown tables of the documentation."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ _CELLS = [(f"aim22-{track}", part) for track in ("s7", "p20") for part in ("Test
 
 
 def markdown() -> dict[str, str]:
-    """Tables by the name of their marker in `docs/benchmark.md`: `challenge`, `fivek published`, `sidd published`.
+    """All tables, by the name of their marker in `docs/benchmark.md`.
 
     >>> sorted(markdown())
     ['challenge', 'fivek published', 'sidd published']
@@ -19,7 +19,7 @@ def markdown() -> dict[str, str]:
 
 
 def challenge_table() -> str:
-    """All fourteen rows, Test1 and Test2 of both tracks, and what is known of the networks."""
+    """The fourteen rows of the challenge: Test1 and Test2 of both tracks, and the networks."""
     head = ["team", "system", "ours", "S7 Test1", "S7 Test2", "P20 Test1", "P20 Test2"]
     head += ["input", "epochs", "extra data", "ensemble", "M parameters", "ms"]
     notes = _Notes()
@@ -32,7 +32,7 @@ def challenge_table() -> str:
 
 
 def fivek_table() -> str:
-    """Both cameras, by what the method is given."""
+    """FiveK: both cameras, by the input of the method."""
     notes = _Notes()
     rows = [
         [row.method, _ours(row.entrant), f"`{row.protocol}`{_noted(row, notes)}", row.text(), row.source]
@@ -42,7 +42,7 @@ def fivek_table() -> str:
 
 
 def sidd_table() -> str:
-    """RAW denoising, with the data set of each row."""
+    """RAW denoising, with the data set of each row, SIDD or DND."""
     notes = _Notes()
     rows = [
         [row.method, _ours(row.entrant), f"`{row.protocol}`{_noted(row, notes)}", row.text(3), row.source]
@@ -52,7 +52,7 @@ def sidd_table() -> str:
 
 
 class _Notes:
-    """Numbered notes, each text once."""
+    """Numbered notes; equal texts share a number."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -68,9 +68,9 @@ class _Notes:
 
 
 def _scores(team: str, protocol: str, part: str, notes: _Notes) -> str:
-    """One cell; a value from another source than the slides has a note."""
-    found = [row for row in CHALLENGE if (row.method, row.protocol, row.part) == (team, protocol, part)]
-    return ", ".join(row.text() + ("" if row.source == SLIDES else notes.mark(_source(row))) for row in found)
+    """One cell; values from other sources than the slides have a note."""
+    figures = [row for row in CHALLENGE if (row.method, row.protocol, row.part) == (team, protocol, part)]
+    return ", ".join(row.text() + ("" if row.source == SLIDES else notes.mark(_source(row))) for row in figures)
 
 
 def _source(row: Figure) -> str:

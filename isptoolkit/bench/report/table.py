@@ -1,4 +1,4 @@
-"""Results as a table of text and of Markdown."""
+"""Results as a table, as text or Markdown."""
 
 from typing import Any
 
@@ -16,62 +16,93 @@ COLUMNS = (
     ("MAC per pixel", "MAC/pixel", "{:,.0f}"),
     ("seconds", "seconds", "{:.3f}"),
 )
-"""Name of the figure, heading, format."""
+"""Name of the figure, heading, and format of each column."""
 FIGURES = tuple(name for name, _, _ in COLUMNS)
-"""Names of all of them."""
+"""Names of all figures."""
 _PRINTED = ("raw PSNR", "raw SSIM", "raw DN", "sRGB PSNR", "parameters")
 _SIZES = ("parameters", "MAC per pixel", "seconds")
-"""Of the configuration and the machine, not of the seed: shown as a mean alone."""
+"""Figures that depend on the configuration and the machine, not on the seed: shown without a deviation."""
 
 
 def rows_of(results: dict[str, Any]) -> list[tuple[str, dict[str, Measured], str]]:
-    """Name, figures over the seeds, and what is to be said; best RAW first, those without at the end."""
-    rows = [(name, figures_of(found), remark(found, results)) for name, found in results["entrants"].items()]
+    """Name, figures, and remark of each entrant; the best RAW first, entrants without RAW last.
+
+    Args:
+        results: content of `results.json`.
+    """
+    rows = [(name, figures_of(row), remark(row, results)) for name, row in results["entrants"].items()]
     return sorted(rows, key=lambda row: -row[1].get("raw PSNR", Measured(float("-inf"))).mean)
 
 
 def cell(name: str, figures: dict[str, Measured], form: str) -> str:
-    """A figure as text, its mean ± standard deviation where it depends on the seed; nothing where there is none."""
+    """Format a figure, as mean ± standard deviation if it depends on the seed; empty if there is none.
+
+    Args:
+        name: name of the figure.
+        figures: figures of an entrant.
+        form: format of its numbers, such as `{:.2f}`.
+
+    >>> cell("raw PSNR", {"raw PSNR": Measured(30.0, 0.5)}, "{:.1f}")
+    '30.0 ± 0.5'
+    """
     return figures[name].text(form, spread=name not in _SIZES) if name in figures else ""
 
 
 def columns_of(results: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Columns that have a figure in at least one row."""
-    there = {name for _, figures, _ in rows_of(results) for name in figures}
-    return [column for column in COLUMNS if column[0] in there]
+    """The columns with a figure in at least one row.
+
+    Args:
+        results: content of `results.json`.
+    """
+    present = {name for _, figures, _ in rows_of(results) for name in figures}
+    return [column for column in COLUMNS if column[0] in present]
 
 
-def markdown(results: dict[str, Any], figures_shown: tuple[str, ...] = FIGURES) -> str:
-    """A table, with a column of what was published, and of what is to be said, where there is any."""
-    shown = [column for column in columns_of(results) if column[0] in figures_shown]
+def markdown(results: dict[str, Any], names: tuple[str, ...] = FIGURES) -> str:
+    """Format results as a Markdown table, with a last column for published figures and remarks, if there are any.
+
+    Args:
+        results: content of `results.json`.
+        names: names of the figures to show.
+    """
+    columns = [column for column in columns_of(results) if column[0] in names]
     rows = rows_of(results)
-    told = {name: (published(name, results) + (f" ({said})" if said else "")).strip() for name, _, said in rows}
-    last = ["published"] if any(told.values()) else []
-    head = ["", *(title for _, title, _ in shown), *last]
+    notes = {name: (published(name, results) + (f" ({note})" if note else "")).strip() for name, _, note in rows}
+    last = ["published"] if any(notes.values()) else []
+    head = ["", *(title for _, title, _ in columns), *last]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, figures, _ in rows:
-        cells = [cell(key, figures, form) for key, _, form in shown]
-        lines.append("| " + " | ".join([name, *cells, *([told[name]] if last else [])]) + " |")
+        cells = [cell(key, figures, form) for key, _, form in columns]
+        lines.append("| " + " | ".join([name, *cells, *([notes[name]] if last else [])]) + " |")
     return "\n".join(lines) + "\n"
 
 
 def published(name: str, results: dict[str, Any]) -> str:
-    """The figures of `isptoolkit.bench.report.published` by this protocol, of the published configuration."""
-    found = reported(results["protocol"]["name"], results["entrants"][name].get("reported"))
-    return "" if found is None else found.text()
+    """The published figures of an entrant under the protocol of the results; empty if there are none.
+
+    Args:
+        name: name of the entrant.
+        results: content of `results.json`.
+    """
+    figure = reported(results["protocol"]["name"], results["entrants"][name].get("reported"))
+    return "" if figure is None else figure.text()
 
 
 def text(results: dict[str, Any]) -> str:
-    """For a terminal: the figures of RAW and the picture, columns as wide as they need to be."""
-    shown = [column for column in columns_of(results) if column[0] in _PRINTED]
+    """Format results for a terminal: figures of RAW and renderings, in aligned columns.
+
+    Args:
+        results: content of `results.json`.
+    """
+    columns = [column for column in columns_of(results) if column[0] in _PRINTED]
     rows = rows_of(results)
-    lines = [["", *(title for _, title, _ in shown)]]
-    lines += [[name, *(cell(key, figures, form) for key, _, form in shown)] for name, figures, _ in rows]
+    lines = [["", *(title for _, title, _ in columns)]]
+    lines += [[name, *(cell(key, figures, form) for key, _, form in columns)] for name, figures, _ in rows]
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
-    said = ["", *(said for _, _, said in rows)]
-    made = []
-    for (name, *cells), words in zip(lines, said, strict=True):
-        filled = [f"{value:>{width}}" for value, width in zip(cells, widths[1:], strict=True)]
-        shown_cells = [] if words.startswith("failed") else filled
-        made.append("  ".join([f"{name:<{widths[0]}}", *shown_cells, words]).rstrip())
-    return "\n".join(made)
+    notes = ["", *(note for _, _, note in rows)]
+    output = []
+    for (name, *cells), note in zip(lines, notes, strict=True):
+        padded = [f"{value:>{width}}" for value, width in zip(cells, widths[1:], strict=True)]
+        visible = [] if note.startswith("failed") else padded
+        output.append("  ".join([f"{name:<{widths[0]}}", *visible, note]).rstrip())
+    return "\n".join(output)
