@@ -1,4 +1,4 @@
-"""Write the tables of README and docs, and the figures of model cards, from the results in `benchmarks/results`
+"""Write the tables of the docs, and the figures of model cards, from the results in `benchmarks/results`
 and from the published figures in `isptoolkit.bench.report.published`.
 
     python benchmarks/tables.py
@@ -17,8 +17,6 @@ from isptoolkit.bench.results import figures_of, read_results
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PUBLISHED = ("micro", "micro-noise", "pairs")
-SHORT = ("raw PSNR", "raw SSIM", "sRGB PSNR", "parameters")
-"""Columns of the table in README."""
 IMAGES = {ROOT / "docs" / "images" / "benchmark-quality.png": RESULTS / "pairs" / "quality.png"}
 """Copies."""
 _CARD = re.compile(r"`([\w-]+)`(\s+)[\d.]+(?:\s+±\s+[\d.]+)?(\s+)dB(\s+)on(\s+)`([\w-]+)`")
@@ -50,9 +48,8 @@ def card_figures(page: str) -> str:
 
 def pages() -> dict[Path, str]:
     """What each generated file should hold."""
-    readme, docs, cards = ROOT / "README.md", ROOT / "docs" / "benchmark.md", ROOT / "docs" / "cards.md"
-    short = table.markdown(results_of("micro"), SHORT)
-    made = {readme: between_marks(readme.read_text("utf-8"), "micro", short), docs: docs.read_text("utf-8")}
+    docs, cards = ROOT / "docs" / "benchmark.md", ROOT / "docs" / "cards.md"
+    made = {docs: docs.read_text("utf-8")}
     for protocol in PUBLISHED:
         path = RESULTS / protocol / "table.md"
         made[path] = table.markdown(results_of(protocol))

@@ -1,5 +1,6 @@
 """Sphinx configuration; the documentation is built with warnings as errors."""
 
+import pkgutil
 import re
 import sys
 from importlib.metadata import version as installed
@@ -15,8 +16,21 @@ html_title = f"isptoolkit {release}"
 html_theme = "furo"
 html_show_sphinx = False
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
-exclude_patterns = ["_build", "examples", "contract_table.md", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_copy_source = False
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+GENERATED = ("contract_table.md", "api/recipe_modules.md")
+exclude_patterns = ["_build", "examples", *GENERATED, "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
 default_role = "literal"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
@@ -27,6 +41,10 @@ autodoc_default_options = {"members": True, "undoc-members": False, "show-inheri
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+
+# Copy commands without their prompts and without their output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
@@ -45,14 +63,23 @@ sphinx_gallery_conf = {
 VERBATIM = re.compile(r"(``?[^`]+``?)")
 
 
-def write_contract_table(app):
-    """Put the table of contracts beside the page that includes it."""
+def write_generated_pages(app):
+    """Write the parts of pages that come from the code."""
     from contract_table import table
 
-    text = table()
-    path = HERE / "contract_table.md"
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    for name, text in zip(GENERATED, (table(), recipe_modules()), strict=True):
+        path = HERE / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def recipe_modules():
+    """The reference of every recipe module."""
+    from isptoolkit import recipes
+
+    names = sorted(module.name for module in pkgutil.iter_modules(recipes.__path__) if not module.name.startswith("_"))
+    section = "## {0}\n\n```{{eval-rst}}\n.. automodule:: isptoolkit.recipes.{0}\n```\n"
+    return "\n".join(section.format(name) for name in names)
 
 
 def marked_up(app, what, name, object_, options, lines):
@@ -72,5 +99,5 @@ def joined(parts):
 
 
 def setup(app):
-    app.connect("builder-inited", write_contract_table)
+    app.connect("builder-inited", write_generated_pages)
     app.connect("autodoc-process-docstring", marked_up)
