@@ -2,7 +2,7 @@
 
     python docs/run_page.py
 
-runs the tutorials and copies the images that they write to `docs/images/tutorials`. `tests/test_docs.py` runs every page.
+runs the tutorials and copies the images that they write to `docs/images/tutorials`. `tests/test_docs.py` runs all pages.
 """
 
 import contextlib

@@ -12,6 +12,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 RUN_PAGE = runpy.run_path(str(ROOT / "docs" / "run_page.py"))
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if RUN_PAGE["has_code"](page)]
+TUTORIALS = ("build_pipeline", "check_stage", "unprocess", "train", "benchmark")
 SLOW = {"docs/tutorials/benchmark.md", "docs/tutorials/train.md"}
 ALL = [
     pytest.param(page, id=name, marks=[pytest.mark.slow] * (name in SLOW))
@@ -42,11 +43,11 @@ def test_code_runs_and_writes_the_images(page, tmp_path, monkeypatch):
 
 def test_pages_are_found():
     names = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.parent != ROOT}
-    tutorials = {f"tutorials/{name}.md" for name in ("build_pipeline", "check_stage", "unprocess", "train", "benchmark")}
+    tutorials = {f"tutorials/{name}.md" for name in TUTORIALS}
     assert {"concepts.md", "adding_a_stage.md"} | tutorials <= names and ROOT / "README.md" in PAGES
 
 
-@pytest.mark.parametrize("name", ["build_pipeline", "check_stage", "unprocess", "train", "benchmark"])
+@pytest.mark.parametrize("name", TUTORIALS)
 def test_tutorials_have_pictures_of_their_output(name):
     assert RUN_PAGE["images_of"](ROOT / "docs" / "tutorials" / f"{name}.md")
 
@@ -84,7 +85,8 @@ def test_wrong_pages_fail(tmp_path, text, why):
 
 
 def test_right_commands_pass(tmp_path):
-    text = "```console\n$ isptoolkit \\\n    --version\nisptoolkit ...\n$ isptoolkit info nowhere.CRW  # exit status 2\n```\n"
+    lines = ("$ isptoolkit \\", "    --version", "isptoolkit ...", "$ isptoolkit info nowhere.CRW  # exit status 2")
+    text = "\n".join(("```console", *lines, "```", ""))
     RUN_PAGE["run"](page_of(tmp_path, text))
 
 
