@@ -1,11 +1,17 @@
 """Sphinx configuration; the documentation is built with warnings as errors."""
 
+import importlib
+import inspect
 import pkgutil
 import re
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from sphinx import addnodes
+from sphinx.util.logging import getLogger
+
+LOGGER = getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
@@ -37,6 +43,7 @@ myst_heading_anchors = 2
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_inherit_docstrings = False
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -90,6 +97,38 @@ def marked_up(app, what, name, object_, options, lines):
             lines[i] = joined(parts)
 
 
+def shortened(app, doctree):
+    """Remove values of constants that are longer than a line, and arguments that classes without any inherit."""
+    for value in list(doctree.findall(addnodes.desc_annotation)):
+        text = value.astext().strip()
+        if text.startswith("=") and len(text) > 120:
+            value.parent.remove(value)
+    for arguments in doctree.findall(addnodes.desc_parameterlist):
+        names = [argument.astext().partition(":")[0] for argument in arguments]
+        if arguments.parent.get("class") == "" and names == ["*args", "**kwargs"]:
+            arguments.clear()
+
+
+def missing_names(app, env):
+    """Warn about public classes and functions that no page of the API has."""
+    objects = env.get_domain("py").objects
+    for path in sorted((HERE / "api").glob("*.md")):
+        for room in re.findall(r"automodule:: (isptoolkit[\w.]*)\n   :imported-members:", path.read_text()):
+            check_room(importlib.import_module(room), objects)
+    check_room(importlib.import_module("isptoolkit"), objects)
+
+
+def check_room(module, objects):
+    """Warn about the public names of one package."""
+    for name in getattr(module, "__all__", None) or vars(module):
+        value = getattr(module, name)
+        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
+            places = (module.__name__, "isptoolkit", value.__module__)
+            names = {f"{place}.{name}" for place in places}
+            if not names & set(objects):
+                LOGGER.warning("%s.%s is on no page of the API", module.__name__, name)
+
+
 def joined(parts):
     """Put a line together again; letters right after code need a separator."""
     text = ""
@@ -101,3 +140,5 @@ def joined(parts):
 def setup(app):
     app.connect("builder-inited", write_generated_pages)
     app.connect("autodoc-process-docstring", marked_up)
+    app.connect("doctree-read", shortened)
+    app.connect("env-check-consistency", missing_names)

@@ -2,7 +2,8 @@
 
     python docs/run_page.py
 
-runs the tutorials and copies the images that they write to `docs/images/tutorials`. `tests/test_docs.py` runs all pages.
+runs the tutorials and copies the images that they write to `docs/images/tutorials`. `tests/test_docs.py` runs every
+page.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ class Command:
     Args:
         words: the command and its arguments.
         status: the expected exit status: 0, or the N of a comment `# exit status N`.
-        output: the lines that must appear in the output, in order; `...` stands for any text.
+        output: the lines that must appear in the output, in order; `...` stands for any text, and any number of spaces
+            for one.
     """
 
     words: list[str]
@@ -78,10 +80,10 @@ def _check(command: Command) -> None:
     shown = shlex.join(command.words)
     if status != command.status:
         raise AssertionError(f"{shown}: exit status {status}, the page says {command.status}:\n{printed}")
-    start, lines = 0, [line.rstrip() for line in printed.splitlines()]
+    start, lines = 0, [" ".join(line.split()) for line in printed.splitlines()]
     for line in (line for line in command.output if line.strip() not in ("", "...")):
-        pattern = ".*".join(re.escape(part.strip()) for part in line.split("..."))
-        rest = (i for i, text in enumerate(lines[start:], start) if re.fullmatch(pattern, text.strip()))
+        pattern = ".*".join(re.escape(" ".join(part.split())) for part in line.split("..."))
+        rest = (i for i, text in enumerate(lines[start:], start) if re.fullmatch(pattern, text))
         found = next(rest, None)
         if found is None:
             raise AssertionError(f"{shown}: the page shows {line!r}, which is not in the output:\n{printed}")
