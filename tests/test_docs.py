@@ -41,14 +41,14 @@ def test_code_runs_and_writes_the_images(page, tmp_path, monkeypatch):
         assert difference(tmp_path / name, shown) < 3, f"{name} is out of date: run python docs/run_page.py {page}"
 
 
-def test_pages_are_found():
+def test_every_tutorial_is_run():
     names = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.parent != ROOT}
     tutorials = {f"tutorials/{name}.md" for name in TUTORIALS}
     assert {"concepts.md", "adding_a_stage.md"} | tutorials <= names and ROOT / "README.md" in PAGES
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
-def test_tutorials_have_pictures_of_their_output(name):
+def test_tutorials_show_images_of_their_output(name):
     assert RUN_PAGE["images_of"](ROOT / "docs" / "tutorials" / f"{name}.md")
 
 
@@ -56,8 +56,8 @@ def test_tutorials_have_pictures_of_their_output(name):
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_images_exist(page):
-    found = ["".join(pair) for pair in images(page.read_text())]
-    assert [name for name in found if not (page.parent / name).is_file()] == []
+    targets = ["".join(pair) for pair in images(page.read_text())]
+    assert [name for name in targets if not (page.parent / name).is_file()] == []
 
 
 def page_of(tmp_path, text):
