@@ -70,7 +70,7 @@ def citations(text):
 
 
 def known(names, more, title, year):
-    """Whether a row has these authors (all of them, unless more follow), this year, and a title that starts this way."""
+    """Whether a row has these authors (all, unless more follow), this year, and a title that starts this way."""
     return any(
         (authors[: len(names)] == names if more or "and others" in authors else authors == names)
         and year in (None, published)
