@@ -1,5 +1,5 @@
-"""Write the tables of README and docs, and the page of model cards, from the recipes, the results in
-`benchmarks/results`, and the published figures in `isptoolkit.bench.report.published`.
+"""Write the tables of the docs, and the page of model cards, from the recipes, the results in `benchmarks/results`,
+and the published figures in `isptoolkit.bench.report.published`.
 
     python benchmarks/tables.py
 
@@ -17,8 +17,6 @@ from isptoolkit.bench.results import read_results
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PUBLISHED = ("micro", "micro-noise", "pairs")
-SHORT = ("raw PSNR", "raw SSIM", "sRGB PSNR", "parameters")
-"""Columns of the table in README."""
 IMAGES = {ROOT / "docs" / "images" / "benchmark-quality.png": RESULTS / "pairs" / "quality.png"}
 """Copies."""
 
@@ -37,9 +35,8 @@ def between_marks(page: str, name: str, text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """The contents of each generated file."""
-    readme, docs, training = ROOT / "README.md", ROOT / "docs" / "benchmark.md", ROOT / "docs" / "training.md"
-    short = table.markdown(results_of("micro"), SHORT)
-    contents = {readme: between_marks(readme.read_text("utf-8"), "micro", short), docs: docs.read_text("utf-8")}
+    docs, training = ROOT / "docs" / "benchmark.md", ROOT / "docs" / "training.md"
+    contents = {docs: docs.read_text("utf-8")}
     for protocol in PUBLISHED:
         path = RESULTS / protocol / "table.md"
         contents[path] = table.markdown(results_of(protocol))

@@ -1,10 +1,17 @@
 """Sphinx configuration; the documentation is built with warnings as errors."""
 
+import importlib
+import inspect
+import pkgutil
 import re
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from sphinx import addnodes
+from sphinx.util.logging import getLogger
+
+LOGGER = getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
@@ -15,18 +22,36 @@ html_title = f"isptoolkit {release}"
 html_theme = "furo"
 html_show_sphinx = False
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
-exclude_patterns = ["_build", "examples", "contract_table.md", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_copy_source = False
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+GENERATED = ("contract_table.md", "api/recipe_modules.md")
+exclude_patterns = ["_build", "examples", *GENERATED, "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
 default_role = "literal"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "undoc-members": False, "show-inheritance": False}
+autodoc_inherit_docstrings = False
+autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+
+# Copy commands without their prompts and without their output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
@@ -45,14 +70,23 @@ sphinx_gallery_conf = {
 VERBATIM = re.compile(r"(``?[^`]+``?)")
 
 
-def write_contract_table(app):
-    """Put the table of contracts beside the page that includes it."""
+def write_generated_pages(app):
+    """Write the parts of pages that come from the code."""
     from contract_table import table
 
-    text = table()
-    path = HERE / "contract_table.md"
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    for name, text in zip(GENERATED, (table(), recipe_modules()), strict=True):
+        path = HERE / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def recipe_modules():
+    """The reference of every recipe module."""
+    from isptoolkit import recipes
+
+    names = sorted(module.name for module in pkgutil.iter_modules(recipes.__path__) if not module.name.startswith("_"))
+    section = "## {0}\n\n```{{eval-rst}}\n.. automodule:: isptoolkit.recipes.{0}\n```\n"
+    return "\n".join(section.format(name) for name in names)
 
 
 def marked_up(app, what, name, object_, options, lines):
@@ -61,6 +95,38 @@ def marked_up(app, what, name, object_, options, lines):
         if not line.lstrip().startswith(">>>"):
             parts = [part if part.startswith("`") else part.replace("|", r"\|") for part in VERBATIM.split(line)]
             lines[i] = joined(parts)
+
+
+def shortened(app, doctree):
+    """Remove values of constants that are longer than a line, and arguments that classes without any inherit."""
+    for value in list(doctree.findall(addnodes.desc_annotation)):
+        text = value.astext().strip()
+        if text.startswith("=") and len(text) > 120:
+            value.parent.remove(value)
+    for arguments in doctree.findall(addnodes.desc_parameterlist):
+        names = [argument.astext().partition(":")[0] for argument in arguments]
+        if arguments.parent.get("class") == "" and names == ["*args", "**kwargs"]:
+            arguments.clear()
+
+
+def missing_names(app, env):
+    """Warn about public classes and functions that no page of the API has."""
+    objects = env.get_domain("py").objects
+    for path in sorted((HERE / "api").glob("*.md")):
+        for room in re.findall(r"automodule:: (isptoolkit[\w.]*)\n   :imported-members:", path.read_text()):
+            check_room(importlib.import_module(room), objects)
+    check_room(importlib.import_module("isptoolkit"), objects)
+
+
+def check_room(module, objects):
+    """Warn about the public names of one package."""
+    for name in getattr(module, "__all__", None) or vars(module):
+        value = getattr(module, name)
+        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
+            places = (module.__name__, "isptoolkit", value.__module__)
+            names = {f"{place}.{name}" for place in places}
+            if not names & set(objects):
+                LOGGER.warning("%s.%s is on no page of the API", module.__name__, name)
 
 
 def joined(parts):
@@ -72,5 +138,7 @@ def joined(parts):
 
 
 def setup(app):
-    app.connect("builder-inited", write_contract_table)
+    app.connect("builder-inited", write_generated_pages)
     app.connect("autodoc-process-docstring", marked_up)
+    app.connect("doctree-read", shortened)
+    app.connect("env-check-consistency", missing_names)

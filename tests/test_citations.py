@@ -1,4 +1,4 @@
-"""Every citation in code and documentation has its row in `docs/references.md`, with those authors, year and title."""
+"""Every citation in code and documentation has a row in `docs/references.md` with the same authors, year, and title."""
 
 import re
 import unicodedata
@@ -23,7 +23,7 @@ NAME = r"\b(?!(?:True|False|None)\b)(?:von )?[A-Z][a-z]+(?:-[A-Z][a-z]+)*"
 NAMES = rf"{NAME}(?:, {NAME})*(?:,? and {NAME})?"
 YEAR = r"(?:19|20)\d\d"
 TEAM = r"(?: \([^()]*\))?"
-CITATIONS = (  # in this order: what one has found, the next does not see
+CITATIONS = (  # in this order; text that one pattern matched is hidden from the next
     rf'(?P<names>{NAMES}){TEAM}, "(?P<title>[A-Z][^"]{{9,}})"(?:[^;"]{{0,90}}?\b(?P<year>{YEAR})\b)?',
     rf'(?P<names>{NAMES}) (?:et al\.|and others){TEAM}(?:, "(?P<title>[^"]+)")?(?:[^;"]{{0,90}}?\b(?P<year>{YEAR})\b)?',
     rf"(?P<names>{NAME}(?:, {NAME})*,? and {NAME}){TEAM},? [^;()]{{0,60}}?\b(?P<year>{YEAR})\b",
@@ -52,37 +52,37 @@ ROWS = list(rows())
 
 
 def flowing(text):
-    """Comments and wrapped lines as one; what is no prose in documentation is gone."""
+    """Prose on one line: without code blocks, line breaks, and comment signs."""
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     return ascii_of(re.sub(r"\s+#?\s*", " ", text))
 
 
 def citations(text):
-    """Each as (names, whether there are more, title, year, what was written)."""
+    """Citations as (names, whether more authors follow, title, year, text)."""
     text = flowing(text)
     for pattern in CITATIONS:
-        for found in re.finditer(pattern, text):
-            part = found.groupdict()
-            more = bool(re.search(r"et al\.|and others", found[0]))
+        for match in re.finditer(pattern, text):
+            part = match.groupdict()
+            more = bool(re.search(r"et al\.|and others", match[0]))
             names = re.split(r", and | and |, ", part["names"])
-            yield names, more, (part.get("title") or "").lower(), part["year"], found[0]
+            yield names, more, (part.get("title") or "").lower(), part["year"], match[0]
         text = re.sub(pattern, "[cited]", text)
 
 
 def known(names, more, title, year):
-    """A row has these authors (all of them, unless more are said to follow), this year and a title that begins so."""
+    """Whether a row has these authors (all, unless more follow), this year, and a title that starts this way."""
     return any(
         (authors[: len(names)] == names if more or "and others" in authors else authors == names)
         and year in (None, published)
-        and of.startswith(title)
-        for authors, of, published in ROWS
+        and full_title.startswith(title)
+        for authors, full_title, published in ROWS
     )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_citations_have_rows(path):
-    for *citation, written in citations(path.read_text()):
-        assert known(*citation), f"{written!r} is no row of {PAGE.name}"
+    for *citation, quoted in citations(path.read_text()):
+        assert known(*citation), f"{quoted!r} has no row in {PAGE.name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -102,8 +102,8 @@ def test_standards_have_rows(path):
         'Zou and Zhang (team CS2U), "Learned reverse ISP with soft supervision", AIM 2022',
     ],
 )
-def test_forms_are_found(text):
-    assert len(list(citations(text))) == 1 and all(known(*found[:4]) for found in citations(text))
+def test_each_form_of_a_citation_is_recognized(text):
+    assert len(list(citations(text))) == 1 and all(known(*cited[:4]) for cited in citations(text))
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_forms_are_found(text):
         "Robertson 1969",
     ],
 )
-def test_wrong_ones_are_found(text):
-    assert not all(known(*found[:4]) for found in citations(text))
+def test_wrong_citations_are_rejected(text):
+    assert not all(known(*cited[:4]) for cited in citations(text))
