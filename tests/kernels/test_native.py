@@ -1,9 +1,6 @@
-"""The CPU library as part of the package: installation with and without a compiler, threads, forks, huge tensors."""
+"""The CPU library in use: a broken one, threads, forked workers, huge tensors. tests/packaging installs it."""
 
-import json
 import logging
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,63 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from isptoolkit import LINEAR, MOSAIC, Capture, Fused, Pipeline, fuse, presets, stages
 from isptoolkit.kernels import native, reference, usable
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
-BUILD = "import setuptools; setuptools.setup()"
-LOOK = """
-import json, logging, sys
-logging.basicConfig(format="%(message)s")
-import torch
-from isptoolkit import Capture, Fused, Pipeline, stages
-from isptoolkit.kernels import describe_kernels, usable
-made = Fused(Pipeline(gain=stages.Gain(2.0)))(torch.ones(1, 1, 2, 2), Capture.of("RGGB"))
-usable(torch.zeros(1))
-print(json.dumps([describe_kernels()["cpu kernels"], made.unique().tolist()]))
-"""
-
-
-def installed(folder, compiler):
-    """Build the package as its installation does, with a compiler of that name; what its library says, and logs."""
-    source = folder / "source"
-    for part in ("isptoolkit", "recipes"):
-        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
-    for part in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        shutil.copy(ROOT / part, source)
-    environment = os.environ | ({"CC": compiler} if compiler else {})
-    command = [
-        sys.executable,
-        "-c",
-        BUILD,
-        "-q",
-        "build",
-        "--build-base",
-        str(folder / "b"),
-        "--build-lib",
-        str(folder / "lib"),
-    ]
-    built = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    environment = os.environ | {"PYTHONPATH": str(folder / "lib")}
-    look = subprocess.run([sys.executable, "-c", LOOK], cwd=folder, env=environment, capture_output=True, text=True)
-    assert look.returncode == 0, look.stderr
-    said, values = json.loads(look.stdout)
-    assert values == [2.0]
-    return said, look.stderr
-
-
-def test_without_a_compiler_the_package_installs_and_says_so_once(tmp_path):
-    said, log = installed(tmp_path, "no-such-compiler")
-    assert said == "plain torch: no C compiler was at hand when isptoolkit was installed"
-    assert log.count("no native kernels") == 1
-    assert list((tmp_path / "lib").rglob("*.so")) == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: install gcc")
-def test_with_a_compiler_the_library_is_built(tmp_path):
-    said, log = installed(tmp_path, None)
-    assert said.split(",")[0] in ("baseline", "neon", "avx2", "avx512")
-    assert log == ""
 
 
 def test_a_library_that_does_not_load_is_named_in_the_log(monkeypatch, tmp_path, caplog):
@@ -99,20 +40,19 @@ class Developed(Dataset):
 
 
 def test_forked_loader_workers(kernels):
-    """The parent has used a team of threads before it forks."""
-    alone = [Developed()[i][0] for i in range(6)]
+    """The parent runs a team of threads before it forks."""
+    expected = [Developed()[i][0] for i in range(6)]
     loader = DataLoader(Developed(), batch_size=2, num_workers=2, multiprocessing_context="fork", timeout=60)
     loaded = list(loader)
-    assert torch.equal(torch.cat([images for images, _ in loaded]), torch.stack(alone))
+    assert torch.equal(torch.cat([images for images, _ in loaded]), torch.stack(expected))
     assert all(int(count) == 1 for _, counts in loaded for count in counts)
 
 
 def test_threads_follow_torch(kernels, monkeypatch):
-    asked = []
-    library = native.library()
-    if library is None:
+    counts = []
+    if native.library() is None:
         pytest.skip("needs the native kernels: install a C compiler and isptoolkit again")
-    monkeypatch.setattr("isptoolkit.kernels.trip.call", lambda name, job: asked.append(job.threads))
+    monkeypatch.setattr("isptoolkit.kernels.trip.call", lambda name, job: counts.append(job.threads))
     before = torch.get_num_threads()
     try:
         for count in (1, 2, 3):
@@ -120,18 +60,18 @@ def test_threads_follow_torch(kernels, monkeypatch):
             Fused(Pipeline(gain=stages.Gain(2.0)))(torch.zeros(1, 1, 500, 500), CAPTURE)
     finally:
         torch.set_num_threads(before)
-    assert asked == [1, 2, 3]
+    assert counts == [1, 2, 3]
 
 
 def test_more_values_than_a_32_bit_index_counts(kernels):
-    """2^31 codes through a point-wise stage; the input is one row, seen many times."""
+    """2^31 codes through a point-wise stage; the input is one row, expanded."""
     height, width = 2**15 + 9, 2**16
     row = torch.randint(0, 255, (width,), dtype=torch.uint8)
     fused = Fused(Pipeline(gain=stages.Gain(1 / 255), clip=stages.Clip(space=MOSAIC)))
-    made = fused.render(row.expand(1, 1, height, width), CAPTURE, dtype=torch.uint8)
-    assert made.numel() > 2**31
-    assert torch.equal(made[0, 0, -1], row)
-    assert torch.equal(made[0, 0, 2**15 - 3 : 2**15 + 3], row.expand(6, -1))
+    output = fused.render(row.expand(1, 1, height, width), CAPTURE, dtype=torch.uint8)
+    assert output.numel() > 2**31
+    assert torch.equal(output[0, 0, -1], row)
+    assert torch.equal(output[0, 0, 2**15 - 3 : 2**15 + 3], row.expand(6, -1))
 
 
 def test_a_huge_demosaic(kernels):
@@ -140,16 +80,16 @@ def test_a_huge_demosaic(kernels):
     cell = torch.randint(0, 255, (2, width), dtype=torch.uint8)
     x = cell.repeat(height // 2, 1)[None, None]
     chain = Fused(Pipeline(gain=stages.Gain(1 / 255), demosaic=stages.DemosaicBilinear()))
-    made = chain.render(x, CAPTURE, dtype=torch.uint8)
-    small = chain.render(x[:, :, :64], CAPTURE, dtype=torch.uint8)
-    assert made.numel() > 2**31
-    assert torch.equal(made[:, :, -20:], small[:, :, -20:])
-    assert torch.equal(made[:, :, 2**13 : 2**13 + 8], small[:, :, 16:24])
+    output = chain.render(x, CAPTURE, dtype=torch.uint8)
+    expected = chain.render(x[:, :, :64], CAPTURE, dtype=torch.uint8)
+    assert output.numel() > 2**31
+    assert torch.equal(output[:, :, -20:], expected[:, :, -20:])
+    assert torch.equal(output[:, :, 2**13 : 2**13 + 8], expected[:, :, 16:24])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc: run on Linux")
 def test_memory_of_a_render_is_its_output(kernels, tmp_path):
-    """Peak extra memory: the output and little more."""
+    """The peak memory of a render is that of its output and little more."""
     code = """
 import torch
 from isptoolkit import Capture, fuse, presets
@@ -159,8 +99,8 @@ capture = Capture.of("RGGB", black=64, white=1023)
 fused.render(torch.zeros(1, 1, 64, 64, dtype=torch.uint16), capture)
 x = torch.zeros(1, 1, 3000, 4000, dtype=torch.uint16)
 before = peak()
-made = fused.render(x, capture)
-print((peak() - before) * 1024 - made.nbytes)
+output = fused.render(x, capture)
+print((peak() - before) * 1024 - output.nbytes)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 64 << 20
