@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from torch import Tensor
 
 from ..capture import Capture
@@ -84,6 +83,8 @@ def noise_of_picture(mosaic: Tensor, capture: Capture) -> NoiseProfile:
     Source: Foi et al., IEEE TIP 17(10), 2008, for the model; Liu et al., "Automatic estimation and removal of noise
     from a single image", IEEE PAMI 30(2), 2008, for the lower envelope.
     """
+    from scipy import stats
+
     blocks = _blocks(mosaic, capture)
     down, across = (axis.ravel() - (_BLOCK - 1) / 2 for axis in np.mgrid[:_BLOCK, :_BLOCK])
     basis = np.linalg.qr(np.stack([np.ones_like(down), down, across], 1))[0]
