@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..capture import Capture
-from ..errors import InvalidArgument, MissingPackage, UnreadableFile
+from ..errors import InvalidArgument, UnreadableFile, needs
 from .batch import Batch
 from .sidd_scenes import SCENES
 from .turning import MARGIN, turned_at_random
@@ -221,10 +221,8 @@ def _regions(paths: tuple[Path, Path], places: tuple[float, ...], patch: int) ->
 
 def _frame(path: Path, read: Callable[[Any], Any]) -> Any:
     """What is read of the frame of a file, columns first, as MATLAB leaves it."""
-    try:
+    with needs("sidd", "reading frames of SIDD-Medium needs h5py"):
         import h5py
-    except ImportError:
-        raise MissingPackage('frames of SIDD-Medium are read with h5py: pip install "isptoolkit[sidd]"') from None
     try:
         with h5py.File(path, "r") as file:
             # A link could lead to another file, which is none of the data's: it is not followed.
