@@ -7,7 +7,7 @@ import sys
 import zipfile
 
 import pytest
-from distributions import build_wheel, environment, install, run
+from distributions import ROOT, build_wheel, environment, install, run
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: install gcc")
 REPORT = """
@@ -104,6 +104,14 @@ def test_it_runs_the_demo_in_a_fresh_environment(python, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_check_of_released_wheels_loads_the_library(python, tmp_path):
+    """What cibuildwheel runs, without torch."""
+    library = run(python, "-I", ROOT / ".ci" / "check_wheel.py", cwd=tmp_path).strip()
+    assert library.startswith(str(python.parent.parent))
+    assert library.endswith(("_cpu.so", "_cpu.dll"))
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc: run on Linux")
 def test_kernels_and_torch_share_one_openmp(python, tmp_path):
     """A second runtime beside torch's would have threads that know nothing of torch's."""
@@ -118,10 +126,13 @@ def test_kernels_and_torch_share_one_openmp(python, tmp_path):
 def test_a_wheel_without_a_compiler_has_no_platform(checkout, tmp_path):
     wheel = build_wheel(checkout, tmp_path / "dist", compiler="no-such-compiler")
     assert wheel.name.endswith("-py3-none-any.whl")
-    _, kernels, log = report(install(wheel, tmp_path / "venv"), tmp_path)
+    python = install(wheel, tmp_path / "venv")
+    _, kernels, log = report(python, tmp_path)
     reason = "isptoolkit was installed without them: install a C compiler, then install isptoolkit again"
     assert kernels == f"plain torch: {reason}"
     assert log == f"no native kernels for the CPU: {reason}; torch does the work\n"
+    check = subprocess.run([python, "-I", ROOT / ".ci" / "check_wheel.py"], capture_output=True, text=True)
+    assert (check.returncode, check.stderr) == (1, f"no native kernels: {reason}\n")
 
 
 def test_a_checkout_without_links_builds_the_same_wheel(checkout, tmp_path):
