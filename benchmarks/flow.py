@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import torch
-from isptoolkit.recipes import invisp
 
 from isptoolkit import Capture
+from isptoolkit.recipes import invisp
 from isptoolkit.tiles import Tiled
 
 CAPTURE = Capture.of("RGGB")

@@ -121,7 +121,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ignored = shutil.ignore_patterns("__pycache__")
+        ignored = shutil.ignore_patterns("__pycache__", "recipes")  # the link, which Windows may lack
         shutil.copytree(ROOT / "isptoolkit", folder / "isptoolkit", ignore=ignored)
         shutil.copytree(ROOT / "recipes", folder / "isptoolkit" / "recipes", ignore=ignored)
         import isptoolkit.kernels  # the copy has the libraries that were built when the package was installed

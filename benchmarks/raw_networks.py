@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from isptoolkit import Capture
 from isptoolkit.learned import RawNetwork, SelfEnsemble
+from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "SSDNet": lambda: ssdnet.SSDNet(),

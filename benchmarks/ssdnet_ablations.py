@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isptoolkit.recipes import ssdnet
 
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data.case import Pairs
@@ -24,6 +23,7 @@ from isptoolkit.bench.data.pairs import pairs_of
 from isptoolkit.bench.job import Job, settings_of
 from isptoolkit.bench.methods.entrant import Entrant, Predictor
 from isptoolkit.bench.scoring import score
+from isptoolkit.recipes import ssdnet
 from isptoolkit.train import train
 
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)

@@ -18,13 +18,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from isptoolkit.recipes import upi
 from torch import Tensor, nn
 
 from isptoolkit import Capture, read_raw, stages
 from isptoolkit.data import PhotoFolder
 from isptoolkit.learned import UNet
 from isptoolkit.metrics import psnr
+from isptoolkit.recipes import upi
 from isptoolkit.stages import pack, unpack
 from isptoolkit.stages.noise import shot_read_noise
 from isptoolkit.unprocess import process

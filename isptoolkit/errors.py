@@ -1,5 +1,8 @@
 """Every exception that isptoolkit raises on purpose; all of them are `ValueError`s."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class IspError(ValueError):
     """Base class of the toolkit's exceptions; messages are one sentence with the invalid value and the remedy."""
@@ -55,3 +58,26 @@ class TrainingFailed(IspError):
 
 class MissingPackage(IspError):
     """What was asked for needs a package that is not installed."""
+
+
+@contextlib.contextmanager
+def needs(extra: str, need: str) -> Iterator[None]:
+    """Import optional packages inside; if one is missing or broken, the error names the extra that installs it.
+
+    Args:
+        extra: a key of `optional-dependencies` in pyproject.toml.
+        need: the start of the error: what needs which packages.
+
+    Raises:
+        MissingPackage: if an import inside fails.
+
+    >>> with needs("ray", "unprocessing on a cluster needs Ray"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    isptoolkit.errors.MissingPackage: unprocessing on a cluster needs Ray (No module named 'no_such_package'): pip
+    install 'isptoolkit[ray]'
+    """
+    try:
+        yield
+    except (ImportError, RuntimeError) as error:  # torchvision raises RuntimeError beside a torch of another build
+        raise MissingPackage(f"{need} ({error}): pip install 'isptoolkit[{extra}]'") from None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .capture import Capture
-from .errors import InvalidArgument, InvalidTensor, MissingPackage, UnreadableFile
+from .errors import InvalidArgument, InvalidTensor, UnreadableFile, needs
 from .spaces import XYZ_FROM_SRGB
 
 
@@ -85,10 +85,8 @@ def ms_ssim(output: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
 
     Source: Wang, Simoncelli and Bovik, Asilomar 2003.
     """
-    try:
+    with needs("metrics", "MS-SSIM needs torchmetrics"):
         from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
-    except ImportError:
-        raise MissingPackage('MS-SSIM needs torchmetrics: pip install "isptoolkit[metrics]"') from None
     output, target = _pair(output, target)
     if min(output.shape[2:]) < 161:
         raise InvalidTensor(f"ms_ssim takes more than 160 pixels in height and width, got {list(output.shape[2:])}")
@@ -191,12 +189,8 @@ def lpips(output: Tensor, target: Tensor, weights: Path, backbone: Path) -> Tens
 
 @functools.lru_cache(1)
 def _lpips(weights: Path, backbone: Path) -> Any:
-    try:
+    with needs("lpips", "LPIPS needs lpips and a torchvision of the same build as torch"):
         import lpips as package
-    except (ImportError, RuntimeError) as error:
-        raise MissingPackage(
-            f'LPIPS needs lpips and a torchvision of the same build as torch ({error}): pip install "isptoolkit[lpips]"'
-        ) from None
     net: Any = package.LPIPS(net="alex", pnet_rand=True, pretrained=False, verbose=False).eval()
     features = _tensors(backbone)
     convolutions = [features.get(f"features.{n}.{kind}") for n in (0, 3, 6, 8, 10) for kind in ("weight", "bias")]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from isptoolkit.recipes import recipe
 from typer.core import TyperGroup
 
 from isptoolkit.bench import PROTOCOLS
@@ -16,6 +15,7 @@ from isptoolkit.cli.app import app
 from isptoolkit.cli.inputs import chain_of, setting
 from isptoolkit.cli.train import _configured
 from isptoolkit.errors import InvalidArgument
+from isptoolkit.recipes import recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from isptoolkit.recipes import invisp
 
 from isptoolkit import Capture, errors, stages
+from isptoolkit.recipes import invisp
 from isptoolkit.tiles import Tiled
 
 CAPTURE = Capture.of("RGGB")

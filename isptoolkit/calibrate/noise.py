@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from torch import Tensor
 
 from ..capture import Capture
@@ -113,6 +112,8 @@ def noise_of_picture(mosaic: Tensor, capture: Capture) -> NoiseProfile:
     >>> abs(profile.shot / 1e-3 - 1) < 0.2
     True
     """
+    from scipy import stats
+
     blocks = _blocks(mosaic, capture)
     down, across = (axis.ravel() - (_BLOCK - 1) / 2 for axis in np.mgrid[:_BLOCK, :_BLOCK])
     basis = np.linalg.qr(np.stack([np.ones_like(down), down, across], 1))[0]

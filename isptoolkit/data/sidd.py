@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..capture import Capture
-from ..errors import InvalidArgument, MissingPackage, UnreadableFile
+from ..errors import InvalidArgument, UnreadableFile, needs
 from .batch import Batch
 from .sidd_scenes import SCENES
 from .turning import MARGIN, turned_at_random
@@ -279,10 +279,8 @@ def _crops(paths: tuple[Path, Path], position: tuple[float, ...], patch: int) ->
 
 def _frame(path: Path, read: Callable[[Any], Any]) -> Any:
     """Apply a function to the frame of a file, an HDF5 data set `[W,H]`: MATLAB stores columns first."""
-    try:
+    with needs("sidd", "reading frames of SIDD-Medium needs h5py"):
         import h5py
-    except ImportError:
-        raise MissingPackage('reading frames of SIDD-Medium needs h5py: pip install "isptoolkit[sidd]"') from None
     try:
         with h5py.File(path, "r") as file:
             # Links, which could point to any other file, are not followed.

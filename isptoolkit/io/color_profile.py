@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InvalidArgument
 from ..spaces import XYZ_FROM_SRGB
+from .color_temperature import correlated_temperature as _temperature_of
 
 _BRADFORD = torch.tensor(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]], dtype=torch.float64
@@ -259,15 +260,6 @@ def _mixed(first: Any, second: Any, share: float) -> Any:
 def _xyz(xy: Sequence[float]) -> Tensor:
     x, y = xy
     return torch.tensor([x / y, 1.0, (1 - x - y) / y], dtype=torch.float64)
-
-
-def _temperature_of(xy: Sequence[float]) -> float:
-    """Correlated color temperature in kelvins by Robertson 1968, the method of DNG renderers."""
-    from colour.temperature import uv_to_CCT_Robertson1968
-
-    x, y = xy
-    scale = -2 * x + 12 * y + 3  # CIE 1960 UCS
-    return float(uv_to_CCT_Robertson1968([4 * x / scale, 6 * y / scale])[0])
 
 
 def _adaptation(source: Tensor, target: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import MissingPackage, UnreadableFile
+from ..errors import UnreadableFile, needs
 from .image import MAX_PIXELS
 
 
@@ -36,12 +36,8 @@ def read_jpeg_coefficients(path: str | Path) -> tuple[Tensor, Tensor, Tensor]:
     """
     from PIL import Image
 
-    try:
+    with needs("jpeg", "reading the coefficients of a JPEG needs jpeglib"):
         import jpeglib
-    except ImportError:
-        raise MissingPackage(
-            'reading the coefficients of a JPEG needs jpeglib: pip install "isptoolkit[jpeg]"'
-        ) from None
     try:
         with Image.open(path, formats=("JPEG",)) as file:
             (width, height), mode = file.size, file.mode

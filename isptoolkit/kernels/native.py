@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import importlib.machinery
 import logging
 from collections.abc import Sequence
 from ctypes import POINTER, c_int32, c_int64, c_void_p
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import KernelError
+from .library import load
 
 log = logging.getLogger(__name__)
 
@@ -85,23 +85,15 @@ class Sampling(ctypes.Structure):
 
 @functools.cache
 def _loaded() -> tuple[ctypes.CDLL | None, str]:
-    """The library, loaded once, and what it is or why it is not there, which is also one line in the log."""
-    folder = Path(__file__).parent
-    found = [folder / f"_cpu{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES]
-    path = next((file for file in found if file.is_file()), None)
-    why = "no C compiler was at hand when isptoolkit was installed"
-    if path is not None:
-        try:
-            loaded = ctypes.CDLL(str(path))
-        except OSError as error:
-            why = f"{path.name} does not load ({error})"
-        else:
-            loaded.isp_instruction_set.restype = ctypes.c_char_p
-            loaded.isp_use.argtypes = [ctypes.c_char_p]
-            threaded = "OpenMP" if loaded.isp_has_threads() else "one thread, since the compiler had no OpenMP"
-            return loaded, f"{loaded.isp_instruction_set().decode()}, {threaded}"
-    log.warning("no native kernels for the CPU: %s; torch does the work", why)
-    return None, f"plain torch: {why}"
+    """The CPU library, loaded once, with its description; or None and the reason, which is also logged once."""
+    loaded, reason = load(Path(__file__).parent)
+    if loaded is None:
+        log.warning("no native kernels for the CPU: %s; torch does the work", reason)
+        return None, f"plain torch: {reason}"
+    loaded.isp_instruction_set.restype = ctypes.c_char_p
+    loaded.isp_use.argtypes = [ctypes.c_char_p]
+    threaded = "OpenMP" if loaded.isp_has_threads() else "one thread, since the compiler had no OpenMP"
+    return loaded, f"{loaded.isp_instruction_set().decode()}, {threaded}"
 
 
 def library() -> ctypes.CDLL | None:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..atomic import replacing
-from ..errors import IspError, KernelError
+from ..errors import IspError, KernelError, needs
 
 SOURCES = ("cuda_render.cu", "cuda_gradient.cu", "cuda_blocks.cu")
 _FOLDER = Path(__file__).parent / "csrc"
@@ -21,7 +21,8 @@ def compile_source(name: str, architecture: str) -> bytes:
     Raises:
         KernelError: if it does not compile.
     """
-    from cuda.core import Program, ProgramOptions
+    with needs("nvrtc", "compiling CUDA kernels needs cuda-core and NVRTC"):
+        from cuda.core import Program, ProgramOptions
 
     cached = _cache() / f"{Path(name).stem}-{architecture}-{_key(name, architecture)}.cubin"
     with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import replacing
-from ..errors import MissingPackage
+from ..errors import needs
 from ..io import write_image
 
 
@@ -32,10 +32,8 @@ class Log:
         self.path, self._previews = out / "log.jsonl", out / "previews"
         self._writer: Any = None
         if tensorboard:
-            try:
+            with needs("tensorboard", "logging for TensorBoard needs it installed"):
                 from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise MissingPackage('TensorBoard is not installed: pip install "isptoolkit[tensorboard]"') from None
             self._writer = SummaryWriter(str(out), purge_step=start or None)
         if self.path.is_file():
             lines = [line for line in self.path.read_text().splitlines() if _step_of(line) < start]

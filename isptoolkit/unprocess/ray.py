@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidArgument, IspError, MissingPackage
+from ..errors import InvalidArgument, IspError, needs
 from .files import Job, unprocess_file
 
 _BLOCKS = 4096
@@ -21,11 +21,9 @@ def by_ray(todo: Mapping[Path, Path], job: Job) -> Iterator[tuple[Path, dict[str
     Raises:
         MissingPackage: without Ray.
     """
-    try:
+    with needs("ray", "unprocessing on a cluster needs Ray"):
         import ray
         import ray.data
-    except ImportError:
-        raise MissingPackage('Ray is not installed: pip install "isptoolkit[ray]"') from None
     if not todo:
         return
     if not ray.is_initialized():

@@ -5,13 +5,13 @@ import runpy
 from pathlib import Path
 
 import pytest
-from isptoolkit.recipes import RECIPES
 
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.data.micro import Micro
 from isptoolkit.bench.methods.entrants import entrant, entrants_of
 from isptoolkit.bench.results import figures_of
 from isptoolkit.bench.scoring import score
+from isptoolkit.recipes import RECIPES
 
 TABLES = runpy.run_path(str(Path(__file__).resolve().parents[2] / "benchmarks" / "tables.py"))
 PUBLISHED, results_of = TABLES["PUBLISHED"], TABLES["results_of"]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import typer
-from isptoolkit.recipes import RECIPES
 
 from isptoolkit import presets, read_image
 from isptoolkit.bench import PROTOCOLS
@@ -22,6 +21,7 @@ from isptoolkit.cli.options import Rendering
 from isptoolkit.data import LAYOUTS
 from isptoolkit.data.decoded import TARGETS
 from isptoolkit.priors import CAMERAS
+from isptoolkit.recipes import RECIPES
 
 STAGE = """
 from isptoolkit import SRGB, Contract, Stage

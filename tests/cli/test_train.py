@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from isptoolkit.recipes import RECIPES
 from PIL import Image
 
 from isptoolkit import read_image
 from isptoolkit.data import LAYOUTS
+from isptoolkit.recipes import RECIPES
 from isptoolkit.train.log import steps_of
 
 SMALL = ["--set", "blocks=1", "--set", "growth=4", "--set", "patch=32", "--set", "batch=2"]

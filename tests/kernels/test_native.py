@@ -1,9 +1,6 @@
-"""The CPU library in the package: builds with and without a compiler, threads, forks, huge tensors."""
+"""The CPU library in use: a broken one, threads, forked workers, huge tensors. tests/packaging installs it."""
 
-import json
 import logging
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,63 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from isptoolkit import LINEAR, MOSAIC, Capture, Fused, Pipeline, fuse, presets, stages
 from isptoolkit.kernels import native, reference, usable
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
-BUILD = "import setuptools; setuptools.setup()"
-PROBE = """
-import json, logging, sys
-logging.basicConfig(format="%(message)s")
-import torch
-from isptoolkit import Capture, Fused, Pipeline, stages
-from isptoolkit.kernels import describe_kernels, usable
-output = Fused(Pipeline(gain=stages.Gain(2.0)))(torch.ones(1, 1, 2, 2), Capture.of("RGGB"))
-usable(torch.zeros(1))
-print(json.dumps([describe_kernels()["cpu kernels"], output.unique().tolist()]))
-"""
-
-
-def installed(folder, compiler):
-    """Build the package with a compiler of that name; the library's state, and what importing it logs."""
-    source = folder / "source"
-    for part in ("isptoolkit", "recipes"):
-        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
-    for part in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        shutil.copy(ROOT / part, source)
-    environment = os.environ | ({"CC": compiler} if compiler else {})
-    command = [
-        sys.executable,
-        "-c",
-        BUILD,
-        "-q",
-        "build",
-        "--build-base",
-        str(folder / "b"),
-        "--build-lib",
-        str(folder / "lib"),
-    ]
-    built = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    environment = os.environ | {"PYTHONPATH": str(folder / "lib")}
-    probe = subprocess.run([sys.executable, "-c", PROBE], cwd=folder, env=environment, capture_output=True, text=True)
-    assert probe.returncode == 0, probe.stderr
-    state, values = json.loads(probe.stdout)
-    assert values == [2.0]
-    return state, probe.stderr
-
-
-def test_without_a_compiler_the_package_installs_and_logs_it_once(tmp_path):
-    state, log = installed(tmp_path, "no-such-compiler")
-    assert state == "plain torch: no C compiler was at hand when isptoolkit was installed"
-    assert log.count("no native kernels") == 1
-    assert list((tmp_path / "lib").rglob("*.so")) == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: install gcc")
-def test_with_a_compiler_the_library_is_built(tmp_path):
-    state, log = installed(tmp_path, None)
-    assert state.split(",")[0] in ("baseline", "neon", "avx2", "avx512")
-    assert log == ""
 
 
 def test_a_library_that_does_not_load_is_named_in_the_log(monkeypatch, tmp_path, caplog):
@@ -100,17 +41,16 @@ class Developed(Dataset):
 
 def test_forked_loader_workers(kernels):
     """The parent has used several OpenMP threads before it forks."""
-    alone = [Developed()[i][0] for i in range(6)]
+    expected = [Developed()[i][0] for i in range(6)]
     loader = DataLoader(Developed(), batch_size=2, num_workers=2, multiprocessing_context="fork", timeout=60)
     loaded = list(loader)
-    assert torch.equal(torch.cat([images for images, _ in loaded]), torch.stack(alone))
+    assert torch.equal(torch.cat([images for images, _ in loaded]), torch.stack(expected))
     assert all(int(count) == 1 for _, counts in loaded for count in counts)
 
 
 def test_threads_follow_torch(kernels, monkeypatch):
     counts = []
-    library = native.library()
-    if library is None:
+    if native.library() is None:
         pytest.skip("needs the native kernels: install a C compiler, then reinstall isptoolkit")
     monkeypatch.setattr("isptoolkit.kernels.render.call", lambda name, args: counts.append(args.threads))
     before = torch.get_num_threads()
@@ -141,10 +81,10 @@ def test_a_huge_demosaic(kernels):
     x = cell.repeat(height // 2, 1)[None, None]
     chain = Fused(Pipeline(gain=stages.Gain(1 / 255), demosaic=stages.DemosaicBilinear()))
     output = chain.render(x, CAPTURE, dtype=torch.uint8)
-    small = chain.render(x[:, :, :64], CAPTURE, dtype=torch.uint8)
+    expected = chain.render(x[:, :, :64], CAPTURE, dtype=torch.uint8)
     assert output.numel() > 2**31
-    assert torch.equal(output[:, :, -20:], small[:, :, -20:])
-    assert torch.equal(output[:, :, 2**13 : 2**13 + 8], small[:, :, 16:24])
+    assert torch.equal(output[:, :, -20:], expected[:, :, -20:])
+    assert torch.equal(output[:, :, 2**13 : 2**13 + 8], expected[:, :, 16:24])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc: run on Linux")

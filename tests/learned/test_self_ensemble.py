@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from isptoolkit.recipes import rst_isp_net
 
 from isptoolkit import PACKED, SRGB, Capture, Stage, errors, stages
 from isptoolkit.learned import SelfEnsemble
+from isptoolkit.recipes import rst_isp_net
 
 CAPTURE = Capture.of("RGGB")
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 import torch
-from isptoolkit.recipes import rst_isp_net, ssdnet
 from torch import nn
 
 from isptoolkit.learned import ContextFusion, StyleRemoval, strips
+from isptoolkit.recipes import rst_isp_net, ssdnet
 
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)
 LAYERS = {

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from golden import Golden, load_published
+
 from isptoolkit.recipes import aim_unet
 
 GOLDEN = Golden("aim_unet")

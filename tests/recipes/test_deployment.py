@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 
 from isptoolkit import Capture
 from isptoolkit.data import Batch
+from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 from isptoolkit.train import Training, train
 
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from isptoolkit.recipes import hybrids
 
 from isptoolkit import Capture, errors, presets
 from isptoolkit.data import Batch
+from isptoolkit.recipes import hybrids
 from isptoolkit.stages import DemosaicMalvar
 
 CAPTURE = Capture.collate([Capture.of("RGGB", black=64, white=1023, gains=(1.9, 1.0, 1.6))] * 2)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from isptoolkit.recipes import invisp
 from torch import nn
 from torch.nn import functional as F
 
 from isptoolkit import CAMERA, Capture, Pipeline, errors, stages
 from isptoolkit.cli.inputs import setting
 from isptoolkit.data import Batch
+from isptoolkit.recipes import invisp
 from isptoolkit.train import Training
 from isptoolkit.train.weights import write_weights
 

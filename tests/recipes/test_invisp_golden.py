@@ -3,9 +3,9 @@
 import pytest
 import torch
 from golden import Golden, load_published
-from isptoolkit.recipes import invisp
 
 from isptoolkit import Capture
+from isptoolkit.recipes import invisp
 
 CAPTURE = Capture.of("RGGB")
 BLOCKS = range(8)

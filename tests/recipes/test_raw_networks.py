@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 import torch
-from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 from safetensors.torch import save_file
 
 from isptoolkit import MOSAIC, PACKED, SRGB, Capture, crop, errors, presets, read_raw, stages
 from isptoolkit.data import Batch
 from isptoolkit.learned import RawNetwork
+from isptoolkit.recipes import aim_unet, rst_isp_net, ssdnet, zero_noise
 
 CAPTURE = Capture.of("RGGB")
 TINY = ssdnet.Config(width=8, blocks=(1, 1, 1), middle=1, last=1, refinement=1)

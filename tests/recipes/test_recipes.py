@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from golden import VECTORS, Golden, load_published
-from isptoolkit.recipes import RECIPES, recipe
 
 from isptoolkit import Capture, Pipeline, Stage, errors, stages
 from isptoolkit.bench.report.published import PUBLISHED
 from isptoolkit.data import Batch
+from isptoolkit.recipes import RECIPES, recipe
 from isptoolkit.train import Objective, Training, train
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from golden import Golden, load_published
-from isptoolkit.recipes import rst_isp_net
 from torch import nn
 
 from isptoolkit import Capture, errors, stages
 from isptoolkit.data import Batch
 from isptoolkit.learned import critic_loss, strips
+from isptoolkit.recipes import rst_isp_net
 
 CONFIGS = {"rst_isp_net": rst_isp_net.PUBLISHED, "rst_p20": replace(rst_isp_net.PUBLISHED, tail=1)}
 

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 from golden import Golden, load_published
-from isptoolkit.recipes import ssdnet
 
 from isptoolkit import Capture
 from isptoolkit.data import Batch
 from isptoolkit.learned import clamped_error, softened_error
+from isptoolkit.recipes import ssdnet
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from isptoolkit.recipes import upi
 
 from isptoolkit import Capture, errors, read_image
 from isptoolkit.data import PhotoFolder
 from isptoolkit.metrics import psnr
 from isptoolkit.priors import SIDD, UPI, NoiseLine, matrix_of, random_captures
+from isptoolkit.recipes import upi
 from isptoolkit.stages import pack
 from isptoolkit.unprocess import published_camera, upi_camera
 

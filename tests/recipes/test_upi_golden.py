@@ -3,11 +3,11 @@
 import pytest
 import torch
 from golden import Golden, load_published
-from isptoolkit.recipes import upi
 
 from isptoolkit import Capture, stages
 from isptoolkit.data import Batch
 from isptoolkit.priors import matrix_of
+from isptoolkit.recipes import upi
 from isptoolkit.stages import pack, unpack
 from isptoolkit.unprocess import published_camera, published_rendering
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from golden import Golden, load_published
+
 from isptoolkit.recipes import zero_noise
 
 GOLDEN = Golden("zero_noise")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from isptoolkit.recipes import rst_isp_net
 from safetensors.torch import load_file
 from torch import nn
 
 from isptoolkit import Capture, errors
 from isptoolkit.data import Batch
 from isptoolkit.learned import critic_loss
+from isptoolkit.recipes import rst_isp_net
 from isptoolkit.train import Checkpoint, Objective, Training, losses, train
 from isptoolkit.train.log import steps_of
 

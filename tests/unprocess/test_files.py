@@ -10,12 +10,12 @@ import time
 import numpy as np
 import pytest
 import torch
-from isptoolkit.recipes import upi
 from PIL import Image
 
 from isptoolkit import errors, read_image, read_raw
 from isptoolkit.metrics import psnr
 from isptoolkit.priors import CAMERAS, matrix_of_camera
+from isptoolkit.recipes import upi
 from isptoolkit.unprocess.files import Job, unprocess_all
 
 
