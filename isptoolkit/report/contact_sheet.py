@@ -130,16 +130,17 @@ def _image(axis: "Axes", image: Pixels, title: str) -> None:
 
 
 def _error_image(axis: "Axes", error: Tensor, alive: Tensor, worst: float, scale: tuple[float, float]) -> None:
-    """The largest error under each pixel of the map, gray where any pixel under it is clipped."""
+    """The largest error of the unclipped pixels under each pixel of the map, grayer where more are clipped."""
     from matplotlib.colors import LogNorm, to_rgb
 
     step = pooling(error, _THUMBNAIL)
-    peak = F.max_pool2d(error.double(), step) if step > 1 else error.double()
-    lost = F.max_pool2d((~alive).double(), step) if step > 1 else (~alive).double()
+    kept, lost = error.double() * alive, (~alive).double()
+    peak = F.max_pool2d(kept, step) if step > 1 else kept
+    lost = F.avg_pool2d(lost, step) if step > 1 else lost
     shown = peak[0, 0].nan_to_num(scale[1]).clamp_min(scale[0]).numpy()
     axis.imshow(shown, norm=LogNorm(*scale, clip=True), cmap="magma", interpolation="nearest", aspect="auto")
     gray = np.empty((*lost.shape[2:], 4))
-    gray[..., :3], gray[..., 3] = to_rgb(_DEAD), lost[0, 0]
+    gray[..., :3], gray[..., 3] = to_rgb(_DEAD), lost[0, 0].sqrt()
     axis.imshow(gray, interpolation="nearest", aspect="auto")
     share = 1 - float(alive.double().mean())
     clipped = f" · {percent(share)} clipped" if share else ""

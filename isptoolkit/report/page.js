@@ -10,15 +10,15 @@ function fill(node, attributes, children) {
 }
 
 const STAGES = DATA.stages.slice(0, -1), EDGES = DATA.stages;
-const CLASSES = { exact: "exact", clips: "clips", bound: "bound", "no promise": "open", "one-way": "one-way" };
-const MEANINGS = { exact: "exact inverse", clips: "exact inside its domain, loses what is outside", bound: "inverse within a bound", "no promise": "inverse without a promise", "one-way": "no inverse" };
-const UNITS = { sensor: "digital numbers", mosaic: "black 0, white 1", packed: "black 0, white 1", camera: "linear, white 1", linear: "linear, white 1", srgb: "sRGB, 0 to 1" };
+const CLASSES = { exact: "exact", "exact on its domain": "domain", bound: "bound", "no promise": "open", "one-way": "one-way" };
+const MEANINGS = { exact: "exact inverse", "exact on its domain": "exact on its domain, lossy outside", bound: "inverse within a bound", "no promise": "inverse without a promise", "one-way": "no inverse" };
+const UNITS = { sensor: " (digital numbers)", mosaic: " (black 0, white 1)", packed: " (black 0, white 1)", camera: " (white 1)", linear: " (white 1)" };
 const state = { view: 0, errors: "kept", row: 0, column: 0, pinned: false, here: 0 };
 const view = () => DATA.views[state.view];
 
 // Numbers.
 const clean = text => text.includes("e") ? text.replace(/\.?0*e\+?/, "e") : text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-const dn = value => value === null ? "∞" : value === 0 ? "0" : Math.abs(value) >= 100 && Math.abs(value) < 1e6 ? value.toFixed(0) : clean(value.toPrecision(2));
+const dn = value => value === null ? "∞" : value === 0 ? "0" : Math.abs(value) < 1e-4 ? clean(value.toExponential(1)) : Math.abs(value) >= 100 && Math.abs(value) < 1e6 ? value.toFixed(0) : clean(value.toPrecision(2));
 function percent(share) {
   if (share === 0 || share === 1) return `${100 * share} %`;
   return share < 1e-4 ? "< 0.01 %" : share > 0.9999 ? "> 99.99 %" : `${(100 * share).toFixed(2)} %`;
@@ -33,7 +33,6 @@ function exact(value) {
   return String(value);
 }
 const raised = power => "10" + String(power).replace(/./g, c => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
-const decade = power => power >= -3 && power <= 3 ? String(+(10 ** power).toFixed(3)) : raised(power);
 function ticks(low, high, count) {
   const rough = (high - low) / count, unit = 10 ** Math.floor(Math.log10(rough));
   const step = unit * [1, 2, 5, 10].find(factor => factor * unit >= rough), found = [];
@@ -80,7 +79,7 @@ for (const [name, value] of [...(DATA.camera && DATA.source ? [["camera", DATA.c
 }
 function box(node) {
   const index = STAGES.findIndex(stage => stage.name === node.path), children = node.series || node.branches;
-  const look = `box ${CLASSES[node.verdict]}${children ? " group" : ""}`, promise = node.verdict === "clips" ? "clips" : node.promise;
+  const look = `box ${CLASSES[node.verdict]}${children ? " group" : ""}`, promise = node.verdict === "exact on its domain" ? node.verdict : node.promise;
   const label = [el("b", {}, node.name), `${node.kind} `, el("small", {}, promise)];
   if (!children) return index < 0 ? el("span", { class: look }, ...label) : el("a", { class: look, href: `#stage-${index}` }, ...label);
   if (node.series) return el("span", { class: look }, ...label, series(node));
@@ -94,7 +93,7 @@ function series(node) {
 }
 at("graph").append(series(DATA.graph.series ? DATA.graph : { takes: DATA.graph.takes, series: [DATA.graph] }));
 const verdicts = node => [node.verdict, ...(node.series || node.branches || []).flatMap(verdicts)];
-const used = new Set(verdicts(DATA.graph).concat(STAGES.map(stage => stage.verdict)));
+const used = new Set((DATA.graph.series || [DATA.graph]).flatMap(verdicts));
 for (const verdict of Object.keys(MEANINGS)) if (used.has(verdict)) at("meanings").append(el("li", {}, el("i", { class: CLASSES[verdict] }), MEANINGS[verdict]));
 
 // Error maps: a byte for each pixel, colored on a logarithmic scale that all stages share.
@@ -115,8 +114,9 @@ function drawMap(canvas, edge) {
   canvas.width = width; canvas.height = height;
   const context = canvas.getContext("2d"), image = context.createImageData(width, height);
   for (let i = 0; i < size; i += 1) {
-    const shown = !all && codes[2 * size + i] ? lost : colors[all ? codes[i] ^ codes[size + i] : codes[i]];
-    image.data.set([shown[0], shown[1], shown[2], 255], 4 * i);
+    const shown = colors[all ? codes[i] ^ codes[size + i] : codes[i]], gray = all ? 0 : Math.sqrt(codes[2 * size + i] / 255);
+    for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = shown[c] + gray * (lost[c] - shown[c]);
+    image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
 }
@@ -124,23 +124,23 @@ function drawScale(node) {
   const [low, high] = scale(), step = Math.ceil((high - low) / 4), marks = [];
   for (let power = low; power <= high; power += step) marks.push(power);
   const stops = DATA.colormap.filter((_, i) => i % 7 === 0).map(rgb => `rgb(${rgb})`);
-  const line = el("div", { class: "ticks", style: "position:relative;height:18px" }), last = high - low;
+  const line = el("div", { class: "ticks" }), last = high - low;
   for (const power of marks) {
     const share = (power - low) / last, shift = power === low ? 0 : power === high ? -100 : -50;
-    line.append(el("span", { style: `position:absolute;left:${100 * share}%;transform:translateX(${shift}%)` }, `${decade(power)}${power === marks.at(-1) ? " DN" : ""}`));
+    line.append(el("span", { style: `position:absolute;left:${100 * share}%;transform:translateX(${shift}%)` }, (low < -3 || high > 3 ? raised(power) : String(+(10 ** power).toFixed(3))) + (power === marks.at(-1) ? " DN" : "")));
   }
   node.replaceChildren(el("div", { class: "scale", style: `background:linear-gradient(90deg,${stops})` }), line);
 }
 
 // Histograms.
 function histogram(data, space) {
-  const width = 400, height = 124, base = height - 20, svgs = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `histogram of ${space} values` });
+  const width = 400, height = 150, base = height - 20, svgs = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `histogram of ${space} values` });
   const most = Math.max(1, ...data.channels.flatMap(channel => [...channel.counts, ...(channel.recovered || [])]));
   const y = count => (base - (base - 4) * Math.sqrt(count / most)).toFixed(1), x = i => (i * width / data.channels[0].counts.length).toFixed(1);
   const path = counts => counts.map((count, i) => `${i ? "L" : "M"}${x(i)},${y(count)}L${x(i + 1)},${y(count)}`).join("");
   const paint = name => `var(--${"RGB".includes(name) ? name : "other"})`;
   for (const { name, counts } of data.channels) svgs.append(svg("path", { d: `M0,${base}${path(counts).replace("M", "L")}L${width},${base}Z`, fill: paint(name), "fill-opacity": 0.2 }), svg("path", { d: path(counts), fill: "none", stroke: paint(name), "stroke-width": 1.2 }));
-  for (const { name, recovered } of data.channels) if (recovered) svgs.append(svg("path", { d: path(recovered), fill: "none", stroke: paint(name), "stroke-width": 2.4, "stroke-dasharray": "3 4" }));
+  for (const { name, recovered } of data.channels) if (recovered) svgs.append(svg("path", { d: path(recovered), fill: "none", stroke: "var(--ink)", "stroke-width": 1.1, "stroke-dasharray": "2 3" }));
   svgs.append(svg("line", { x1: 0, x2: width, y1: base, y2: base, stroke: "var(--muted)" }));
   for (const value of ticks(data.low, data.high, 6)) {
     const place = width * (value - data.low) / (data.high - data.low);
@@ -149,16 +149,20 @@ function histogram(data, space) {
   }
   const keys = data.channels.map(({ name }) => el("span", { style: `color:${paint(name)}` }, el("i", { style: `background:${paint(name)}` }), "RGB".includes(name) ? name : `channel ${name}`));
   if (data.channels[0].recovered) keys.push(el("span", {}, el("i", { class: "line" }), "recovered"));
-  const beyond = data.beyond > 0 ? ` · ${percent(data.beyond)} of the values lie beyond the axis` : "";
-  return el("figure", {}, el("figcaption", {}, el("span", {}, el("b", {}, "Histogram"), ` of ${space}${UNITS[space] ? `, ${UNITS[space]}` : ""}`), el("span", {}, "square-root counts")),
-    svgs, el("div", { class: "key" }, ...keys), el("div", { class: "muted", style: "font-size:12px" }, `all pixels of the frame${beyond}`));
+  const beyond = data.beyond > 0 ? ` · ${percent(data.beyond)} of the values off the axis` : "";
+  return el("figure", {}, el("figcaption", {}, el("span", {}, el("b", {}, "Histogram"), ` of ${space} values${UNITS[space] || ""}`)),
+    svgs, el("div", { class: "key" }, ...keys), el("div", { class: "muted", style: "font-size:12px" }, `all pixels, square root of the counts${beyond}`));
 }
 
 // A section for each stage.
 const frames = [];
 function frame(index, kind, ...children) {
-  const cross = el("div", { class: "cross" });
-  const node = el("div", { class: `frame ${kind}`, tabindex: 0, role: "group", "aria-label": `${EDGES[index].name || "output"}: arrow keys move the pixel, Enter pins it` }, ...children, cross);
+  const cross = el("div", { class: "cross" }), detail = DATA.views[1] ? el("div", { class: "detail" }) : null;
+  if (detail) for (const [side, start, size] of [["left", "left", "width"], ["top", "top", "height"]]) {
+    detail.style[side] = `${100 * DATA.views[1][start] / DATA[size]}%`;
+    detail.style[size] = `${100 * DATA.views[1][size] / DATA[size]}%`;
+  }
+  const node = el("div", { class: `frame ${kind}`, tabindex: 0, role: "group", "aria-label": `${EDGES[index].name || "output"}: arrow keys move the pixel, Enter pins it` }, ...children, detail, cross);
   frames.push({ node, cross, index });
   const pick = event => {
     const area = node.getBoundingClientRect(), part = view();
@@ -214,14 +218,14 @@ function errorMap(index) {
 function numbers(stage) {
   const row = (name, values) => el("tr", {}, el("td", {}, name), ...values.map(value => el("td", {}, dn(value))));
   const parts = [];
-  if (stage.onDomain) parts.push(el("h3", {}, "Recovered through all later stages, error in digital numbers"), el("table", {},
+  if (stage.onDomain) parts.push(el("h3", {}, "Error of the recovered input, DN"), el("table", {},
     el("thead", {}, el("tr", {}, ...["pixels", "median", "99 %", "max"].map(text => el("th", {}, text)))),
     el("tbody", {}, row(`unclipped (${percent(stage.alive)})`, stage.onDomain), row("all", stage.everywhere))));
-  const unit = stage.takes === "sensor" ? " DN" : "", worst = stage.measured, lines = [["contract, round trip", (stage.verdict === "clips" ? "exact inside its domain" : stage.roundTrip)]];
-  if (worst && worst.worst !== null) lines.push(["measured, alone", worst.held === null ? `largest error ${dn(worst.worst)}${unit}`
-    : el("span", {}, el("b", { class: worst.held ? "good" : "bad" }, worst.held ? "✓ kept" : "✗ broken"), `: ${dn(worst.worst)}${unit} of ${dn(worst.allowed)}${unit} allowed, ratio ${dn(worst.allowed ? worst.worst / worst.allowed : 0)}`)]);
-  else if (worst) lines.push(["measured, alone", "no pixel inside its domain"]);
-  lines.push(["contract, re-render", stage.reRender], ["clipped by this stage", stage.clipped ? `${percent(stage.clipped)} of the pixels` : "none"]);
+  const unit = stage.takes === "sensor" ? " DN" : "", worst = stage.measured, lines = [["contract, round trip", stage.verdict === "exact on its domain" ? stage.verdict : stage.roundTrip]];
+  if (worst && worst.worst !== null) lines.push(["this stage alone", worst.held === null ? `largest error ${dn(worst.worst)}${unit}`
+    : el("span", {}, el("b", { class: worst.held ? "good" : "bad" }, worst.held ? "✓ kept" : "✗ broken"), `: error ${dn(worst.worst)}${unit}, allowed ${dn(worst.allowed)}${unit}, ratio ${dn(worst.allowed ? worst.worst / worst.allowed : 0)}`)]);
+  else if (worst) lines.push(["this stage alone", "no pixel inside its domain"]);
+  lines.push(["contract, re-render", stage.reRender], ["outside its domain", stage.clipped ? `${percent(stage.clipped)} of the pixels` : "no pixel"]);
   parts.push(el("table", { class: "contract" }, el("tbody", {}, ...lines.map(([name, text]) => el("tr", {}, el("th", {}, name), el("td", {}, text))))));
   return el("div", {}, ...parts);
 }
@@ -251,10 +255,10 @@ function show() {
     const rows = stage.channels.map((label, c) => {
       const letter = label || filter || "", value = edge.forwardValues?.[c * count + sample], back = edge.recoveredValues?.[c * count + sample];
       const error = back === undefined ? null : Math.abs(back - value) * stage.unit;
-      if (here && value !== undefined) brief += `${c ? " · " : ""}${letter} ${exact(value)}${error === null ? "" : ` (${dn(Number.isFinite(error) ? error : null)})`}`;
-      const head = c ? [] : [el("th", { rowspan: stage.channels.length, scope: "row" }, el("a", { href: `#stage-${i}` }, name), el("small", {}, stage.takes), ...(clipsHere ? [el("span", { class: "lost" }, "clips this")] : []))];
-      return el("tr", {}, ...head, el("td", { class: "RGB".includes(letter) ? letter : "" }, letter), el("td", { "data-value": "forward" }, value === undefined ? "…" : exact(value)),
-        el("td", { "data-value": "recovered" }, back === undefined ? "" : exact(back)), el("td", { class: alive(i) ? "" : "bad" }, error === null ? "" : dn(Number.isFinite(error) ? error : null)));
+      if (here && value !== undefined) brief += `${c ? " · " : ""}${letter} ${exact(value)}${error === null ? "" : `, error ${dn(Number.isFinite(error) ? error : null)} DN`}`;
+      const head = c ? [] : [el("th", { rowspan: stage.channels.length, scope: "row" }, el("a", { href: `#stage-${i}` }, name), el("small", {}, stage.takes), ...(clipsHere ? [el("span", { class: "lost" }, "clipped here")] : []))];
+      return el("tr", {}, ...head, el("td", { class: `letter ${"RGB".includes(letter) ? letter : ""}` }, letter), el("td", { "data-value": "forward" }, value === undefined ? "…" : exact(value)),
+        el("td", { "data-value": "recovered" }, back === undefined ? "" : exact(back)), el("td", { class: alive(i) || !error ? "" : "bad" }, error === null ? "" : dn(Number.isFinite(error) ? error : null)));
     });
     bodies.push(el("tbody", { class: here ? "here" : "", "data-stage": i }, ...rows));
   });
@@ -281,7 +285,7 @@ function choice(name, label, options, chosen) {
 }
 async function refresh() {
   const part = view();
-  for (const { node } of frames) { node.style.aspectRatio = `${part.width} / ${part.height}`; node.classList.toggle("sharp", part.sharp); }
+  for (const { node } of frames) { node.style.aspectRatio = `${part.width} / ${part.height}`; node.classList.toggle("sharp", part.sharp); node.classList.toggle("whole", state.view === 0); }
   if (!part.loaded) await load(part);
   if (part !== view()) return;
   for (const refresher of refreshers) refresher(part);
@@ -302,7 +306,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refr
   const [whole, detail] = DATA.views;
   const notes = [`DN are digital numbers of the sensor: ${dn(DATA.digitalNumbers)} from black to white. Errors in other spaces are multiplied by this number.`,
     `Figures and histograms are of all ${DATA.width} × ${DATA.height} pixels. Images are averaged down to fit this page; an error map shows the largest error under each of its pixels.`,
-    whole.step > 1 ? `Values under the pointer are those of real pixels, not averages: every ${whole.step}${["", "st", "nd", "rd"][whole.step] || "th"} row and column of the whole frame` + (detail ? `, and all pixels of the detail, at x ${detail.left} to ${detail.left + detail.width - 1}, y ${detail.top} to ${detail.top + detail.height - 1}.` : ".") : "Values under the pointer are those of every pixel.",
+    whole.step > 1 ? `Values under the pointer are those of real pixels, not averages: every ${whole.step}${["", "st", "nd", "rd"][whole.step] || "th"} row and column of the whole frame` + (detail ? `, and all pixels of the detail (the dotted square), at x ${detail.left} to ${detail.left + detail.width - 1}, y ${detail.top} to ${detail.top + detail.height - 1}.` : ".") : "Values under the pointer are those of every pixel.",
     "Linear spaces are shown through the sRGB curve; mosaics as the color of their 2 × 2 cells" + (detail ? ", in the detail as single pixels in the color of their filters." : "."),
     "Written by isptoolkit. This file needs no network."];
   at("notes").append(...notes.map(note => el("p", {}, note)));

@@ -31,7 +31,7 @@ from .visible import visible
 
 SUFFIXES = (".html",)
 _SIDES = (640, 512, 400, 320, 240, 160, 96)
-_IMAGE_BYTES, _VALUE_BYTES = 3_000_000, 5_000_000
+_IMAGE_BYTES, _VALUE_BYTES = 3_000_000, 4_500_000
 _CHANNELS = 48
 """Channels of all stages, forward and recovered, up to which the detail has its full size."""
 

@@ -116,18 +116,19 @@ def packed_errors(error: Tensor, alive: Tensor) -> dict[str, Any]:
 
     Args:
         error: `[1,1,h,w]` in digital numbers.
-        alive: `[1,1,h,w]` bool, false where the pixel is clipped.
+        alive: `[1,1,h,w]` bool, false for clipped pixels.
 
     Returns:
         `height`, `width`, and `data`: a plane of the largest errors of unclipped pixels, one of the bits in which the
-        largest errors of all pixels differ from those, and one that is 1 where any pixel is clipped.
+        largest errors of all pixels differ from those, and one of the share of clipped pixels, up to 255.
     """
     step = pooling(error, _ERROR_SIDE)
     error, lost = error.double(), (~alive).double()
-    layers = [error * alive, error, lost]
-    kept, everywhere, clipped = (F.max_pool2d(layer, step) if step > 1 else layer for layer in layers)
+    kept, everywhere = (F.max_pool2d(layer, step) if step > 1 else layer for layer in (error * alive, error))
+    share = F.avg_pool2d(lost, step) if step > 1 else lost
     codes = _codes(kept)
-    planes = np.stack([codes, codes ^ _codes(everywhere), clipped[0, 0].to(torch.uint8).cpu().numpy()])
+    shares = (15 * share[0, 0]).ceil().mul(17).to(torch.uint8).cpu().numpy()
+    planes = np.stack([codes, codes ^ _codes(everywhere), shares])
     return {
         "height": planes.shape[1],
         "width": planes.shape[2],

@@ -17,7 +17,7 @@ from .explain import class_name, flatten, verdict
 from .page_pixels import channel_names
 from .round_trip import StageError, measure, survivors, travel
 
-_BINS = 96
+_BINS, _STRIP = 96, 128
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,10 @@ def stage_facts(passage: Passage, capture: Capture) -> dict[str, Any]:
 
 
 def promised(stage: Stage) -> str:
-    """`explain.verdict`, with "clips" for a stage that is exact inside its domain and loses what is outside."""
-    limited = type(stage).in_domain is not Stage.in_domain and not isinstance(
-        stage, Inverse | Pipeline | Parallel | Pair
-    )
-    return "clips" if verdict(stage) == "exact" and limited else verdict(stage)
+    """`explain.verdict`, with "exact on its domain" for stages that lose what is outside."""
+    groups = Inverse | Pipeline | Parallel | Pair
+    limited = type(stage).in_domain is not Stage.in_domain and not isinstance(stage, groups)
+    return "exact on its domain" if limited and verdict(stage) == "exact" else verdict(stage)
 
 
 def bound(value: float | None) -> str:
@@ -127,12 +126,27 @@ def _alone(passage: Passage, inside: Tensor, capture: Capture) -> dict[str, Any]
     stage = passage.stage
     if not stage.two_way:
         return None
-    for finding in trips(stage, passage.before, capture):
-        if finding.law.startswith("round trip") and finding.detail != NO_PIXEL:
-            worst, allowed = finite((finding.measured, finding.allowed))
-            return {"worst": worst, "allowed": allowed, "held": finding.held}
+    findings = [
+        finding
+        for strip in _strips(passage.before, stage)
+        for finding in trips(stage, strip, capture)
+        if finding.law.startswith("round trip") and finding.detail != NO_PIXEL
+    ]
+    if findings:
+        closest = max(findings, key=lambda finding: (not finding.held, finding.measured - finding.allowed))
+        worst, allowed = finite((closest.measured, closest.allowed))
+        return {"worst": worst, "allowed": allowed, "held": closest.held}
     error = (stage.inverse(passage.after, capture) - passage.before).abs().amax(1, keepdim=True)[inside]
     return {"worst": finite((float(error.max()),))[0] if error.numel() else None, "allowed": None, "held": None}
+
+
+def _strips(x: Tensor, stage: Stage) -> Iterator[Tensor]:
+    """Rows that fit the processor's cache, where crops commute with the stage; else all rows at once."""
+    period = stage.contract.period
+    rows = x.shape[2] if stage.contract.reach is None else max(1, _STRIP // period) * period
+    tops = list(range(0, x.shape[2] - rows // 2, rows)) or [0]
+    for top, bottom in zip(tops, [*tops[1:], x.shape[2]], strict=True):
+        yield x[:, :, top:bottom].contiguous()
 
 
 def histogram(x: Tensor, recovered: Tensor | None, space: Space, cfa: str) -> dict[str, Any]:
