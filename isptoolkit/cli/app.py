@@ -135,7 +135,7 @@ def roundtrip(
 @app.command()
 def show(
     raw: Raw,
-    out: Annotated[Path, typer.Option("-o", "--output", help="PNG or SVG")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="HTML for a page, PNG or SVG for a contact sheet")],
     preset: Preset = "classic",
     pipeline: File = None,
     settings: Sets = None,
@@ -149,14 +149,17 @@ def show(
     recipe: Recipe = None,
     weights: Weights = None,
 ) -> None:
-    """Draw a contact sheet of every stage, there and back."""
-    from ..report.contact_sheet import SUFFIXES, contact_sheet
+    """Show every stage, forward and inverse.
+
+    As a page to open in a browser (.html) or as a contact sheet (.png, .svg).
+    """
+    from ..report.write import SUFFIXES, write_report
 
     check_target(out, SUFFIXES)
     chain = chain_of(preset, pipeline, settings, 8, recipe, weights)
     x, capture = read_input(raw, gains, matrix, size, cfa, dtype, black, white)
     with working("drawing"):
-        contact_sheet(chain, x, capture, out)
+        write_report(chain, x, capture, out, source=raw.name)
 
 
 @app.command()

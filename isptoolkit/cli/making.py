@@ -151,14 +151,20 @@ def calibrate_noise(
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--output", help="folder for the pictures")] = Path("isptoolkit-demo"),
+    out: Annotated[Path, typer.Option("-o", "--output", help="folder for the files")] = Path("isptoolkit-demo"),
 ) -> None:
     """Turn a photograph into RAW and back; needs no file."""
-    from .demo import CAPTURE, run
+    from ..report.demo import CAPTURE, run
 
     with working("photograph -> RAW -> photograph"):
-        done = run(out)
-    print_round_trip(done.trip)
-    print(f"capture: {CAPTURE.cfa}, black {CAPTURE.black[0].tolist()}, white {CAPTURE.white.item():g}")
-    print(f"photograph -> RAW mosaic -> photograph: {done.photograph_psnr:.2f} dB (the demosaic's guess at two thirds)")
-    print("wrote " + ", ".join(str(file) for file in done.files))
+        result = run(out)
+    print(
+        f"A photograph became the RAW data of a 14-bit sensor ({CAPTURE.cfa}) and was rendered again: "
+        f"PSNR {result.photograph_psnr:.2f} dB.\n"
+        "A sensor measures one color per pixel. Demosaicing estimates the other two from the\n"
+        "neighbors, and these estimates are where the rendered image differs from the photograph.\n"
+    )
+    print_round_trip(result.trip)
+    print(f"Files in {out}:")
+    for path, content in result.files.items():
+        print(f"  {path.name:15} {content}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg")
-_THUMBNAIL, _CELL, _DPI = 320, 2.9, 110
+_THUMBNAIL, _CELL, _DPI = 256, 2.9, 90
 _GAP, _TITLE, _TOP, _TICKS = 0.22, 0.3, 0.55, 0.3
 """Inches: between columns, above each image, above the first row, below each histogram."""
 _DECADES = 3
@@ -159,9 +159,10 @@ def _histogram(axis: "Axes", x: Tensor, space: Space, capture: Capture) -> None:
     bins = max(1, min(120, int(high - low))) if space == SENSOR else 120
     edges = np.linspace(low, max(high, low + 1e-6), bins + 1)
     for channel, color in zip(values, colors, strict=True):
-        counts, _ = np.histogram(channel, edges)
-        axis.stairs(counts, edges, color=color, alpha=0.16, fill=True, linewidth=0)
-        axis.stairs(counts, edges, color=color, linewidth=1.1)
+        outline, counts = np.repeat(edges, 2)[1:-1], np.repeat(np.histogram(channel, edges)[0], 2)
+        axis.fill_between(outline, counts, color=color, alpha=0.16, linewidth=0)
+        axis.plot(outline, counts, color=color, linewidth=1.1)
+    axis.margins(x=0.02)
     axis.set_yscale("function", functions=(np.sqrt, np.square))
     axis.set_ylim(bottom=0)
     axis.set_title(f"{space.name} values", fontsize=11, color=_INK, loc="left")

@@ -87,23 +87,23 @@ def steps(view: View, start: int) -> Iterator[View]:
 def packed_values(values: Pixels, reference: Pixels | None) -> dict[str, Any]:
     """Floating-point values without loss: bytes of equal significance together, deflated, as base64.
 
-    Where it is shorter, the bits that differ from those of `reference` are stored instead.
+    Where most values are close to those of `reference`, only the bits that differ are stored.
 
     Args:
         values: float32 or float64.
         reference: values that the page already holds, of the same shape and type.
 
     Returns:
-        `data` and whether it is relative to the `reference`.
+        `data` and whether it is `relative` to the reference.
     """
-    own = values.astype(values.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, values.itemsize)
-    plain = zlib.compress(own.T.tobytes(), 5)
-    if reference is None or reference.shape != values.shape or reference.dtype != values.dtype:
-        return {"data": _text(plain), "relative": False}
-    other = reference.astype(reference.dtype.newbyteorder("<")).view(np.uint8).reshape(own.shape)
-    relative = zlib.compress((own ^ other).T.tobytes(), 5)
-    shorter = len(relative) < len(plain)
-    return {"data": _text(relative if shorter else plain), "relative": shorter}
+    data = values.astype(values.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, values.itemsize)
+    relative = reference is not None and reference.shape == values.shape and reference.dtype == values.dtype
+    if reference is not None and relative:
+        other = reference.astype(reference.dtype.newbyteorder("<")).view(np.uint8).reshape(data.shape)
+        # The two most significant bytes hold sign, exponent and the first bits of the mantissa.
+        relative = bool((data[:, -2:] == other[:, -2:]).all(1).mean() > 0.5)
+        data = data ^ other if relative else data
+    return {"data": _text(zlib.compress(data.T.tobytes(), 4)), "relative": relative}
 
 
 def packed_mask(mask: Pixels) -> str:

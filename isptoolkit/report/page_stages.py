@@ -161,7 +161,7 @@ def histogram(x: Tensor, recovered: Tensor | None, space: Space, cfa: str) -> di
     Returns:
         The `low` and `high` ends of the axis, the share `beyond` them, and `channels` of `name`, `counts`, `recovered`.
     """
-    flat = x.flatten()[:: max(1, x.numel() // 200_000)].float()
+    flat = x.flatten()[:: max(1, x.numel() // 50_000)].float()
     flat = flat[flat.isfinite()]
     low, high = flat.quantile(torch.tensor([0.0005, 0.9995]).to(flat)).tolist() if flat.numel() else (0.0, 0.0)
     bins = max(1, min(_BINS, int(high - low))) if space == SENSOR else _BINS

@@ -24,7 +24,7 @@ from isptoolkit import (
     write_image,
 )
 from isptoolkit.cli import app as cli
-from isptoolkit.cli.demo import run as run_demo
+from isptoolkit.report.demo import run as run_demo
 from isptoolkit.io.mosaic_dump import MAX_SAMPLES
 from isptoolkit.report.contact_sheet import contact_sheet
 
