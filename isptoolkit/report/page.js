@@ -194,8 +194,8 @@ function wipe(index) {
   input.addEventListener("input", place);
   bar.addEventListener("pointerdown", event => { bar.setPointerCapture(event.pointerId); event.preventDefault(); });
   bar.addEventListener("pointermove", event => {
-    event.stopPropagation();
     if (!bar.hasPointerCapture(event.pointerId)) return;
+    event.stopPropagation();
     const area = node.getBoundingClientRect();
     input.value = 100 * (event.clientX - area.left) / area.width;
     place();
