@@ -104,8 +104,10 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
     detail = _detail(way, height, width, base)
     if detail is not None:
         views.append(_view(way, detail, base, capture, digital_numbers))
-    size = sum(len(array["data"]) for edge in views[0]["edges"] for array in edge["values"] if array) if views else 0
-    per_sample = size / (detail.height * detail.width) if detail is not None else 0.0
+    per_sample = 0.0
+    for view in views:
+        size = sum(len(array["data"]) for edge in view["edges"] for array in edge["values"] if array)
+        per_sample = size / (view["rows"] * view["columns"])
     whole = View(
         "whole frame", 0, 0, height, width, max(1, math.ceil((height * width * per_sample / _VALUE_BYTES) ** 0.5))
     )

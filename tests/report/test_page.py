@@ -70,7 +70,7 @@ def page(tmp_path_factory, sensor, camera):
     """The classic camera, with values of every third row and column."""
     path = tmp_path_factory.mktemp("page") / "report.html"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "_VALUE_BYTES", 360_000)
+        patch.setattr(page_module, "_VALUE_BYTES", 1_000_000)
         write_page(presets.classic(), sensor, camera, path, source="scene.dng")
     return path
 
@@ -126,6 +126,8 @@ def hover(browser, element, x, y):
     size = element.size
     offset = round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])
     ActionChains(browser).move_to_element_with_offset(element, *offset).perform()
+    # Browsers hand over pointer moves with the next frame.
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     return ActionChains(browser)
 
 
