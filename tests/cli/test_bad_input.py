@@ -24,9 +24,9 @@ from isptoolkit import (
     write_image,
 )
 from isptoolkit.cli import app as cli
-from isptoolkit.report.demo import run as run_demo
 from isptoolkit.io.mosaic_dump import MAX_SAMPLES
 from isptoolkit.report.contact_sheet import contact_sheet
+from isptoolkit.report.demo import run as run_demo
 
 MATRIX = "3.24,-1.54,-0.5,-0.97,1.88,0.04,0.06,-0.2,1.06"
 LEVELS = ["--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix", MATRIX]
