@@ -304,7 +304,7 @@ if (measured.length) at("controls").append(choice("errors", "Error of", { kept: 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh());
 {
   const [whole, detail] = DATA.views;
-  const notes = [`DN are digital numbers of the sensor: ${dn(DATA.digitalNumbers)} from black to white. Errors in other spaces are multiplied by this number.`,
+  const notes = [`DN are digital numbers of the sensor: ${Number(DATA.digitalNumbers.toFixed(2))} from black to white. Errors in other spaces are multiplied by this number.`,
     `Figures and histograms are of all ${DATA.width} × ${DATA.height} pixels. Images are averaged down to fit this page; an error map shows the largest error under each of its pixels.`,
     whole.step > 1 ? `Values under the pointer are those of real pixels, not averages: every ${whole.step}${["", "st", "nd", "rd"][whole.step] || "th"} row and column of the whole frame` + (detail ? `, and all pixels of the detail (the dotted square), at x ${detail.left} to ${detail.left + detail.width - 1}, y ${detail.top} to ${detail.top + detail.height - 1}.` : ".") : "Values under the pointer are those of every pixel.",
     "Linear spaces are shown through the sRGB curve; mosaics as the color of their 2 × 2 cells" + (detail ? ", in the detail as single pixels in the color of their filters." : "."),
