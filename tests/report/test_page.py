@@ -191,6 +191,18 @@ def test_the_detail_has_every_pixel(opened, sensor, camera):
     assert second - first == 1 and first_row == second_row
 
 
+def test_the_table_says_which_stage_clips_the_pixel(opened, sensor, camera):
+    pipeline = presets.classic()
+    journey = travel(pipeline, sensor, camera)
+    inside = pipeline["clip"].in_domain(journey.inputs["clip"], camera)[0, 0, STEP // 2 :: STEP, STEP // 2 :: STEP]
+    for kept in (True, False):
+        row, column = (inside == kept).nonzero()[7].tolist()
+        opened.execute_script("set(arguments[0], arguments[1], 5)", row, column)
+        assert place(opened) == (row * STEP + STEP // 2, column * STEP + STEP // 2)
+        assert ("clipped here" in one(opened, "#pixel tbody[data-stage='5']").text) is not kept
+        assert "clipped here" not in one(opened, "#pixel tbody[data-stage='6']").text
+
+
 def test_a_click_pins_the_pixel_and_keys_move_it(opened):
     from selenium.webdriver import Keys
 
