@@ -18,9 +18,13 @@ def demo(
 
     with working("photograph -> RAW -> photograph"):
         result = run(out)
-    print_round_trip(result.trip)
-    print(f"capture: {CAPTURE.cfa}, black {CAPTURE.black[0].tolist()}, white {CAPTURE.white.item():g}")
     print(
-        f"photograph -> RAW mosaic -> photograph: {result.photograph_psnr:.2f} dB (the demosaic's guess at two thirds)"
+        f"A photograph became the RAW data of a 14-bit sensor ({CAPTURE.cfa}) and was rendered again: "
+        f"PSNR {result.photograph_psnr:.2f} dB.\n"
+        "A sensor measures one color per pixel. Demosaicing estimates the other two from the\n"
+        "neighbors, and these estimates are where the rendered image differs from the photograph.\n"
     )
-    print("wrote " + ", ".join(str(file) for file in result.files))
+    print_round_trip(result.trip)
+    print(f"Files in {out}:")
+    for path, content in result.files.items():
+        print(f"  {path.name:15} {content}")

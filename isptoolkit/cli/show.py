@@ -11,14 +11,20 @@ from .options import Rendering, flat
 
 
 @flat
-def show(options: Rendering, out: Annotated[Path, typer.Option("-o", "--output", help="PNG or SVG")]) -> None:
-    """Draw a contact sheet of every stage, forward and inverse."""
+def show(
+    options: Rendering,
+    out: Annotated[Path, typer.Option("-o", "--output", help="HTML for a page, PNG or SVG for a contact sheet")],
+) -> None:
+    """Show every stage, forward and inverse.
+
+    As a page to open in a browser (.html) or as a contact sheet (.png, .svg).
+    """
     check_target(out)
     options.check()
-    from ..report.contact_sheet import SUFFIXES, contact_sheet
+    from ..report.write import SUFFIXES, write_report
 
     check_target(out, SUFFIXES)
     chain = options.build()
     x, capture = options.load()
     with working("drawing"), options.kernels():
-        contact_sheet(chain, x, capture, out)
+        write_report(chain, x, capture, out, source=options.raw.name)

@@ -1,4 +1,4 @@
-"""The main job without a file: a photograph becomes a RAW mosaic and is rendered back."""
+"""A demonstration without a camera file: a photograph becomes RAW and is rendered again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 from .. import presets
 from ..capture import Capture
 from ..errors import InvalidArgument
-from ..io import read_image, write_image
+from ..io import read_image, write_dng, write_image
+from ..kernels import reference
 from ..metrics import psnr
 from .contact_sheet import contact_sheet
-from .round_trip import RoundTrip, measure
+from .page import write_page
+from .round_trip import RoundTrip, measure, travel
 
 CAPTURE = Capture.of(
     "RGGB",
@@ -24,21 +26,29 @@ CAPTURE = Capture.of(
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demonstration measured, and the files that it wrote."""
+    """What the demonstration measured and wrote.
+
+    Attributes:
+        photograph_psnr: of the rendered image against the photograph, in dB.
+        trip: the errors of the sensor data that are recovered from the rendered image.
+        files: what was written, and what each file shows.
+    """
 
     photograph_psnr: float
     trip: RoundTrip
-    files: tuple[Path, ...]
+    files: dict[Path, str]
 
 
 def run(folder: Path) -> Demo:
-    """Invert the photograph that ships with matplotlib to a RAW mosaic, render it, go back, and draw it all.
+    """Invert the photograph that ships with matplotlib to a RAW mosaic, render that, and report the round trip.
 
-    The mosaic is rounded to whole digital numbers, as a sensor gives them. Writes `photograph.png`, `rendered.png`,
-    `sheet.png` and `graph.svg` into `folder`, which is made when missing.
+    The mosaic is rounded to whole digital numbers, as a sensor outputs them.
+
+    Args:
+        folder: where the files go; created if it does not exist.
 
     Raises:
-        InvalidArgument: when `folder` cannot be made or written to.
+        InvalidArgument: when `folder` cannot be created or written to.
     """
     from matplotlib import cbook
 
@@ -46,13 +56,25 @@ def run(folder: Path) -> Demo:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise InvalidArgument(f"cannot make the folder {folder}: {getattr(error, 'strerror', error)}") from None
-    image = read_image(Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))))
+    files = {
+        folder / "report.html": "every stage, forward and inverse: open it in a browser",
+        folder / "sheet.png": "every stage on one sheet",
+        folder / "graph.svg": "the pipeline",
+        folder / "photograph.png": "the photograph",
+        folder / "sensor.dng": "the RAW file made from it, for any converter",
+        folder / "rendered.png": "the image rendered from the RAW file",
+    }
+    page, sheet, graph, photograph, sensor_file, image = files
+    target = read_image(Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))))
     pipeline = presets.classic().span("levels", "tone")
-    sensor = pipeline.inverse(image, CAPTURE).round()
-    rendered = pipeline(sensor, CAPTURE)
-    files = tuple(folder / name for name in ("photograph.png", "rendered.png", "sheet.png", "graph.svg"))
-    write_image(files[0], image)
-    write_image(files[1], rendered)
-    contact_sheet(pipeline, sensor, CAPTURE, files[2])
-    pipeline.draw(files[3])
-    return Demo(float(psnr(rendered, image)), measure(pipeline, sensor, CAPTURE), files)
+    with reference():  # for one small image, loading the native kernels takes longer than they save
+        sensor = pipeline.inverse(target, CAPTURE).round()
+        journey = travel(pipeline, sensor, CAPTURE)
+        trip = measure(pipeline, sensor, CAPTURE, journey=journey)
+        write_page(pipeline, sensor, CAPTURE, page, source=sensor_file.name)
+        contact_sheet(pipeline, sensor, CAPTURE, sheet, journey=journey)
+    pipeline.draw(graph)
+    write_image(photograph, target)
+    write_dng(sensor_file, sensor, CAPTURE)
+    write_image(image, journey.output)
+    return Demo(float(psnr(journey.output, target)), trip, files)

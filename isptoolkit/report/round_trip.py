@@ -22,9 +22,9 @@ class StageError:
     Attributes:
         stage: the name of the stage.
         space: the space of its input, where the error is measured.
-        on_domain: median, 99th percentile and maximum over the pixels that no stage from here on clips.
-        everywhere: the same over all pixels.
-        alive: share of the pixels in `on_domain`.
+        on_domain: median, 99th percentile and maximum over the pixels that neither this stage nor a later one clips.
+        everywhere: median, 99th percentile and maximum over all pixels.
+        alive: share of the pixels that `on_domain` covers.
     """
 
     stage: str
@@ -36,10 +36,10 @@ class StageError:
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """What `measure` found: one row per stage, the first being the whole trip back to the pipeline's input.
+    """The errors of one round trip through a pipeline.
 
     Attributes:
-        rows: in pipeline order.
+        rows: one per stage in pipeline order; the first is the error at the pipeline's input.
         digital_numbers: digital numbers between black and white, the unit of errors outside SENSOR.
     """
 
@@ -53,11 +53,11 @@ class RoundTrip:
 
 @dataclass(frozen=True)
 class Journey:
-    """Every value on the way there and back.
+    """Every intermediate value of a rendering and of its inverse.
 
     Attributes:
         inputs: the true input of every stage, by name, in pipeline order.
-        output: what the last stage gave.
+        output: the output of the last stage.
         recovered: the recovered input of every stage, by name.
     """
 
@@ -67,7 +67,7 @@ class Journey:
 
 
 def travel(pipeline: Pipeline, x: Tensor, capture: Capture) -> Journey:
-    """Render `x` and go all the way back.
+    """Render `x`, then invert the rendering stage by stage.
 
     Raises:
         OneWay: when a stage has no inverse; names it.
@@ -81,6 +81,44 @@ def travel(pipeline: Pipeline, x: Tensor, capture: Capture) -> Journey:
     return Journey(inputs, output, pipeline.trace_inverse(output, capture))
 
 
+def survivors(pipeline: Pipeline, journey: Journey, capture: Capture) -> dict[str, Tensor]:
+    """The pixels of every stage's input that neither this stage nor a later one clips.
+
+    Args:
+        pipeline: the one that `journey` went through.
+        journey: the result of `travel`.
+        capture: of the same samples.
+
+    Returns:
+        `[B,1,H,W]` bool on the pixel grid of each stage's input, by name, last stage first.
+    """
+    masks: dict[str, Tensor] = {}
+    alive: Tensor | None = None
+    space: Space = pipeline.gives
+    for name, stage in reversed(pipeline.items()):
+        inside = stage.in_domain(journey.inputs[name], capture)
+        alive = inside if alive is None else inside & resample_mask(alive, space, stage.takes)
+        space, masks[name] = stage.takes, alive
+    return masks
+
+
+def error_map(recovered: Tensor, target: Tensor, space: Space, digital_numbers: float) -> Tensor:
+    """The largest error of any channel at each pixel, in digital numbers.
+
+    Args:
+        recovered: `[B,C,H,W]` in `space`.
+        target: `[B,C,H,W]`, the true values.
+        space: values of SENSOR are digital numbers already.
+        digital_numbers: digital numbers between black and white.
+
+    Returns:
+        `[B,1,H,W]`.
+    """
+    difference = (recovered - target).detach().abs_()
+    worst = difference.amax(1, keepdim=True) if difference.shape[1] > 1 else difference
+    return worst if space == SENSOR else worst.mul_(digital_numbers)
+
+
 def measure(
     pipeline: Pipeline,
     x: Tensor,
@@ -88,45 +126,38 @@ def measure(
     *,
     stages: Collection[str] | None = None,
     journey: Journey | None = None,
+    masks: dict[str, Tensor] | None = None,
 ) -> RoundTrip:
-    """Render `x`, go all the way back, and compare the recovered input of every stage with the true one.
+    """Render `x`, invert the rendering, and compare the recovered input of every stage with the true one.
 
     Args:
         pipeline: all of its stages have inverses.
         x: `[B,C,H,W]` in the space that the pipeline takes.
         capture: of the same samples.
-        stages: names of the stages to give a row; all of them by default.
-        journey: what `travel` gave for the same arguments, where it is at hand.
+        stages: names of the stages to report; all of them by default.
+        journey: the result of `travel` for the same arguments, if you already have it.
+        masks: the result of `survivors` for that journey, if you already have it.
 
     Raises:
         OneWay: when a stage has no inverse; names it.
     """
-    there = travel(pipeline, x, capture) if journey is None else journey
+    journey = travel(pipeline, x, capture) if journey is None else journey
+    masks = survivors(pipeline, journey, capture) if masks is None else masks
     unit = float((capture.white - capture.black.mean(-1)).mean())
     rows: list[StageError] = []
-    alive: Tensor | None = None
-    space: Space = pipeline.gives
-    for name in reversed(pipeline.names):
-        stage, before = pipeline[name], there.inputs[name]
-        here = stage.in_domain(before, capture)
-        alive = here if alive is None else here & resample_mask(alive, space, stage.takes)
-        space = stage.takes
+    for name, stage in pipeline.items():
         if stages is None or name in stages:
-            error = _error(there.recovered[name], before, 1.0 if space == SENSOR else unit)
-            inside = _spread(error[alive])
-            rows.append(StageError(name, space.name, inside, _spread(error), float(alive.double().mean())))
-    return RoundTrip(tuple(reversed(rows)), unit)
-
-
-def _error(recovered: Tensor, before: Tensor, unit: float) -> Tensor:
-    difference = (recovered - before).detach().abs_()
-    return (difference.amax(1, keepdim=True) if difference.shape[1] > 1 else difference).mul_(unit)
+            error = error_map(journey.recovered[name], journey.inputs[name], stage.takes, unit)
+            alive = masks[name]
+            share = float(alive.double().mean())
+            rows.append(StageError(name, stage.takes.name, _spread(error[alive]), _spread(error), share))
+    return RoundTrip(tuple(rows), unit)
 
 
 def _spread(error: Tensor) -> tuple[float, float, float]:
     """Median, 99th percentile and maximum; `error` may be reordered."""
-    kept = error if error.dtype in (torch.float32, torch.float64) else error.float()
-    values = kept.flatten().cpu().numpy()
+    wide = error if error.dtype in (torch.float32, torch.float64) else error.float()
+    values = wide.flatten().cpu().numpy()
     if not len(values):
         return (0.0, 0.0, 0.0)
     ranks = [round((len(values) - 1) * p / 100) for p in _PERCENTILES]
@@ -145,7 +176,7 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent that is never rounded to none or to all.
+    """A share in percent, never rounded to 0% or 100%.
 
     >>> percent(0.99999), percent(0.00001), percent(0.9904), percent(1.0)
     ('>99.99%', '<0.01%', '99.04%', '100%')

@@ -12,7 +12,7 @@ import pytest
 import torch
 import typer
 
-from isptoolkit import presets, read_image
+from isptoolkit import presets, read_image, read_raw
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.methods.entrants import ENTRANTS
 from isptoolkit.cli.app import app
@@ -22,6 +22,7 @@ from isptoolkit.data import LAYOUTS
 from isptoolkit.data.decoded import TARGETS
 from isptoolkit.priors import CAMERAS
 from isptoolkit.recipes import RECIPES
+from isptoolkit.report.demo import CAPTURE
 
 STAGE = """
 from isptoolkit import SRGB, Contract, Stage
@@ -105,6 +106,10 @@ def test_long_stage_names_are_not_cut(run, dump, tmp_path):
 def test_show_draws(run, dump, tmp_path):
     assert run("show", *dump, "-o", tmp_path / "sheet.png")[0] == 0
     assert read_image(tmp_path / "sheet.png").shape[1] == 3
+    assert run("show", *dump, "-o", tmp_path / "report.html")[0] == 0
+    page = (tmp_path / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and '"source":"dump.raw"' in page
+    assert ".html, .png, .svg" in refused(run("show", *dump, "-o", tmp_path / "sheet.pdf"))
 
 
 def test_check_accepts_a_lawful_stage_and_rejects_a_cheat(run, tmp_path):
@@ -229,13 +234,23 @@ def test_a_bare_word_of_set_is_a_string(run, dump, tmp_path):
 def test_demo_needs_no_file(run, tmp_path):
     code, out, _ = run("demo", "-o", tmp_path / "demo")
     assert code == 0
-    assert "dB" in out
-    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
-        "photograph.png",
-        "rendered.png",
-        "sheet.png",
-        "graph.svg",
-    }
+    assert "A sensor measures one color per pixel" in out and "PSNR 31.03 dB" in out
+    names = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert names == {"photograph.png", "rendered.png", "sensor.dng", "report.html", "sheet.png", "graph.svg"}
+    assert str(tmp_path / "demo") in out and all(f"  {name} " in out for name in names)
+
+
+def test_the_demo_leaves_the_raw_that_it_rendered(run, tmp_path):
+    assert run("demo", "-o", tmp_path)[0] == 0
+    sensor, capture = read_raw(tmp_path / "sensor.dng")
+    pipeline = presets.classic().span("levels", "tone")
+    photograph, rendered = (read_image(tmp_path / f"{name}.png") for name in ("photograph", "rendered"))
+    assert torch.equal(sensor, pipeline.inverse(photograph, CAPTURE).round())
+    assert (capture.cfa, capture.white.item()) == ("RGGB", 16383) and torch.equal(capture.black, CAPTURE.black)
+    again = pipeline(sensor, capture)
+    # The color matrix of a DNG has finite precision, which moves a few values across a rounding limit of the PNG.
+    assert float((again - rendered).abs().max()) < 1.5 / 255
+    assert float(((again * 255).round() / 255 != rendered).double().mean()) < 1e-3
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from isptoolkit import CAMERA, LINEAR, MOSAIC, Learned, Pipeline, presets, stages
+from isptoolkit import CAMERA, LINEAR, MOSAIC, SENSOR, Learned, Pipeline, presets, stages
 from isptoolkit.errors import OneWay
-from isptoolkit.report.round_trip import measure, travel
+from isptoolkit.report.round_trip import error_map, measure, survivors, travel
 
 
 @pytest.fixture
@@ -38,14 +38,31 @@ def test_clipped_pixels_count_everywhere_but_not_on_domain(sensor, capture):
     assert 0 < 1 - trip.rows[0].alive < 0.2
 
 
-def test_a_chain_with_no_way_back_names_the_stage(sensor, capture):
+def test_survivors_are_the_pixels_that_no_later_stage_clips(sensor, capture):
+    sensor[0, 0, 4, 4] = 2000.0
+    chain = presets.classic().span("levels", "tone")
+    masks = survivors(chain, travel(chain, sensor, capture), capture)
+    assert tuple(masks) == chain.names[::-1]
+    assert bool(masks["tone"].all()) and not bool(masks["levels"][0, 0, 4, 4])
+    assert torch.equal(masks["levels"], masks["highlights"])
+    alive = [int(masks[name].sum()) for name in chain.names]
+    assert alive == sorted(alive)
+
+
+def test_error_maps_are_in_digital_numbers():
+    x, y = torch.zeros(1, 3, 1, 2), torch.tensor([0.1, 0.0, -0.3, 0.0, 0.2, 0.0]).view(1, 3, 1, 2)
+    assert torch.allclose(error_map(y, x, CAMERA, 100.0).flatten(), torch.tensor([30.0, 0.0]))
+    assert torch.allclose(error_map(y[:, 2:], x[:, 2:], SENSOR, 100.0).flatten(), torch.tensor([0.2, 0.0]))
+
+
+def test_a_pipeline_without_inverse_names_the_stage(sensor, capture):
     net = Learned(nn.Conv2d(3, 3, 1), takes=CAMERA, gives=LINEAR)
     pipeline = Pipeline(levels=stages.Levels(), demosaic=stages.DemosaicMalvar(), net=net)
     with pytest.raises(OneWay, match=r"stage net \(Learned\) has no inverse"):
         measure(pipeline, sensor, capture)
 
 
-def test_some_stages_only_or_a_journey_at_hand_give_the_same_rows(sensor, capture):
+def test_rows_are_the_same_for_some_stages_and_with_a_given_journey(sensor, capture):
     sensor[0, 0, 4, 4] = 2000.0
     chain = presets.classic()
     whole = measure(chain, sensor, capture)
@@ -57,9 +74,9 @@ def test_some_stages_only_or_a_journey_at_hand_give_the_same_rows(sensor, captur
 def test_percentiles_are_those_of_numpy(sensor, capture, dtype):
     chain = presets.classic()
     sensor = sensor.to(dtype)
-    there = travel(chain, sensor, capture)
-    error = (there.recovered["matrix"] - there.inputs["matrix"]).abs().amax(1).flatten() * (1023 - 65)
-    row = measure(chain, sensor, capture, journey=there).rows[chain.names.index("matrix")]
+    journey = travel(chain, sensor, capture)
+    error = (journey.recovered["matrix"] - journey.inputs["matrix"]).abs().amax(1).flatten() * (1023 - 65)
+    row = measure(chain, sensor, capture, journey=journey).rows[chain.names.index("matrix")]
     expected = np.percentile(error.numpy(), [50, 99, 100], method="nearest")
     np.testing.assert_allclose(sorted(row.everywhere), expected, rtol=0.02)
     assert row.everywhere[2] == float(error.max())
