@@ -12,15 +12,22 @@ from isptoolkit import CAMERA, SRGB, Capture, Contract, Pair, Stage, presets, st
 from isptoolkit.errors import InvalidArgument
 
 
-class Blend(Stage):
-    """A user's stage: sets numbers in its constructor, before and after other attributes, and in a base class."""
+class Weighted(Stage):
+    """An abstract base with its own constructor."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+
+
+class Blend(Weighted):
+    """A user's stage that sets numbers in its constructor, after that of its base."""
 
     takes = gives = SRGB
     contract = Contract(None, None)
 
     def __init__(self, weight: float = 0.5, flags: tuple[bool, ...] = (True,)) -> None:
-        super().__init__()
-        self.weight = weight
+        super().__init__(weight)
         self.flags = flags
         self.net = nn.Conv2d(3, 3, 1)
         self.weight = 2 * self.weight
