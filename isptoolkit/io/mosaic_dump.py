@@ -71,7 +71,9 @@ def read_mosaic(
             f"width and height must be whole numbers from 1 and offset from 0, got {width!r}, {height!r}, {offset!r}"
         )
     if width * height > MAX_SAMPLES:
-        raise InvalidArgument(f"{width} x {height} samples are too many: at most {MAX_SAMPLES} are read")
+        raise InvalidArgument(
+            f"{width} x {height} samples are more than the limit of {MAX_SAMPLES}: check width and height"
+        )
     missing = [f"{name}=" for name, value in (("gains", gains), ("matrix", matrix)) if value is None]
     if gains is None or matrix is None:
         raise MissingMetadata(f"{path} has no header with white balance and color: pass {' and '.join(missing)}")
