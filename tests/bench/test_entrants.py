@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from isptoolkit.recipes import RECIPES
 
 from isptoolkit import Capture, errors, stages
 from isptoolkit.bench.methods.entrant import predictor_of
 from isptoolkit.bench.methods.entrants import CLASSICAL, ENTRANTS, entrant
 from isptoolkit.data import Batch
 from isptoolkit.learned import SelfEnsemble
+from isptoolkit.recipes import RECIPES
 from isptoolkit.stages import pack_sensor
 
 CAPTURE = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5), noise=(1e-3, 1e-5))
