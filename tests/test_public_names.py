@@ -12,7 +12,7 @@ import pytest
 import isptoolkit
 
 PACKAGE = Path(__file__).resolve().parent.parent / "isptoolkit"
-INTERNAL = {"atomic", "cli"}
+INTERNAL = {"atomic", "bound", "cli", "display"}
 """Modules that users have no use for."""
 BY_NAME = {"capture", "contract", "fusion", "geometry", "parallel", "pipeline", "spaces", "stage", "tiles"}
 """Modules whose public names `isptoolkit` itself exports."""

@@ -44,11 +44,12 @@ UPWARD = {
 }
 # Deferred imports that close a circle within a room.
 CIRCLES = {
-    ("kernels.demosaic", "kernels.trip"): "the demosaic operator is a trip of one step, and a trip can have that step",
+    ("kernels.demosaic", "kernels.render"): "the demosaic operator is a launch of one step, which a render may contain",
 }
 # What imports by name or runs code: the function that may, and why.
 DYNAMIC = {
     ("testing.checking", "load_stage"): "runs the file that a user names on the command line",
+    ("kernels.build", "_fingerprint"): "shares one function of the package with the build, which runs without torch",
     ("", "__getattr__"): "imports public names at their first use",
 }
 LOADERS = re.compile(r"importlib\.(?!metadata|resources|machinery).*|(.*\.)?(import_module|exec_module)|runpy\..*")

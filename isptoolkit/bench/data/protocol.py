@@ -107,7 +107,7 @@ def _micro_noise(*_: object) -> "Pairs":
 def _raw_pairs(data: Path, target: str, cache: Path) -> "Pairs":
     from .raw_pairs import RawPairs
 
-    return RawPairs(data, target, cache)
+    return RawPairs(data, target, cache, PAIRS.patch)
 
 
 def _aim22(phone: str, data: Path, target: str, cache: Path) -> "Pairs":

@@ -8,7 +8,6 @@ from typing import Any
 from ...data import RawFolder
 from ...errors import InvalidArgument
 from .case import Case, Cases
-from .protocol import PAIRS
 
 _EACH = 8
 """Number of crops per test file."""
@@ -23,12 +22,13 @@ class RawPairs:
         data: folder to search recursively.
         target: rendering of the RAW files, see `isptoolkit.data.RawFolder`.
         cache: folder of decoded files.
+        patch: height and width of the test crops, in pixels.
 
     Raises:
         InvalidArgument: if no folder has two RAW files.
     """
 
-    def __init__(self, data: Path, target: str, cache: Path) -> None:
+    def __init__(self, data: Path, target: str, cache: Path, patch: int) -> None:
         options: dict[str, Any] = {"mixed": True, "target": target, "cache": cache}
         everything = RawFolder(data, **options)
         by_folder: dict[Path, list[Path]] = {}
@@ -47,7 +47,7 @@ class RawPairs:
         # Oriented like training patches, at random positions that a fixed seed determines.
         self.cases = Cases(
             _EACH * len(test.files),
-            lambda number: Case.of(f"patch {number:02d}", test.batch(number, 1, PAIRS.patch, seed=20)),
+            lambda number: Case.of(f"patch {number:02d}", test.batch(number, 1, patch, seed=20)),
         )
         sizes = [f"{path.name} {path.stat().st_size}" for path in sorted(everything.files)]
         self.fingerprint = hashlib.sha256("\n".join([target, *sizes]).encode()).hexdigest()

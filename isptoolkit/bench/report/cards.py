@@ -57,7 +57,7 @@ def _card(recipe: Recipe[Any], results: Mapping[str, dict[str, Any]]) -> str:
     items = {
         "What": f"{card.what}{source}{count}",
         "Data": card.data,
-        f"`isptoolkit train {recipe.name}`": f"learns from {trained}.",
+        f"`isptoolkit train {recipe.name} ...`": f"learns from {trained}.",
     }
     if card.license:
         items["License of the published program"] = f"{card.license}."
