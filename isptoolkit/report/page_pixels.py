@@ -73,8 +73,9 @@ class View:
 def steps(view: View, start: int) -> Iterator[View]:
     """The view with ever fewer samples: its step and larger odd ones, down to a single sample.
 
-    >>> [wider.step for wider in steps(View("", 0, 0, 9, 9, 1), 2)]
-    [3, 5, 7, 9]
+    >>> view = View("", 0, 0, 9, 9, 1)
+    >>> [[sparser.step for sparser in steps(view, start)] for start in (2, 3, 5)]
+    [[3, 5, 7, 9], [3, 5, 7, 9], [5, 7, 9]]
     """
     step = start | 1
     while True:

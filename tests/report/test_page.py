@@ -339,6 +339,19 @@ def test_every_size_and_precision_has_a_page(tmp_path, browser, camera, size, dt
     assert browser.get_log("browser") == []
 
 
+def test_values_of_packed_data_are_those_of_the_cell(tmp_path, browser, camera):
+    """The frame is that of the finest space, even if only the output has it."""
+    packed = torch.rand(1, 4, 11, 17, generator=torch.Generator().manual_seed(0))
+    write_page(Pipeline(unpack=stages.Pack().inv), packed, camera, tmp_path / "a.html")
+    load(browser, tmp_path / "a.html")
+    assert "34 × 22 pixels" in one(browser, "#facts").text
+    browser.execute_script("set(7, 20, 0)")
+    assert place(browser) == (7, 20)
+    cell = [np.float32(value) for value in packed[0, :, 3, 10]]
+    assert shown(browser, "forward") == [cell, [cell[2]]]
+    assert shown(browser, "recovered") == [cell, []]
+
+
 def test_what_is_not_finite_is_shown(tmp_path, browser, camera):
     sensor = scene(40, 40)
     sensor[0, 0, 20, 20], sensor[0, 0, 3, 3] = torch.inf, torch.nan
