@@ -12,6 +12,7 @@ from torch import nn
 from isptoolkit import (
     CAMERA,
     LINEAR,
+    MOSAIC,
     SRGB,
     Capture,
     ChannelSplit,
@@ -350,6 +351,16 @@ def test_values_of_packed_data_are_those_of_the_cell(tmp_path, browser, camera):
     cell = [np.float32(value) for value in packed[0, :, 3, 10]]
     assert shown(browser, "forward") == [cell, [cell[2]]]
     assert shown(browser, "recovered") == [cell, []]
+
+
+def test_a_frame_that_is_clipped_everywhere(tmp_path, browser, camera):
+    browser.get_log("browser")
+    sensor = torch.full((1, 1, 8, 8), 5000.0)
+    write_page(Pipeline(levels=stages.Levels(), clip=stages.Clip(space=MOSAIC)), sensor, camera, tmp_path / "a.html")
+    load(browser, tmp_path / "a.html")
+    assert one(browser, "#summary").text.startswith("Some stage clips every pixel.")
+    assert "unclipped" not in one(browser, "#stage-0 .numbers").text
+    assert browser.get_log("browser") == []
 
 
 def test_what_is_not_finite_is_shown(tmp_path, browser, camera):
