@@ -74,6 +74,7 @@ for (const [name, value] of [...(DATA.camera && DATA.source ? [["camera", DATA.c
 {
   const first = STAGES[0], lost = STAGES.filter(stage => stage.verdict === "one-way").map(stage => stage.name);
   if (lost.length) at("summary").textContent = `${lost.join(", ")}: no inverse. Earlier stages are inverted from the true input of the first stage that has none, later ones from the output.`;
+  else if (first.alive === 0) at("summary").append("Some stage clips every pixel. From the output back to the input, the error is at most ", el("b", {}, `${dn(first.everywhere[2])} DN`), " (digital numbers).");
   else at("summary").append("From the output back to the input, the error is at most ", el("b", {}, `${dn(first.onDomain[2])} DN`),
     first.alive === 1 ? " (digital numbers). No stage clips a pixel." : ` (digital numbers) on the ${percent(first.alive)} of the pixels that no stage clips, and at most ${dn(first.everywhere[2])} DN on the others.`);
 }
@@ -220,7 +221,7 @@ function numbers(stage) {
   const parts = [];
   if (stage.onDomain) parts.push(el("h3", {}, "Error of the recovered input, DN"), el("table", {},
     el("thead", {}, el("tr", {}, ...["pixels", "median", "99 %", "max"].map(text => el("th", {}, text)))),
-    el("tbody", {}, row(`unclipped (${percent(stage.alive)})`, stage.onDomain), row("all", stage.everywhere))));
+    el("tbody", {}, stage.alive ? row(`unclipped (${percent(stage.alive)})`, stage.onDomain) : null, row("all", stage.everywhere))));
   const unit = stage.takes === "sensor" ? " DN" : "", worst = stage.measured, lines = [["contract, round trip", stage.verdict === "exact on its domain" ? stage.verdict : stage.roundTrip]];
   if (worst && worst.worst !== null) lines.push(["this stage alone", worst.held === null ? `largest error ${dn(worst.worst)}${unit}`
     : el("span", {}, el("b", { class: worst.held ? "good" : "bad" }, worst.held ? "✓ kept" : "✗ broken"), `: error ${dn(worst.worst)}${unit}, allowed ${dn(worst.allowed)}${unit}, ratio ${dn(worst.allowed ? worst.worst / worst.allowed : 0)}`)]);

@@ -45,15 +45,15 @@ def write_page(pipeline: Pipeline, x: Tensor, capture: Capture, path: str | Path
     For every stage the page shows the graph, its input forward and recovered under a slider, the error map in digital
     numbers, the histogram, the clipped share, the contract beside the measured error, and, for the pixel under the
     pointer, the exact value before and after each stage. Images of large frames are averaged down. Values are those of
-    real pixels: all pixels of a part, and a regular grid over the frame that is as fine as about 10 MB for the whole
-    page allow.
+    real pixels: a regular grid over the frame, as fine as a page of at most about 10 MB allows, and all pixels of a
+    detail.
 
     Args:
         pipeline: nested pipelines are flattened; stages without an inverse are shown forward only.
         x: `[B,C,H,W]` in the space that the pipeline takes.
         capture: of the same samples.
         path: ends in .html.
-        source: what the page calls the data, such as the name of the RAW file.
+        source: the title of the page, such as the name of the RAW file.
 
     Raises:
         InvalidArgument: for another suffix, or a path that cannot be written to.
@@ -62,11 +62,12 @@ def write_page(pipeline: Pipeline, x: Tensor, capture: Capture, path: str | Path
     check_target(path, SUFFIXES)
     with torch.no_grad():
         data = page_data(pipeline, x[:1].detach(), capture[0], source)
-    words = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    # Inside a script element, HTML parsers look for nothing but "<".
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     page = _template("page.html")
-    for mark, text in (("STYLE", _template("page.css")), ("SCRIPT", _template("page.js")), ("DATA", words)):
+    for mark, content in (("STYLE", _template("page.css")), ("SCRIPT", _template("page.js")), ("DATA", text)):
         before, _, after = page.partition(f"/*{mark}*/")
-        page = before + text + after
+        page = before + content + after
     with replacing(path) as temporary:
         temporary.write_text(page, "utf-8")
 
@@ -79,12 +80,12 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
     """Everything that the page shows, as plain data for JSON."""
     from matplotlib import colormaps
 
-    way = passages(pipeline, x, capture)
-    base = min(passage.stage.takes.downscale for passage in way)
-    finest = next(passage.before for passage in way if passage.stage.takes.downscale == base)
+    chain = passages(pipeline, x, capture)
+    last = chain[-1]
+    edges = [(passage.stage.takes.downscale, passage.before) for passage in chain]
+    base, finest = min([*edges, (last.stage.gives.downscale, last.after)], key=lambda edge: edge[0])
     height, width = finest.shape[2:]
     digital_numbers = float((capture.white - capture.black.mean(-1)).mean())
-    last = way[-1]
     stages = [
         stage_facts(passage, capture)
         | {
@@ -92,7 +93,7 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
             "unit": 1.0 if passage.stage.takes == SENSOR else digital_numbers,
             "histogram": histogram(passage.before, passage.recovered, passage.stage.takes, capture.cfa),
         }
-        for passage in way
+        for passage in chain
     ]
     output = {
         "takes": last.stage.gives.name,
@@ -101,9 +102,9 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
         "histogram": histogram(last.after, None, last.stage.gives, capture.cfa),
     }
     views = []
-    detail = _detail(way, height, width, base)
+    detail = _detail(chain, height, width, base)
     if detail is not None:
-        views.append(_view(way, detail, base, capture, digital_numbers))
+        views.append(_view(chain, detail, base, capture, digital_numbers))
     per_sample = 0.0
     for view in views:
         size = sum(len(array["data"]) for edge in view["edges"] for array in edge["values"] if array)
@@ -111,7 +112,7 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
     whole = View(
         "whole frame", 0, 0, height, width, max(1, math.ceil((height * width * per_sample / _VALUE_BYTES) ** 0.5))
     )
-    views.insert(0, _view(way, whole, base, capture, digital_numbers))
+    views.insert(0, _view(chain, whole, base, capture, digital_numbers))
     return {
         "camera": " ".join(name for name in capture.camera if name),
         "source": source,
@@ -144,13 +145,13 @@ def _facts(capture: Capture, height: int, width: int, dtype: torch.dtype) -> lis
     ]
 
 
-def _detail(way: list[Passage], height: int, width: int, base: int) -> View | None:
+def _detail(chain: list[Passage], height: int, width: int, base: int) -> View | None:
     """A part at full resolution around the largest error of the recovered input, or the center without one."""
-    channels = sum(passage.before.shape[1] * (1 if passage.recovered is None else 2) for passage in way)
+    channels = sum(passage.before.shape[1] * (1 if passage.recovered is None else 2) for passage in chain)
     side = int(DETAIL * min(1.0, (_CHANNELS / channels) ** 0.5)) // 2 * 2
     if max(height, width) <= side:
         return None
-    first = way[0]
+    first = chain[0]
     row, column = height // 2, width // 2
     if first.recovered is not None:
         error = error_map(first.recovered, first.before, first.stage.takes, 1.0)[0, 0].nan_to_num(torch.inf)
@@ -162,31 +163,19 @@ def _detail(way: list[Passage], height: int, width: int, base: int) -> View | No
     return View("detail", top, left, min(rows, height - top), min(columns, width - left), 1)
 
 
-def _view(way: list[Passage], view: View, base: int, capture: Capture, digital_numbers: float) -> dict[str, Any]:
+def _view(chain: list[Passage], view: View, base: int, capture: Capture, digital_numbers: float) -> dict[str, Any]:
     """Images, error maps and values of every stage's input and of the output, in one part of the frame."""
     whole = view.name != "detail"
-    edges: list[_Edge] = [(passage.before, passage.recovered, passage) for passage in way] + [
-        (way[-1].after, None, None)
+    edges: list[_Edge] = [(passage.before, passage.recovered, passage) for passage in chain] + [
+        (chain[-1].after, None, None)
     ]
-    spaces = [passage.stage.takes for passage in way] + [way[-1].stage.gives]
+    spaces = [passage.stage.takes for passage in chain] + [chain[-1].stage.gives]
     parts = [
         [None if x is None else view.part(x, space.downscale // base) for x in (before, recovered)]
         for (before, recovered, _), space in zip(edges, spaces, strict=True)
     ]
     lossless = not whole or max(view.height, view.width) <= 2 * DETAIL
-    images: list[list[str | None]] = []
-    for side in _SIDES:
-        images = [
-            [
-                None
-                if x is None
-                else encoded_image(visible(x, space, capture, side, filters=not whole), lossless=lossless)
-                for x in pair
-            ]
-            for pair, space in zip(parts, spaces, strict=True)
-        ]
-        if sum(len(image) for pair in images for image in pair if image) <= _IMAGE_BYTES:
-            break
+    images = _images(parts, spaces, capture, filters=not whole, lossless=lossless)
     for sampled in steps(view, view.step):
         values = _values(edges, spaces, sampled, base)
         if sum(len(array["data"]) for pair in values for array in pair if array) <= _VALUE_BYTES:
@@ -217,6 +206,26 @@ def _view(way: list[Passage], view: View, base: int, capture: Capture, digital_n
             for pair, value, errors, mask in zip(images, values, maps, masks, strict=True)
         ],
     }
+
+
+def _images(
+    parts: list[list[Tensor | None]], spaces: list[Space], capture: Capture, *, filters: bool, lossless: bool
+) -> list[list[str | None]]:
+    """All images as data URLs, of the largest size at which they fit the page."""
+    images: list[list[str | None]] = []
+    for side in _SIDES:
+        images = [
+            [
+                None
+                if x is None
+                else encoded_image(visible(x, space, capture, side, filters=filters), lossless=lossless)
+                for x in pair
+            ]
+            for pair, space in zip(parts, spaces, strict=True)
+        ]
+        if sum(len(image) for pair in images for image in pair if image) <= _IMAGE_BYTES:
+            break
+    return images
 
 
 def _values(edges: list[_Edge], spaces: list[Space], view: View, base: int) -> list[list[dict[str, Any] | None]]:

@@ -17,7 +17,7 @@ from ..spaces import Space
 from .visible import Pixels, pooling
 
 DETAIL = 96
-"""Pixels on each side of the part that is shown at full resolution."""
+"""Side, in pixels, of the part that is shown at full resolution."""
 _ERROR_SIDE = 320
 CODES_PER_DECADE, LEAST_ERROR = 20, -7
 """An error map's byte is 0 for no error, else `1 + 20 (log10(error) + 7)`, up to 255."""
@@ -28,12 +28,12 @@ class View:
     """A part of the frame with a grid of sampled pixels, in pixels of the frame.
 
     Attributes:
-        name: what the page calls it.
+        name: its label on the page.
         top: first row of the part.
         left: its first column.
         height: its rows.
         width: its columns.
-        step: distance of the sampled pixels in both directions; odd, so that samples of a mosaic see all colors.
+        step: spacing of the sampled pixels in both directions; odd, so that samples of a mosaic see all colors.
     """
 
     name: str
@@ -73,8 +73,9 @@ class View:
 def steps(view: View, start: int) -> Iterator[View]:
     """The view with ever fewer samples: its step and larger odd ones, down to a single sample.
 
-    >>> [wider.step for wider in steps(View("", 0, 0, 9, 9, 1), 2)]
-    [3, 5, 7, 9]
+    >>> view = View("", 0, 0, 9, 9, 1)
+    >>> [[sparser.step for sparser in steps(view, start)] for start in (2, 3, 5)]
+    [[3, 5, 7, 9], [3, 5, 7, 9], [5, 7, 9]]
     """
     step = start | 1
     while True:
@@ -157,7 +158,7 @@ def encoded_image(image: Pixels, *, lossless: bool) -> str:
 
 
 def channel_names(space: Space, cfa: str) -> list[str]:
-    """What the page calls the channels of a space; "" for a mosaic, whose filter depends on the pixel.
+    """Labels of the channels of a space; "" for a mosaic, whose filter depends on the pixel.
 
     >>> from isptoolkit import CAMERA, PACKED
     >>> channel_names(CAMERA, "GRBG"), channel_names(PACKED, "GRBG")

@@ -12,6 +12,7 @@ from torch import nn
 from isptoolkit import (
     CAMERA,
     LINEAR,
+    MOSAIC,
     SRGB,
     Capture,
     ChannelSplit,
@@ -336,6 +337,29 @@ def test_every_size_and_precision_has_a_page(tmp_path, browser, camera, size, dt
     values = [pipeline.trace(sensor, camera)[name][0, 0, row, column] for name in pipeline.names]
     convert = np.float32 if dtype == torch.float32 else np.float64
     assert [convert(text) for text in texts] == [sensor[0, 0, row, column].item(), *(value.item() for value in values)]
+    assert browser.get_log("browser") == []
+
+
+def test_values_of_packed_data_are_those_of_the_cell(tmp_path, browser, camera):
+    """The frame is that of the finest space, even if only the output has it."""
+    packed = torch.rand(1, 4, 11, 17, generator=torch.Generator().manual_seed(0))
+    write_page(Pipeline(unpack=stages.Pack().inv), packed, camera, tmp_path / "a.html")
+    load(browser, tmp_path / "a.html")
+    assert "34 × 22 pixels" in one(browser, "#facts").text
+    browser.execute_script("set(7, 20, 0)")
+    assert place(browser) == (7, 20)
+    cell = [np.float32(value) for value in packed[0, :, 3, 10]]
+    assert shown(browser, "forward") == [cell, [cell[2]]]
+    assert shown(browser, "recovered") == [cell, []]
+
+
+def test_a_frame_that_is_clipped_everywhere(tmp_path, browser, camera):
+    browser.get_log("browser")
+    sensor = torch.full((1, 1, 8, 8), 5000.0)
+    write_page(Pipeline(levels=stages.Levels(), clip=stages.Clip(space=MOSAIC)), sensor, camera, tmp_path / "a.html")
+    load(browser, tmp_path / "a.html")
+    assert one(browser, "#summary").text.startswith("Some stage clips every pixel.")
+    assert "unclipped" not in one(browser, "#stage-0 .numbers").text
     assert browser.get_log("browser") == []
 
 
