@@ -5,17 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, find, settings
-from hypothesis import strategies as st
-from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
 from ..capture import Capture
 from ..display import html_table
 from ..errors import InvalidArgument, InvalidSize
 from ..stage import Stage
+from .examples import SIZES, described, example, typical_capture
 from .laws import NO_PIXEL, Finding, findings
-from .strategies import SIZES, captures, described, example, inputs, typical_capture
 
 
 @dataclass(frozen=True)
@@ -140,6 +137,13 @@ def falsify(make_stage: Callable[[], Stage], *, examples: int = 50, seed: int = 
 
 
 def _search(stage: Stage, examples: int) -> Report | None:
+    # Checks on given inputs do without Hypothesis, which takes 0.4 s of CPU time to import.
+    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis import strategies as st
+    from hypothesis.errors import NoSuchExample
+
+    from .strategies import captures, inputs
+
     def breaks(case: tuple[Tensor, Capture]) -> bool:
         try:
             return not check(stage, *case).ok
