@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from isptoolkit.recipes import recipe
 
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.methods.entrants import entrants_of
 from isptoolkit.cli.app import app
-from isptoolkit.cli.inputs import chain_of, recipe_module, setting
+from isptoolkit.cli.inputs import chain_of, setting
 from isptoolkit.cli.train import _configured
 from isptoolkit.errors import InvalidArgument
 
@@ -81,14 +82,14 @@ def check(written):
         return
     settings = values.get("settings")
     if name == "train":
-        _configured(dict(setting(text) for text in settings or ()), recipe_module(values["recipe"]).Config())
+        _configured(dict(setting(text) for text in settings or ()), recipe(values["recipe"]).config())
     elif name == "bench":
         allowed = entrants_of(values["protocol"]) if values["protocol"] in PROTOCOLS else []
         wanted = values["entrants"].split(",") if values["entrants"] else allowed
         if not allowed or not set(wanted) <= set(allowed):
             raise InvalidArgument(f"{written}: the entrants are {allowed}")
     elif values.get("recipe"):
-        recipe_module(values["recipe"]).load  # noqa: B018
+        assert recipe(values["recipe"]).camera is not None
     elif name in ("render", "roundtrip", "show") and not values["pipeline"]:
         chain_of(values["preset"], None, settings, 8)
 
