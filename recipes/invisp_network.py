@@ -29,6 +29,7 @@ class InvISP(Stage):
 
     Source: Xing et al., CVPR 2021, section 3.2.
 
+    >>> import torch
     >>> stage, x = InvISP(blocks=1, growth=4), torch.rand(1, 3, 8, 8)
     >>> back = stage.inverse(stage(x, Capture.of("RGGB")), Capture.of("RGGB"))
     >>> bool((back - x).abs().max() < 1e-5)

@@ -51,13 +51,11 @@ def _card(recipe: Recipe[Any], results: Mapping[str, dict[str, Any]]) -> str:
     card = recipe.card
     source = "" if recipe.source is None else f" {recipe.source}."
     count = "" if recipe.parameters is None else f" {recipe.parameters:,} parameters."
-    trained = f"RAW files, or `{'`, `'.join(recipe.layouts)}`"
-    if recipe.photographs is not None:
-        trained = trained.replace("RAW files", "photographs")
+    layouts = ", ".join(f"`{layout}`" for layout in recipe.layouts)
     items = {
         "What": f"{card.what}{source}{count}",
         "Data": card.data,
-        f"`isptoolkit train {recipe.name} ...`": f"learns from {trained}.",
+        f"Recipe `{recipe.name}` trains on": f"{recipe.folder}, or the published layouts {layouts}.",
     }
     if card.license:
         items["License of the published program"] = f"{card.license}."
