@@ -30,10 +30,12 @@ def render(
     from ..geometry import upright
     from ..io import write_image
     from ..spaces import SRGB
+    from ..stages import Jpeg
     from .watched import watched
 
     chain = options.build(bits=bits)
-    chain = chain.span(chain.names[0], "clip") if options.recipe else chain
+    if options.recipe and isinstance(chain[chain.names[-1]], Jpeg):  # the output file brings its own compression
+        chain = chain.span(chain.names[0], chain.names[-2])
     if chain.gives != SRGB:
         raise InvalidArgument(f"render needs a pipeline that outputs srgb, this one outputs {chain.gives.name}")
     x, capture = options.load()

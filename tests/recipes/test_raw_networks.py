@@ -253,6 +253,7 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     assert back.shape == part.shape
     assert float(back.min()) >= 32 and float(back.max()) <= 1023
     trip = ("roundtrip", path, "--recipe", recipe, "--weights", weights, "--json")
+    assert run("render", path, "-o", tmp_path / "image.png", "--recipe", recipe, "--weights", weights)[0] == 0
     status, told, _ = run(*trip)
     assert status == 0 and [row["stage"] for row in json.loads(told)["rows"]] == ["camera"]
     other = rst_isp_net if recipe == "ssdnet" else ssdnet
