@@ -124,8 +124,10 @@ class Fused(Stage):
         if out is None:
             out = fresh(shape, dtype, x.device)
         if out.shape != shape or not out.is_contiguous() or out.device != x.device:
+            layout = "contiguous" if out.is_contiguous() else f"strides {list(out.stride())}"
             raise InvalidArgument(
-                f"render: out must be contiguous {list(shape)} on {x.device}, got {list(out.shape)} on {out.device}"
+                f"render: out must be contiguous {list(shape)} on {x.device}, "
+                f"got {list(out.shape)} ({layout}) on {out.device}"
             )
         if plan is None:
             y = self.stages.forward(x.float(), capture)

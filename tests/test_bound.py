@@ -5,25 +5,12 @@ import pickle
 
 import pytest
 import torch
+from noisy_patches import Patches
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from isptoolkit import SRGB, Learned, presets, stages
 from isptoolkit.errors import InvalidTensor, OneWay
-
-
-class Patches(Dataset):
-    """Single images with a transform, as torchvision's datasets have."""
-
-    def __init__(self, transform):
-        self.transform = transform
-
-    def __len__(self):
-        return 6
-
-    def __getitem__(self, index):
-        noise = torch.rand(1, 8, 6, generator=torch.Generator().manual_seed(index))
-        return self.transform(64 + 100.0 * (index + noise))
 
 
 @pytest.fixture

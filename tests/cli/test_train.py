@@ -92,7 +92,7 @@ def test_the_cameras_own_pictures_as_targets_and_a_list(run, folder, tmp_path):
     (tmp_path / "train.txt").write_text("CRW_0001\n")
     code, _, said = run(*how, "-o", tmp_path / "other", "--list", tmp_path / "train.txt")
     assert code == 2
-    assert "1 of 1 files of the list are not in" in said
+    assert "1 of 1 listed files are not in" in said
 
 
 SCENE = "0001_001_S6_00100_00060_3200_L"
@@ -171,14 +171,15 @@ def test_every_layout_has_a_recipe():
 
 @pytest.mark.parametrize("command", ["render", "roundtrip"])
 def test_a_denoiser_is_not_a_camera(run, tmp_path, command):
-    (tmp_path / "w.safetensors").write_bytes(b"")
+    for name in ("a.dng", "w.safetensors"):
+        (tmp_path / name).write_bytes(b"")
     code, _, message = run(
         command,
-        "a.dng",
+        tmp_path / "a.dng",
         "--recipe",
         "upi",
         "--weights",
         tmp_path / "w.safetensors",
-        *(["-o", "b.png"] * (command == "render")),
+        *(["-o", tmp_path / "b.png"] * (command == "render")),
     )
     assert (code, message.count("\n")) == (2, 1) and "the recipe upi does not render RAW files" in message

@@ -180,7 +180,7 @@ def test_fivek(data, tmp_path):
     (tmp_path / "NIKON_D700" / "DNG").mkdir(parents=True)
     for name in ("CRW_0117.CRW", "CRW_0118.CRW"):
         shutil.copy(data / "digicam_corpus" / "canon-powershot-s40" / name, tmp_path / "NIKON_D700" / "DNG")
-    with pytest.raises(errors.InvalidArgument, match=r"NIKON_D700_train.txt is not there: get the data from https"):
+    with pytest.raises(errors.InvalidArgument, match=r"NIKON_D700_train.txt does not exist: get the data from https"):
         source_of("fivek-nikon", tmp_path)
     (tmp_path / "NIKON_D700_train.txt").write_text("CRW_0118\n")
     counts = []
@@ -192,7 +192,7 @@ def test_fivek(data, tmp_path):
     one, other = source.batch(0, 1, 64, **share), plain.batch(0, 1, 64, **share)
     assert torch.equal(one.sensor, other.sensor) and not torch.equal(one.target, other.target)
     assert len(list((tmp_path / "cache").iterdir())) == 2
-    with pytest.raises(errors.InvalidArgument, match=r"Canon_EOS_5D_train.txt is not there"):
+    with pytest.raises(errors.InvalidArgument, match=r"Canon_EOS_5D_train.txt does not exist"):
         source_of("fivek-canon", tmp_path)
 
 

@@ -305,7 +305,7 @@ def test_coefficients_of_another_size_or_file(tmp_path, monkeypatch):
     _, content = pillow(make_image(1, 64, 64), 90, "4:2:0")
     for name, broken in (("none.jpg", b"not an image"), ("half.jpg", content[: len(content) // 2])):
         (tmp_path / name).write_bytes(broken)
-        with pytest.raises(errors.UnreadableFile, match="no JPEG whose coefficients"):
+        with pytest.raises(errors.UnreadableFile, match="is not a JPEG with readable coefficients"):
             read_jpeg_coefficients(tmp_path / name)
     Image.new("L", (8, 8)).save(tmp_path / "gray.jpg")
     with pytest.raises(errors.UnreadableFile, match="mode L"):
