@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -37,28 +37,57 @@ _MODES = {
 }
 
 
-@functools.cache
-def _probe() -> tuple[bool, str]:
-    """Whether kernels can run on a GPU, with the names of the GPUs or the reason."""
-    if not torch.cuda.is_available():
-        return False, "not used: torch finds no GPU"
-    try:
-        import cuda.core as _  # noqa: F401
-    except ImportError:
-        log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; torch does the work")
-        return False, "plain torch: cuda-core is not installed, pip install 'isptoolkit[cuda]'"
-    names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
-    return True, f"NVRTC for {', '.join(names)}"
+class Launcher(Protocol):
+    """The device that `launch` runs kernels on: the only part of this module that needs a GPU."""
+
+    def probe(self) -> tuple[bool, str]:
+        """Whether kernels can run, with the names of the devices or the reason."""
+
+    def multiprocessors(self, device: torch.device) -> int:
+        """The number of multiprocessors of a device."""
+
+    def launch(self, x: Tensor, kernel: str, grid: tuple[int, ...], block: int, arguments: Sequence[Any]) -> None:
+        """Launch a kernel on the device of `x`; `pack` prepares the arguments."""
+
+
+class Driver:
+    """Launches kernels with the CUDA driver, on torch's current stream; NVRTC compiles them at first use."""
+
+    @functools.cache  # noqa: B019
+    def probe(self) -> tuple[bool, str]:
+        if not torch.cuda.is_available():
+            return False, "not used: torch finds no GPU"
+        try:
+            import cuda.core as _  # noqa: F401
+        except ImportError:
+            log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; torch does the work")
+            return False, "plain torch: cuda-core is not installed, pip install 'isptoolkit[cuda]'"
+        names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
+        return True, f"NVRTC for {', '.join(names)}"
+
+    def multiprocessors(self, device: torch.device) -> int:
+        return int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+    def launch(self, x: Tensor, kernel: str, grid: tuple[int, ...], block: int, arguments: Sequence[Any]) -> None:
+        import cuda.core
+
+        with _on(x) as (device, stream):
+            config = cuda.core.LaunchConfig(grid=grid, block=block)
+            cuda.core.launch(stream, config, _kernel(device, kernel), *pack(arguments))
+
+
+launcher: Launcher = Driver()
+"""Where kernels run. Tests that have no GPU put an emulator here."""
 
 
 def available() -> bool:
     """Whether kernels can run on a GPU."""
-    return _probe()[0]
+    return launcher.probe()[0]
 
 
 def state() -> str:
     """What runs on GPUs, and why: NVRTC with the GPUs' names, or the reason that kernels cannot run."""
-    return _probe()[1]
+    return launcher.probe()[1]
 
 
 @functools.cache
@@ -70,9 +99,9 @@ def _kernel(device: int, name: str) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _program(device: int, steps: tuple[int, ...]) -> Tensor:
+def _program(device: torch.device, steps: tuple[int, ...]) -> Tensor:
     """A program in device memory; cached, so that a CUDA graph captured after a first call copies nothing."""
-    return torch.tensor(steps or (0,), dtype=torch.int32, device=f"cuda:{device}")
+    return torch.tensor(steps or (0,), dtype=torch.int32, device=device)
 
 
 @contextlib.contextmanager
@@ -87,21 +116,21 @@ def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
 
 
 def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -> None:
-    """Launch a kernel on the device and current stream of `x`.
+    """Launch a kernel on the device and current stream of `x`; `pack` says how arguments are passed."""
+    launcher.launch(x, name, grid if isinstance(grid, tuple) else (grid,), _THREADS, arguments)
+
+
+def pack(arguments: Sequence[Any]) -> list[Any]:
+    """Arguments as the CUDA driver takes them.
 
     Tensors are passed by address and Python integers as int64; wrap those that the kernel declares as int in `int32`.
     """
-    import cuda.core
-
-    passed = [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if type(a) is int else a for a in arguments]
-    with _on(x) as (device, stream):
-        config = cuda.core.LaunchConfig(grid=grid, block=_THREADS)
-        cuda.core.launch(stream, config, _kernel(device, name), *passed)
+    return [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if type(a) is int else a for a in arguments]
 
 
 def blocks(x: Tensor, items: int) -> int:
     """A grid size with one item per thread, up to 32 blocks per multiprocessor."""
-    return max(1, min(-(-items // _THREADS), 32 * torch.cuda.get_device_properties(x.device).multi_processor_count))
+    return max(1, min(-(-items // _THREADS), 32 * launcher.multiprocessors(x.device)))
 
 
 def int32(value: int) -> Any:
@@ -123,7 +152,7 @@ def run(
     batch, planes, height, width = x.shape
     x = rows(x)
     stride = coefficients.shape[1] if coefficients.shape[0] > 1 else 0
-    first, second = (_program(x.get_device(), tuple(steps)) for steps in (before, after))
+    first, second = (_program(x.device, tuple(steps)) for steps in (before, after))
     kinds = int32(TYPES[x.dtype]), int32(TYPES[out.dtype])
     counts = int32(len(before) // STEP_SIZE), int32(len(after) // STEP_SIZE)
     if not method:
@@ -156,7 +185,7 @@ def run_gradient(
         else torch.zeros(grad_coefficients.shape, dtype=torch.float64, device=x.device)
     )
     stride, count = coefficients.shape[1] if coefficients.shape[0] > 1 else 0, coefficients.shape[1]
-    steps = _program(x.get_device(), tuple(program))
+    steps = _program(x.device, tuple(program))
     grid = blocks(x, height * width), batch
     sizes = int32(planes), height, width, *x.stride()[:3], stride, count
     arrays = x, grad_y, grad_x, 0 if sums is None else sums, coefficients, steps
