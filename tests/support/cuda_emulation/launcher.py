@@ -93,7 +93,7 @@ class Emulator:
     def __init__(self, sources: Path, cache: Path, multiprocessors: int = 1, first: int = 0) -> None:
         self._library = load(sources, cache)
         self._library.emulated_launch.restype = ctypes.c_char_p
-        self._parameters = parameters(sources)
+        self.sources, self._parameters = sources, parameters(sources)
         self._multiprocessors, self._first = multiprocessors, first
         self._lock = threading.Lock()
         self.launches: list[str] = []

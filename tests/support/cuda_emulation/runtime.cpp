@@ -130,12 +130,16 @@ bool released(int count) {
     bool progress = false;
     for (int first = 0; first < count; first += WARP) progress |= exchanged(first, std::min(WARP, count - first));
     if (progress) return true;
-    auto finished = [](const Thread &thread) { return thread.state == FINISHED; };
-    if (std::all_of(threads, end, finished)) return false;
-    Thread *waiting = std::find_if_not(threads, end, finished);
+    Thread *waiting = nullptr;
+    for (Thread *thread = threads; thread < end; thread++) {
+        if (thread->state == AT_SHUFFLE)
+            for (int k = 0, first = (int)(thread - threads) / WARP * WARP; k < WARP && first + k < count; k++)
+                if (threads[first + k].state != AT_SHUFFLE) diverged(*thread, threads[first + k]);
+        if (thread->state != FINISHED && !waiting) waiting = thread;
+    }
+    if (!waiting) return false;
     for (Thread *other = threads; other < end; other++)
-        if (other->state != waiting->state || other->line != waiting->line) diverged(*waiting, *other);
-    if (waiting->state == AT_SHUFFLE) diverged(*waiting, *waiting);
+        if (other->state == FINISHED || other->line != waiting->line) diverged(*waiting, *other);
     for (Thread *thread = threads; thread < end; thread++) thread->state = READY;
     interval++;
     return true;

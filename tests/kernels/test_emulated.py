@@ -1,0 +1,334 @@
+"""Emulated CUDA: what it checks, on small kernels that break one rule each, and what the parity tests leave out."""
+
+import cuda_emulation
+import numpy as np
+import pytest
+import torch
+
+from isptoolkit import CAMERA, LINEAR, MOSAIC, Capture, Fused, Pipeline, stages
+from isptoolkit.kernels import blocks, cuda, demosaic, jpeg, reference, usable
+from isptoolkit.kernels.steps import DemosaicMethod
+
+HEAD = 'extern "C" __global__ void kernel('
+BROKEN = {
+    "reads after the end": (
+        "const float *x, float *y) { y[threadIdx.x] = x[threadIdx.x + 1]; }",
+        r"thread \d+ reads outside every tensor, 0 bytes after the end of x",
+    ),
+    "reads before the start": (
+        "const float *x, float *y) { y[threadIdx.x] = x[(int)threadIdx.x - 1]; }",
+        "thread 0 reads outside every tensor, 4 bytes before x",
+    ),
+    "writes after the end": (
+        "const float *x, float *y) { y[threadIdx.x + 1] = x[threadIdx.x]; }",
+        "thread 63 writes outside every tensor, 0 bytes after the end of y",
+    ),
+    "writes a const tensor": (
+        "const float *x, float *y) { y[threadIdx.x] = ((float *)x)[threadIdx.x] = 1.0f; }",
+        r"writes x\[63\], which is const",
+    ),
+    "reads another type": (
+        "const float *x, float *y) { y[threadIdx.x] = (float)((const double *)x)[threadIdx.x / 2]; }",
+        "accesses 8 bytes of x, whose items have 4",
+    ),
+    "leaves an item unwritten": (
+        "const float *x, float *y) { if (threadIdx.x) y[threadIdx.x] = x[0]; }",
+        "1 of 64 items of y are never written",
+    ),
+    "writes an item twice": (
+        "const float *x, float *y) { y[threadIdx.x] = x[0]; y[0] = x[0]; }",
+        r"writes y\[0\], which another thread wrote",
+    ),
+    "reads shared memory early": (
+        "const float *x, float *y) { __shared__ float s[64]; s[threadIdx.x] = x[threadIdx.x];"
+        " y[threadIdx.x] = s[63 - threadIdx.x]; }",
+        "reads shared memory that no thread wrote",
+    ),
+    "reads shared memory that is never written": (
+        "const float *x, float *y) { __shared__ float s[64]; if (threadIdx.x) s[threadIdx.x] = x[0];"
+        " __syncthreads(); y[threadIdx.x] = s[threadIdx.x]; }",
+        "thread 0 reads shared memory that no thread wrote",
+    ),
+    "overwrites shared memory early": (
+        "const float *x, float *y) { __shared__ float s[64]; s[threadIdx.x] = x[threadIdx.x]; __syncthreads();"
+        " y[threadIdx.x] = s[63 - threadIdx.x]; s[threadIdx.x] = 0.0f; }",
+        "shared memory that another thread (wrote|read) since the last barrier",
+    ),
+    "adds without atomics": (
+        "const float *x, float *y) { __shared__ float s; if (!threadIdx.x) s = 0.0f; __syncthreads();"
+        " s += x[threadIdx.x]; __syncthreads(); y[threadIdx.x] = s; }",
+        "shared memory that another thread (wrote|read) since the last barrier",
+    ),
+    "misses a barrier": (
+        "const float *x, float *y) { if (threadIdx.x != 5) __syncthreads(); y[threadIdx.x] = x[0]; }",
+        "thread 0 is at the barrier of line 1, but thread 5 has finished",
+    ),
+    "waits at two barriers": (
+        "const float *x, float *y) {\nif (threadIdx.x < 9) __syncthreads();\nelse __syncthreads();\n y[threadIdx.x] = x[0]; }",
+        "thread 0 is at the barrier of line 2, but thread 9 is at the barrier of line 3",
+    ),
+    "misses a shuffle": (
+        "const float *x, float *y) { float v = x[0]; if (threadIdx.x != 40) v = __shfl_down_sync(0xffffffffu, v, 1);"
+        " y[threadIdx.x] = v; }",
+        "thread 32 is at the shuffle of line 1, but thread 40 has finished",
+    ),
+    "masks a thread that shuffles": (
+        "const float *x, float *y) { y[threadIdx.x] = __shfl_xor_sync(0x7fffffffu, x[0], 1); }",
+        "thread 31 is not in the mask",
+    ),
+    "counts in the order of threads": (
+        "const float *x, float *y) { __shared__ int n; if (!threadIdx.x) n = 0; __syncthreads();"
+        " y[threadIdx.x] = (float)atomicAdd(&n, 1); }",
+        "y depends on the order of threads",
+    ),
+    "uses unknown PTX": (
+        'const float *x, float *y) { float f = x[0]; unsigned short h = 0; asm("ex2 %0, %1;" : "=f"(f) : "h"(h));'
+        " y[threadIdx.x] = f; }",
+        "uses PTX that",
+    ),
+}
+
+
+def launch(folder, objects, source, *arguments, grid=1, block=64):
+    """Emulate a kernel that is named `kernel`."""
+    (folder / "cuda_small.cu").write_text(source)
+    emulator = cuda_emulation.Emulator(folder, objects)
+    emulator.launch(arguments[0], "kernel", (grid,), block, arguments)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_emulated_kernels_that_break_a_rule_fail(tmp_path, objects, name):
+    body, problem = BROKEN[name]
+    with pytest.raises(cuda_emulation.EmulationError, match=problem):
+        launch(tmp_path, objects, HEAD + body, torch.ones(64), torch.empty(64))
+
+
+def test_emulated_warps_and_barriers(tmp_path, objects):
+    """Sums over the warps of a block that its threads fill unevenly, after a kernel that failed midway."""
+    source = HEAD + (
+        "const float *x, double *y, float *z) { __shared__ float s[4]; float v = x[blockIdx.x * blockDim.x + threadIdx.x];"
+        " for (int k = 16; k; k /= 2) v += __shfl_down_sync(0xffffffffu, v, k);"
+        " if (threadIdx.x % 32 == 0) s[threadIdx.x / 32] = v; __syncthreads();"
+        " atomicAdd(y, (double)x[threadIdx.x]);"
+        " z[blockIdx.x * blockDim.x + threadIdx.x] = s[0] + s[1] + s[2]; }"
+    )
+    x, y, z = torch.arange(192.0), torch.zeros(1, dtype=torch.float64), torch.empty(192)
+    launch(tmp_path, objects, source, x, y, z, grid=2, block=96)
+    assert torch.equal(z, x.view(2, 96).sum(1).repeat_interleave(96))
+    assert float(y) == 2 * float(x[:96].sum())
+
+
+def test_emulated_reads_between_the_items_of_a_view_fail(tmp_path, objects):
+    source = HEAD + "const float *x, float *y) { y[threadIdx.x] = x[threadIdx.x]; }"
+    with pytest.raises(cuda_emulation.EmulationError, match=r"x\[\d+\], which its view skips"):
+        launch(tmp_path, objects, source, torch.ones(128)[::2], torch.empty(64))
+
+
+TYPED = HEAD + "const void *x, void *y, const float *p, isp_long n, int x_type, int type, float limit, double small) {}"
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "problem"),
+    [
+        (0, torch.ones(8), "x is torch.float32, and the kernel reads torch.float16"),
+        (1, torch.ones(8).half(), "y is torch.float16, and the kernel reads torch.float32"),
+        (2, torch.ones(8).double(), "p is torch.float64, and the kernel reads torch.float32"),
+        (2, 1, "float .p gets a int64"),
+        (3, np.int32(8), "isp_long n gets a int32"),
+        (4, 3, "int x_type gets a int64"),
+        (6, 0.5, "float limit gets a float"),
+        (7, np.float32(0.5), "double small gets a float32"),
+        (3, torch.ones(8), "isp_long n gets a int"),
+    ],
+)
+def test_emulated_arguments_have_the_declared_type(tmp_path, objects, position, value, problem):
+    arguments = [
+        torch.ones(8).half(),
+        torch.ones(8),
+        torch.ones(8),
+        8,
+        np.int32(3),
+        np.int32(0),
+        np.float32(1),
+        np.float64(1),
+    ]
+    arguments[position] = value
+    source = "typedef long long isp_long;\n" + TYPED
+    with pytest.raises(cuda_emulation.EmulationError, match=problem):
+        launch(tmp_path, objects, source, *arguments)
+    with pytest.raises(cuda_emulation.EmulationError, match="takes 8 arguments, not 7"):
+        launch(tmp_path, objects, source, *arguments[:-1])
+
+
+def test_emulated_tensors_pass_for_cuda_only_inside_the_context(sources, objects):
+    half = torch.zeros(1, dtype=torch.float16)
+    assert not half.is_cuda
+    with cuda_emulation.emulated(cuda_emulation.Emulator(sources, objects)):
+        assert half.is_cuda
+        assert usable(half)
+        assert cuda.state() == "emulated on the CPU"
+    assert not half.is_cuda
+    assert not usable(half)
+
+
+def test_emulated_operators_launch_every_kernel(emulator):
+    image, plane, style = torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8), torch.rand(1, 3)
+    leaves = [value.requires_grad_() for value in (image, plane, style)]
+    chain = Fused(Pipeline(demosaic=stages.DemosaicMalvar(), matrix=stages.ColorMatrix()))
+    table, slopes = torch.ones(1, 64), torch.zeros(0)
+    outputs = [
+        chain(plane, CAPTURE),
+        Fused(Pipeline(matrix=stages.ColorMatrix()))(image, CAPTURE),
+        demosaic.mosaic(image, (0, 1, 1, 2)),
+        blocks.adain(image, style, style, 1e-5)[0],
+        blocks.coupling(image, image, image, 0.8, False),
+        jpeg.jpeg_blocks(image[0], table, slopes),
+    ]
+    torch.autograd.grad(sum(output.sum() for output in outputs), leaves)
+    assert set(emulator.launches) == set(cuda_emulation.parameters(emulator.sources))
+
+
+def test_emulated_conversions_of_every_half(emulator):
+    """Every float16 and bfloat16 is read and written unchanged; NaN stays NaN."""
+    for dtype in (torch.float16, torch.bfloat16):
+        x = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(dtype).view(1, 1, 256, 256)
+        y = demosaic.unpack(demosaic.pack(x))
+        assert torch.equal(y.isnan(), x.isnan())
+        assert torch.equal(y.view(torch.int16)[~x.isnan()], x.view(torch.int16)[~x.isnan()])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_emulated_rounding_to_half(emulator, dtype):
+    """Floats, halfway cases included, round to half precision as in torch."""
+    torch.manual_seed(0)
+    halves = torch.arange(2**15 - 2**10 - 1, dtype=torch.int16).view(torch.float16).float()
+    between = (halves[1:] + halves[:-1]) / 2
+    x = torch.cat([between, between.nextafter(torch.tensor(9e9)), between.nextafter(torch.tensor(0.0))])
+    x = torch.cat([x, torch.randn(5000) * 10.0 ** torch.randint(-9, 6, (5000,)), torch.tensor([65519.9, 65520.0, 1e9])])
+    x = torch.cat([x, -x])[None, None, None]
+    y = torch.empty(x.shape, dtype=dtype)
+    cuda.run(x, torch.zeros(1, 1), (), (), (0, 0, 0, 0), DemosaicMethod.NONE, y)
+    assert torch.equal(y.view(torch.int16), x.to(dtype).view(torch.int16))
+
+
+CAPTURE = Capture.of("GRBG", black=64, white=1023, gains=(2.0, 1.0, 1.5))
+HALVES = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+
+
+def both(function, *values):
+    """Output and gradients of a function of half-precision tensors, and of its definition in float32."""
+    results = []
+    for halves in (True, False):
+        leaves = [value.detach().clone() if halves else value.detach().float() for value in values]
+        leaves = [leaf.requires_grad_() for leaf in leaves]
+        if halves:
+            y = function(*leaves)
+        else:
+            with reference():
+                y = function(*leaves)
+        weights = torch.linspace(-1, 1, y.numel()).reshape(y.shape).sin()
+        results.append([y, *torch.autograd.grad((y.float() * weights).sum(), leaves)])
+    return zip(*results, strict=True)
+
+
+def assert_close(output, expected, dtype):
+    """Equal up to the rounding of the output, and of a gradient, to half precision."""
+    assert output.dtype == dtype
+    eps, expected = torch.finfo(dtype).eps, expected.detach()
+    torch.testing.assert_close(output.float(), expected, rtol=4 * eps, atol=4 * eps * float(expected.abs().max()))
+
+
+@HALVES
+@pytest.mark.parametrize("stage", [stages.DemosaicBilinear(), stages.DemosaicMalvar()], ids=lambda s: type(s).__name__)
+def test_emulated_demosaic_of_half_precision(emulator, stage, dtype):
+    torch.manual_seed(1)
+    for output, expected in both(lambda x: stage(x, CAPTURE), torch.rand(2, 1, 19, 70).to(dtype)):
+        assert_close(output, expected, dtype)
+
+
+@HALVES
+def test_emulated_gradients_of_half_precision(emulator, dtype):
+    torch.manual_seed(2)
+    chain = Fused(
+        Pipeline(
+            balance=stages.WhiteBalance(space=CAMERA),
+            matrix=stages.ColorMatrix(),
+            clip=stages.Clip(space=LINEAR),
+            curve=stages.SRGBCurve(),
+        )
+    )
+    for output, expected in both(lambda x: chain(x, CAPTURE), torch.rand(2, 3, 9, 61).to(dtype)):
+        assert_close(output, expected, dtype)
+
+
+@HALVES
+@pytest.mark.parametrize("inverse", [False, True])
+def test_emulated_coupling_of_half_precision(emulator, inverse, dtype):
+    torch.manual_seed(3)
+    x, h, t = torch.randn(3, 2, 3, 7, 61).to(dtype).unbind(0)
+    y = blocks.coupling(x, h, t, 0.8, inverse)
+    scale = 0.8 * torch.tanh(h.float() / 2)
+    x, t = x.float(), t.float()
+    assert_close(y, (x - t) * torch.exp(-scale) if inverse else x * torch.exp(scale) + t, dtype)
+
+
+@HALVES
+def test_emulated_adain_of_half_precision(emulator, dtype):
+    torch.manual_seed(4)
+    x, scale, shift = (torch.randn(2, 3, 9, 40) + 2).to(dtype), torch.randn(2, 3), torch.randn(2, 3)
+    y, mean, _ = blocks.adain(x, scale, shift, 1e-5)
+    plain = torch.nn.functional.instance_norm(x.double(), eps=1e-5) * (359 / 360) ** 0.5
+    assert_close(y, (plain * scale.double()[..., None, None] + shift.double()[..., None, None]).float(), dtype)
+    torch.testing.assert_close(mean.double().sum(-1), x.double().mean((2, 3)), rtol=1e-5, atol=1e-5)
+    grad_x, _, grad_shift = blocks.adain_gradient(x, scale, *blocks.adain(x, scale, shift, 1e-5)[1:], x)
+    assert grad_x.dtype == dtype
+    torch.testing.assert_close(grad_shift, x.float().sum((2, 3)), rtol=1e-4, atol=1e-3)
+
+
+def test_emulated_strides_beyond_32_bits(emulator):
+    """Samples, planes and rows that lie more than 2^31 items apart; memory that no kernel touches is never used."""
+    torch.manual_seed(5)
+    memory, gap = torch.empty(2**32 + 2**20, dtype=torch.uint8), 2**31 + 1024
+    gain = Fused(Pipeline(gain=stages.Gain(1 / 255, space=MOSAIC)))
+    for strides in ((gap, 400, 40, 1), (400, 400, gap, 1)):
+        x = memory.as_strided((2, 1, 2, 40), strides)
+        x.copy_(torch.randint(0, 255, (2, 1, 2, 40), dtype=torch.uint8))
+        assert torch.equal(gain.render(x, CAPTURE, dtype=torch.uint8), x)
+    planes = memory.as_strided((1, 3, 2, 40), (0, gap, 40, 1))[:, :2]
+    planes.copy_(torch.randint(0, 255, (1, 2, 2, 40), dtype=torch.uint8))
+    y = torch.empty(1, 2, 2, 40)
+    cuda.run(planes, torch.zeros(1, 1), (), (), (0, 0, 0, 0), DemosaicMethod.NONE, y)
+    assert torch.equal(y, planes.float())
+
+
+def test_emulated_items_beyond_32_bits(sources, objects):
+    """The last block of a launch with one thread for each of more than 2^31 pixels, read from one expanded row."""
+    height, width = 2**15 + 1, 2**16
+    row = torch.randint(0, 255, (width,), dtype=torch.uint8)
+    total = height * width
+    first = -(-total // 256) - 2
+    emulator = cuda_emulation.Emulator(sources, objects, multiprocessors=2**24, first=first)
+    y = torch.zeros(1, 1, height, width, dtype=torch.uint8)
+    with cuda_emulation.emulated(emulator):
+        coefficients = torch.tensor([[0.0, 0, 0, 0, *[1 / 255] * 4, 0, 0, 0, 0]])
+        program = (0, 0, 0, 0, 0)
+        cuda.run(row.expand(1, 1, height, width), coefficients, program, (), (0, 0, 0, 0), DemosaicMethod.NONE, y)
+    assert total > 2**31
+    assert torch.equal(y[0, 0, -1, -512:], row[-512:])
+    assert not bool(y[0, 0, -1, :-512].any())
+
+
+def test_emulated_grids_of_several_blocks_per_sample(sources, objects):
+    """Grids from one block to one thread per pixel compute the same."""
+    torch.manual_seed(6)
+    x = torch.rand(2, 3, 50, 41)
+    outputs = []
+    for multiprocessors in (1, 1000):
+        emulator = cuda_emulation.Emulator(sources, objects, multiprocessors)
+        with cuda_emulation.emulated(emulator):
+            leaf = x.clone().requires_grad_()
+            y = Fused(Pipeline(matrix=stages.ColorMatrix(), curve=stages.SRGBCurve()))(leaf, CAPTURE)
+            outputs.append((y.detach(), *torch.autograd.grad(y.square().sum(), leaf)))
+        assert emulator.launches == ["isp_develop", "isp_develop_gradient"]
+    for a, b in zip(*outputs, strict=True):
+        assert torch.equal(a, b)
