@@ -1,5 +1,6 @@
 """Fixtures that run a test with each build of the kernels, emulated CUDA included, or skip it without kernels."""
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -67,6 +68,8 @@ def sources():
 @pytest.fixture(scope="session")
 def objects(request):
     """Where compiled sources stay: pytest's cache, which processes and later runs share."""
+    if sys.platform != "linux":
+        pytest.skip("not for this system: the emulation needs Linux")
     if cuda_emulation.compiler() is None:
         pytest.skip("needs a C++ compiler: install g++")
     cache = getattr(request.config, "cache", None)

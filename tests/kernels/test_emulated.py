@@ -64,7 +64,8 @@ BROKEN = {
         "thread 0 is at the barrier of line 1, but thread 5 has finished",
     ),
     "waits at two barriers": (
-        "const float *x, float *y) {\nif (threadIdx.x < 9) __syncthreads();\nelse __syncthreads();\n y[threadIdx.x] = x[0]; }",
+        "const float *x, float *y) {\nif (threadIdx.x < 9) __syncthreads();\nelse __syncthreads();\n"
+        " y[threadIdx.x] = x[0]; }",
         "thread 0 is at the barrier of line 2, but thread 9 is at the barrier of line 3",
     ),
     "misses a shuffle": (
@@ -106,7 +107,8 @@ def test_emulated_kernels_that_break_a_rule_fail(tmp_path, objects, name):
 def test_emulated_warps_and_barriers(tmp_path, objects):
     """Sums over the warps of a block that its threads fill unevenly, after a kernel that failed midway."""
     source = HEAD + (
-        "const float *x, double *y, float *z) { __shared__ float s[4]; float v = x[blockIdx.x * blockDim.x + threadIdx.x];"
+        "const float *x, double *y, float *z) { __shared__ float s[4];"
+        " float v = x[blockIdx.x * blockDim.x + threadIdx.x];"
         " for (int k = 16; k; k /= 2) v += __shfl_down_sync(0xffffffffu, v, k);"
         " if (threadIdx.x % 32 == 0) s[threadIdx.x / 32] = v; __syncthreads();"
         " atomicAdd(y, (double)x[threadIdx.x]);"

@@ -1,7 +1,6 @@
 """Compile the CUDA sources for the CPU: one library per content of the sources, shared by test processes."""
 
 import ctypes
-import fcntl
 import hashlib
 import os
 import re
@@ -36,6 +35,8 @@ def load(sources: Path, cache: Path) -> ctypes.CDLL:
     Raises:
         CompileError: if a source does not compile.
     """
+    import fcntl
+
     cache.mkdir(parents=True, exist_ok=True)
     headers = sorted([*sources.glob("*.h"), HERE / "device.h"])
     jobs = [(HERE / "runtime.cpp", (HERE / "runtime.cpp").read_text(), FLAGS)]
