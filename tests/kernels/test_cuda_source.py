@@ -35,6 +35,25 @@ def test_every_kernel_compiles(monkeypatch, cubins, source, architecture):
     assert [file.read_bytes() for file in files] == [cubin]
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("source", nvrtc.SOURCES)
+def test_no_kernel_spills_registers(source, architecture):
+    used = nvrtc.resources(source, architecture)
+    text = (Path(nvrtc.__file__).parent / "csrc" / source).read_text()
+    assert sorted(used) == sorted(re.findall(r"__global__ void (\w+)\(", text))
+    for kernel, resources in used.items():
+        assert resources.spilled == 0, f"{kernel} spills"
+        assert 0 < resources.registers <= 255
+        # ptxas counts the declared shared memory exactly.
+        assert (resources.shared > 0) == ("__shared__" in body_of(kernel, text)), kernel
+
+
+def body_of(kernel, text):
+    """A kernel's source, with the function that sums over a block if it calls it."""
+    body = re.search(rf"void {kernel}\(.*?^\}}", text, re.DOTALL | re.MULTILINE)[0]
+    return body + "__shared__" * ("isp_block_sums(" in body)
+
+
 def test_cached_cubins_are_used_and_changes_recompiled(monkeypatch, tmp_path):
     monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "cache"))
     first = nvrtc.compile_source("cuda_blocks.cu", "sm_80")
