@@ -11,8 +11,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FLAGS = ("-O1", "-std=c++17", "-fPIC", "-w", "-U_FORTIFY_SOURCE")
-CHECKED = ("-fsanitize=thread", "-fno-exceptions")
-"""These flags make the compiler announce each access of a kernel to runtime.cpp; the sanitizer itself is not linked."""
+CHECKED = ("-fsanitize=thread", "-fno-exceptions", "-ffp-contract=fast")
+"""These flags make the compiler announce each access of a kernel to runtime.cpp; the sanitizer itself is not linked.
+Products and sums are contracted, as by NVRTC, where the processor can."""
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\((.*?)\)\s*\{', re.DOTALL)
 
 
@@ -40,8 +41,9 @@ def load(sources: Path, cache: Path) -> ctypes.CDLL:
     cache.mkdir(parents=True, exist_ok=True)
     headers = sorted([*sources.glob("*.h"), HERE / "device.h"])
     jobs = [(HERE / "runtime.cpp", (HERE / "runtime.cpp").read_text(), FLAGS)]
-    jobs += [(source, _unit(source), (*FLAGS, *CHECKED, f"-I{sources}")) for source in sorted(sources.glob("*.cu"))]
-    keys = [_key(text, headers, flags[: len(FLAGS) + len(CHECKED)]) for _, text, flags in jobs]
+    checked = (*FLAGS, *CHECKED, *_contracting())
+    jobs += [(source, _unit(source), (*checked, f"-I{sources}")) for source in sorted(sources.glob("*.cu"))]
+    keys = [_key(text, headers, flags[: len(checked)]) for _, text, flags in jobs]
     objects = [cache / f"{source.stem}-{key}.o" for (source, _, _), key in zip(jobs, keys, strict=True)]
     library = cache / f"kernels-{hashlib.sha256(''.join(keys).encode()).hexdigest()[:24]}.so"
     with (cache / "lock").open("w") as lock:
@@ -51,6 +53,12 @@ def load(sources: Path, cache: Path) -> ctypes.CDLL:
         if not library.is_file():
             _run("-shared", "-o", str(library), *map(str, objects))
     return ctypes.CDLL(str(library))
+
+
+def _contracting() -> tuple[str, ...]:
+    """The flag that lets an x86 processor contract products and sums, if it can."""
+    information = Path("/proc/cpuinfo").read_text()
+    return ("-mfma",) if re.search(r"^flags.*\bfma\b", information, re.MULTILINE) else ()
 
 
 def _unit(source: Path) -> str:
