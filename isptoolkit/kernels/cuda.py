@@ -18,6 +18,8 @@ from .steps import STEP_SIZE
 log = logging.getLogger(__name__)
 
 _THREADS = 256
+GRID_LIMIT = 65535
+"""The largest second or third dimension of a grid."""
 
 
 class SamplingMode(IntEnum):
@@ -117,7 +119,9 @@ def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
 
 def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -> None:
     """Launch a kernel on the device and current stream of `x`; `pack` says how arguments are passed."""
-    launcher.launch(x, name, grid if isinstance(grid, tuple) else (grid,), _THREADS, arguments)
+    grid = grid if isinstance(grid, tuple) else (grid,)
+    if all(grid):  # an empty tensor needs no launch, and CUDA refuses an empty grid
+        launcher.launch(x, name, grid, _THREADS, arguments)
 
 
 def pack(arguments: Sequence[Any]) -> list[Any]:
@@ -138,6 +142,13 @@ def int32(value: int) -> Any:
     return np.int32(value)
 
 
+def _parts(*values: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """Batches that fit into a grid; what is shared by all samples, or None, stays whole."""
+    for start in range(0, max(len(value) for value in values if value is not None), GRID_LIMIT):
+        part = slice(start, start + GRID_LIMIT)
+        yield tuple(value if value is None or len(value) == 1 else value[part] for value in values)
+
+
 def run(
     x: Tensor,
     coefficients: Tensor,
@@ -148,6 +159,10 @@ def run(
     out: Tensor,
 ) -> None:
     """Run programs and demosaic into `out`; arguments as for `isptoolkit.kernels.render.run`."""
+    if len(x) > GRID_LIMIT:
+        for part, own, target in _parts(x, coefficients, out):
+            run(part, own, before, after, channels, method, target)
+        return
     coefficients = coefficients.contiguous()
     batch, planes, height, width = x.shape
     x = rows(x)
@@ -176,6 +191,16 @@ def run_gradient(
     grad_coefficients: Tensor | None,
 ) -> None:
     """Write the gradients of a program into `grad_x` and, unless None, `grad_coefficients`."""
+    if len(x) > GRID_LIMIT:
+        sums = None if grad_coefficients is None else torch.zeros_like(grad_coefficients, dtype=torch.float64)
+        for part, own, output, target, own_sums in _parts(x, coefficients, grad_y, grad_x, sums):
+            added = None if own_sums is None else torch.zeros_like(own_sums)
+            run_gradient(part, own, program, output, target, added)
+            if own_sums is not None:
+                own_sums += added
+        if grad_coefficients is not None and sums is not None:
+            grad_coefficients.copy_(sums)
+        return
     coefficients = coefficients.contiguous()
     batch, planes, height, width = x.shape
     x = rows(x)

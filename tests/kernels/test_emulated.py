@@ -334,3 +334,58 @@ def test_emulated_grids_of_several_blocks_per_sample(sources, objects):
         assert emulator.launches == ["isp_develop", "isp_develop_gradient"]
     for a, b in zip(*outputs, strict=True):
         assert torch.equal(a, b)
+
+
+def test_emulated_grids_that_cuda_refuses_fail(emulator):
+    for grid in ((0,), (1, 0), (1, 65536), (1, 1, 65536), (2**31,)):
+        with pytest.raises(cuda_emulation.EmulationError, match="refuses a grid"):
+            emulator.launch(torch.zeros(1), "isp_sample", grid, 256, ())
+
+
+def gradients(chain, x, capture):
+    gains = capture.gains.clone().requires_grad_()
+    leaf = x.clone().requires_grad_()
+    y = chain(leaf, capture.replace(gains=gains))
+    return [y.detach(), *torch.autograd.grad((y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum(), (leaf, gains))]
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_emulated_batches_larger_than_a_grid(emulator, monkeypatch, own):
+    """A grid limits the samples of one launch; more take several, whether samples share their coefficients or not."""
+    torch.manual_seed(7)
+    monkeypatch.setattr(cuda, "GRID_LIMIT", 2)
+    capture = Capture.collate([Capture.of("GRBG", gains=(1 + k / 4, 1.0, 2.0)) for k in range(5)]) if own else CAPTURE
+    chain = Pipeline(demosaic=stages.DemosaicMalvar(), balance=stages.WhiteBalance(space=CAMERA))
+    x = torch.rand(5, 1, 6, 8)
+    outputs = gradients(Fused(chain), x, capture)
+    assert emulator.launches.count("isp_render") == 2 * 3
+    with reference():
+        expected = gradients(chain, x, capture)
+    for a, b in zip(outputs, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_emulated_empty_batches(emulator):
+    image, plane, style = torch.rand(0, 3, 6, 8), torch.rand(0, 1, 6, 8), torch.rand(0, 3)
+    assert demosaic.demosaic(plane, (0, 1, 1, 2), DemosaicMethod.MALVAR).shape == image.shape
+    assert blocks.adain(image, style, style, 1e-5)[0].shape == image.shape
+    assert jpeg.jpeg_blocks(torch.rand(0, 8, 8), torch.ones(1, 64), torch.zeros(0)).shape == (0, 8, 8)
+    assert emulator.launches == []
+
+
+def test_emulated_mesh_with_more_coefficients_than_a_block_sums(emulator):
+    """Gradients of coefficients beyond those that a block sums first go straight to global memory."""
+    torch.manual_seed(8)
+    mesh = torch.nn.Parameter(1 + torch.rand(4, 13, 17))
+    chain = Pipeline(mesh=stages.LensShadingMesh(mesh))
+    x = torch.rand(2, 1, 20, 31)
+    grads = []
+    for stage in (Fused(chain), chain):
+        y = stage(x, CAPTURE) if stage is not chain else reference_output(chain, x)
+        grads.append(torch.autograd.grad((y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum(), mesh)[0])
+    torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-5)
+
+
+def reference_output(stage, x):
+    with reference():
+        return stage(x, CAPTURE)

@@ -76,6 +76,7 @@ class Emulator:
 
     Each launch runs three times on the same inputs, with its threads and blocks in different orders. It fails unless
 
+    - CUDA accepts the grid;
     - every argument is packed as the kernel declares it, and every tensor has the declared dtype;
     - all threads of a block reach the same barriers, and all of a warp the same shuffles;
     - every access stays inside a tensor, on items of its view, and no const tensor is written;
@@ -105,6 +106,8 @@ class Emulator:
         return self._multiprocessors
 
     def launch(self, x: Tensor, kernel: str, grid: tuple[int, ...], block: int, arguments: Sequence[Any]) -> None:
+        if not all(grid) or max(grid[1:], default=1) > cuda.GRID_LIMIT or grid[0] >= 2**31 or block > 1024:
+            raise EmulationError(f"{kernel}: CUDA refuses a grid of {grid} blocks of {block} threads")
         declared = self._parameters[kernel]
         packed = _packed(kernel, declared, arguments)
         tensors = {p.name: (p, a) for p, a in zip(declared, arguments, strict=True) if isinstance(a, Tensor)}
