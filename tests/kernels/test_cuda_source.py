@@ -1,6 +1,7 @@
 """The CUDA sources compile for every supported architecture; this needs NVRTC but no GPU."""
 
 import concurrent.futures
+import importlib.util
 import re
 from pathlib import Path
 
@@ -83,3 +84,13 @@ def test_concurrent_compilations_cache_one_complete_file(monkeypatch, tmp_path):
         cubins = list(pool.map(lambda _: nvrtc.compile_source("cuda_blocks.cu", "sm_80"), range(3)))
     assert len(set(cubins)) == 1
     assert [file.read_bytes() for file in tmp_path.iterdir()] == cubins[:1]
+
+
+def test_the_table_of_resources_lists_every_kernel():
+    path = Path(__file__).parents[2] / "benchmarks" / "cuda_resources.py"
+    spec = importlib.util.spec_from_file_location("cuda_resources", path)
+    cuda_resources = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cuda_resources)
+    kernels = [k for source in nvrtc.SOURCES for k in nvrtc.resources(source, "sm_90")]
+    assert sorted(cuda_resources.BYTES) == sorted(kernels)
+    assert [cuda_resources.occupancy(registers) for registers in (32, 40, 64, 92, 255)] == [1, 0.75, 0.5, 0.25, 0.125]
