@@ -34,9 +34,9 @@ def usable(x: Tensor) -> bool:
     """
     if _off or _writing_onnx():
         return False
-    if x.device.type == "cpu":
-        return x.dtype == torch.float32 and _cpu()
-    return x.device.type == "cuda" and x.dtype in (torch.float32, torch.float16, torch.bfloat16) and _cuda()
+    if x.is_cuda:
+        return x.dtype in (torch.float32, torch.float16, torch.bfloat16) and _cuda()
+    return x.device.type == "cpu" and x.dtype == torch.float32 and _cpu()
 
 
 def _cpu() -> bool:

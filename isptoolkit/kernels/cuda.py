@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from .steps import STEP_SIZE
 log = logging.getLogger(__name__)
 
 _THREADS = 256
+GRID_LIMIT = 65535
+"""The largest second or third dimension of a grid."""
 
 
 class SamplingMode(IntEnum):
@@ -37,28 +39,57 @@ _MODES = {
 }
 
 
-@functools.cache
-def _probe() -> tuple[bool, str]:
-    """Whether kernels can run on a GPU, with the names of the GPUs or the reason."""
-    if not torch.cuda.is_available():
-        return False, "not used: torch finds no GPU"
-    try:
-        import cuda.core as _  # noqa: F401
-    except ImportError:
-        log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; torch does the work")
-        return False, "plain torch: cuda-core is not installed, pip install 'isptoolkit[cuda]'"
-    names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
-    return True, f"NVRTC for {', '.join(names)}"
+class Launcher(Protocol):
+    """The device that `launch` runs kernels on: the only part of this module that needs a GPU."""
+
+    def probe(self) -> tuple[bool, str]:
+        """Whether kernels can run, with the names of the devices or the reason."""
+
+    def multiprocessors(self, device: torch.device) -> int:
+        """The number of multiprocessors of a device."""
+
+    def launch(self, x: Tensor, kernel: str, grid: tuple[int, ...], block: int, arguments: Sequence[Any]) -> None:
+        """Launch a kernel on the device of `x`; `pack` prepares the arguments."""
+
+
+class Driver:
+    """Launches kernels with the CUDA driver, on torch's current stream; NVRTC compiles them at first use."""
+
+    @functools.cache  # noqa: B019
+    def probe(self) -> tuple[bool, str]:
+        if not torch.cuda.is_available():
+            return False, "not used: torch finds no GPU"
+        try:
+            import cuda.core as _  # noqa: F401
+        except ImportError:
+            log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; torch does the work")
+            return False, "plain torch: cuda-core is not installed, pip install 'isptoolkit[cuda]'"
+        names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
+        return True, f"NVRTC for {', '.join(names)}"
+
+    def multiprocessors(self, device: torch.device) -> int:
+        return int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+    def launch(self, x: Tensor, kernel: str, grid: tuple[int, ...], block: int, arguments: Sequence[Any]) -> None:
+        import cuda.core
+
+        with _on(x) as (device, stream):
+            config = cuda.core.LaunchConfig(grid=grid, block=block)
+            cuda.core.launch(stream, config, _kernel(device, kernel), *pack(arguments))
+
+
+launcher: Launcher = Driver()
+"""Where kernels run. Tests that have no GPU put an emulator here."""
 
 
 def available() -> bool:
     """Whether kernels can run on a GPU."""
-    return _probe()[0]
+    return launcher.probe()[0]
 
 
 def state() -> str:
     """What runs on GPUs, and why: NVRTC with the GPUs' names, or the reason that kernels cannot run."""
-    return _probe()[1]
+    return launcher.probe()[1]
 
 
 @functools.cache
@@ -70,9 +101,9 @@ def _kernel(device: int, name: str) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _program(device: int, steps: tuple[int, ...]) -> Tensor:
+def _program(device: torch.device, steps: tuple[int, ...]) -> Tensor:
     """A program in device memory; cached, so that a CUDA graph captured after a first call copies nothing."""
-    return torch.tensor(steps or (0,), dtype=torch.int32, device=f"cuda:{device}")
+    return torch.tensor(steps or (0,), dtype=torch.int32, device=device)
 
 
 @contextlib.contextmanager
@@ -87,26 +118,35 @@ def _on(x: Tensor) -> Iterator[tuple[int, Any]]:
 
 
 def launch(x: Tensor, name: str, grid: int | tuple[int, ...], *arguments: Any) -> None:
-    """Launch a kernel on the device and current stream of `x`.
+    """Launch a kernel on the device and current stream of `x`; `pack` says how arguments are passed."""
+    grid = grid if isinstance(grid, tuple) else (grid,)
+    if all(grid):  # an empty tensor needs no launch, and CUDA refuses an empty grid
+        launcher.launch(x, name, grid, _THREADS, arguments)
+
+
+def pack(arguments: Sequence[Any]) -> list[Any]:
+    """Arguments as the CUDA driver takes them.
 
     Tensors are passed by address and Python integers as int64; wrap those that the kernel declares as int in `int32`.
     """
-    import cuda.core
-
-    passed = [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if type(a) is int else a for a in arguments]
-    with _on(x) as (device, stream):
-        config = cuda.core.LaunchConfig(grid=grid, block=_THREADS)
-        cuda.core.launch(stream, config, _kernel(device, name), *passed)
+    return [a.data_ptr() if isinstance(a, Tensor) else np.int64(a) if type(a) is int else a for a in arguments]
 
 
 def blocks(x: Tensor, items: int) -> int:
     """A grid size with one item per thread, up to 32 blocks per multiprocessor."""
-    return max(1, min(-(-items // _THREADS), 32 * torch.cuda.get_device_properties(x.device).multi_processor_count))
+    return max(1, min(-(-items // _THREADS), 32 * launcher.multiprocessors(x.device)))
 
 
 def int32(value: int) -> Any:
     """An argument that a kernel declares as int."""
     return np.int32(value)
+
+
+def _parts(*values: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """Batches that fit into a grid; what is shared by all samples, or None, stays whole."""
+    for start in range(0, max(len(value) for value in values if value is not None), GRID_LIMIT):
+        part = slice(start, start + GRID_LIMIT)
+        yield tuple(value if value is None or len(value) == 1 else value[part] for value in values)
 
 
 def run(
@@ -119,11 +159,15 @@ def run(
     out: Tensor,
 ) -> None:
     """Run programs and demosaic into `out`; arguments as for `isptoolkit.kernels.render.run`."""
+    if len(x) > GRID_LIMIT:
+        for part, own, target in _parts(x, coefficients, out):
+            run(part, own, before, after, channels, method, target)
+        return
     coefficients = coefficients.contiguous()
     batch, planes, height, width = x.shape
     x = rows(x)
     stride = coefficients.shape[1] if coefficients.shape[0] > 1 else 0
-    first, second = (_program(x.get_device(), tuple(steps)) for steps in (before, after))
+    first, second = (_program(x.device, tuple(steps)) for steps in (before, after))
     kinds = int32(TYPES[x.dtype]), int32(TYPES[out.dtype])
     counts = int32(len(before) // STEP_SIZE), int32(len(after) // STEP_SIZE)
     if not method:
@@ -147,6 +191,16 @@ def run_gradient(
     grad_coefficients: Tensor | None,
 ) -> None:
     """Write the gradients of a program into `grad_x` and, unless None, `grad_coefficients`."""
+    if len(x) > GRID_LIMIT:
+        sums = None if grad_coefficients is None else torch.zeros_like(grad_coefficients, dtype=torch.float64)
+        for part, own, output, target, own_sums in _parts(x, coefficients, grad_y, grad_x, sums):
+            added = None if own_sums is None else torch.zeros_like(own_sums)
+            run_gradient(part, own, program, output, target, added)
+            if own_sums is not None:
+                own_sums += added
+        if grad_coefficients is not None and sums is not None:
+            grad_coefficients.copy_(sums)
+        return
     coefficients = coefficients.contiguous()
     batch, planes, height, width = x.shape
     x = rows(x)
@@ -156,7 +210,7 @@ def run_gradient(
         else torch.zeros(grad_coefficients.shape, dtype=torch.float64, device=x.device)
     )
     stride, count = coefficients.shape[1] if coefficients.shape[0] > 1 else 0, coefficients.shape[1]
-    steps = _program(x.get_device(), tuple(program))
+    steps = _program(x.device, tuple(program))
     grid = blocks(x, height * width), batch
     sizes = int32(planes), height, width, *x.stride()[:3], stride, count
     arrays = x, grad_y, grad_x, 0 if sums is None else sums, coefficients, steps

@@ -3,7 +3,10 @@
 import contextlib
 import functools
 import hashlib
+import io
 import os
+import re
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,22 +24,70 @@ def compile_source(name: str, architecture: str) -> bytes:
     Raises:
         KernelError: if it does not compile.
     """
-    with needs("nvrtc", "compiling CUDA kernels needs cuda-core and NVRTC"):
-        from cuda.core import Program, ProgramOptions
-
     cached = _cache() / f"{Path(name).stem}-{architecture}-{_key(name, architecture)}.cubin"
     with contextlib.suppress(OSError):
         return cached.read_bytes()
-    options = ProgramOptions(name=name, arch=architecture, std=_STANDARD, include_path=[str(_FOLDER)])
-    try:
-        cubin = bytes(Program((_FOLDER / name).read_text(), "c++", options).compile("cubin").code)
-    except Exception as error:
-        raise KernelError(f"{name} does not compile for {architecture}: {error}") from error
+    cubin, _ = _compiled(name, architecture)
     with contextlib.suppress(OSError, IspError):  # an unwritable cache only costs time
         cached.parent.mkdir(parents=True, exist_ok=True)
         with replacing(cached) as temporary:
             temporary.write_bytes(cubin)
     return cubin
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a compiled kernel uses.
+
+    Args:
+        registers: 32-bit registers per thread.
+        stack: bytes of local memory per thread.
+        spilled: bytes of registers that are stored to and loaded from local memory, per thread.
+        shared: bytes of shared memory per block.
+    """
+
+    registers: int
+    stack: int
+    spilled: int
+    shared: int
+
+
+def resources(name: str, architecture: str) -> dict[str, Resources]:
+    """Compile one source and return what each of its kernels uses, as ptxas reports it; needs no GPU.
+
+    Raises:
+        KernelError: if it does not compile.
+    """
+    _, log = _compiled(name, architecture)
+    used = {}
+    for report in log.split("Compiling entry function '")[1:]:
+
+        def number(pattern: str, report: str = report) -> int:
+            return sum(int(value) for value in re.findall(pattern, report))
+
+        used[report.split("'")[0]] = Resources(
+            number(r"Used (\d+) registers"),
+            number(r"(\d+) bytes stack frame"),
+            number(r"(\d+) bytes spill"),
+            number(r"(\d+) bytes smem"),
+        )
+    return used
+
+
+def _compiled(name: str, architecture: str) -> tuple[bytes, str]:
+    """The cubin of a source, and the log of ptxas."""
+    with needs("nvrtc", "compiling CUDA kernels needs cuda-core and NVRTC"):
+        from cuda.core import Program, ProgramOptions
+
+    options = ProgramOptions(
+        name=name, arch=architecture, std=_STANDARD, include_path=[str(_FOLDER)], ptxas_options=["-v"]
+    )
+    log = io.StringIO()
+    try:
+        cubin = bytes(Program((_FOLDER / name).read_text(), "c++", options).compile("cubin", logs=log).code)
+    except Exception as error:
+        raise KernelError(f"{name} does not compile for {architecture}: {error}") from error
+    return cubin, log.getvalue()
 
 
 def _key(name: str, architecture: str) -> str:

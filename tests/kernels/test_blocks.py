@@ -32,8 +32,8 @@ def both(function, *values):
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (70, 130), (1, 9000)])
 def test_adain_equals_its_definition(build, device, size):
     torch.manual_seed(1)
-    x = torch.randn(2, 5, *size, device=device) * torch.tensor([1e-3, 1, 50, 1, 1], device=device).view(5, 1, 1) + 30
-    scale, shift = torch.randn(2, 2, 5, device=device).unbind(0)
+    x = torch.randn(2, 5, *size).to(device) * torch.tensor([1e-3, 1, 50, 1, 1], device=device).view(5, 1, 1) + 30
+    scale, shift = torch.randn(2, 2, 5).to(device).unbind(0)
     leaves = [value.requires_grad_() for value in (x, scale, shift)]
     y, grads = gradients(adain, *leaves)
     plain, expected = gradients(adain, *(value.detach().double().requires_grad_() for value in leaves))
@@ -43,7 +43,7 @@ def test_adain_equals_its_definition(build, device, size):
 
 
 def test_adain_of_a_large_mean_loses_no_precision(build, device):
-    x = (torch.rand(1, 2, 300, 300, dtype=torch.float64, device=device) * 1e-2 + 100).float()
+    x = (torch.rand(1, 2, 300, 300, dtype=torch.float64).to(device) * 1e-2 + 100).float()
     one, zero = torch.ones(1, 2, device=device), torch.zeros(1, 2, device=device)
     exact = adain(x.double(), one.double(), zero.double())
     assert float((adain(x, one, zero) - exact).abs().max()) < 1e-4 * float(exact.abs().max())
@@ -57,7 +57,7 @@ def test_adain_of_black_is_the_style(build, device):
 
 
 def test_adain_statistics_are_torch_instance_norm(device):
-    x = torch.randn(3, 4, 9, 11, device=device)
+    x = torch.randn(3, 4, 9, 11).to(device)
     one, zero = torch.ones(3, 4, device=device), torch.zeros(3, 4, device=device)
     biased = torch.nn.functional.instance_norm(x, eps=0.0) * ((99 - 1) / 99) ** 0.5
     torch.testing.assert_close(adain(x, one, zero, 0.0), biased, rtol=1e-4, atol=1e-5)
@@ -67,7 +67,7 @@ def test_adain_statistics_are_torch_instance_norm(device):
 @pytest.mark.parametrize("direction", [couple, uncouple])
 def test_coupling_equals_its_definition(build, device, direction, limit):
     torch.manual_seed(2)
-    x, h, t = torch.randn(3, 2, 3, 40, 61, device=device).unbind(0)
+    x, h, t = torch.randn(3, 2, 3, 40, 61).to(device).unbind(0)
     (y, grads), (plain, expected) = both(lambda *v: direction(*v, limit), x * 3, h * 2, t)
     torch.testing.assert_close(y, plain, rtol=3e-6, atol=1e-6)
     for a, b in zip(grads, expected, strict=True):
@@ -83,7 +83,7 @@ def test_coupling_far_from_zero(build, device):
 
 def test_coupling_round_trip(build, device):
     torch.manual_seed(3)
-    x, h, t = torch.randn(3, 100_000, device=device).unbind(0)
+    x, h, t = torch.randn(3, 100_000).to(device).unbind(0)
     assert float((uncouple(couple(x, h, t), h, t) - x).abs().max()) < 3e-6
 
 
@@ -114,8 +114,8 @@ def test_jpeg_blocks_equal_libjpeg_bit_for_bit(build, device, data, quality):
 @pytest.mark.parametrize("tables", [1, 2])
 def test_jpeg_gradients_equal_the_definition(build, device, slopes, tables):
     torch.manual_seed(4)
-    x = torch.rand(2, 24, 136, device=device) * 255
-    table = torch.randint(1, 60, (tables, 8, 8), device=device).float()
+    x = torch.rand(2, 24, 136).to(device) * 255
+    table = torch.randint(1, 60, (tables, 8, 8)).to(device).float()
     (y, grads), (plain, expected) = both(lambda a, b: jpeg_blocks(a, b, slopes), x, table)
     assert torch.equal(y, plain)
     torch.testing.assert_close(grads[0], expected[0], rtol=1e-3, atol=1e-3)
@@ -123,8 +123,8 @@ def test_jpeg_gradients_equal_the_definition(build, device, slopes, tables):
 
 
 def test_straight_through_passes_the_gradient(build, device):
-    x = (torch.rand(1, 8, 16, device=device) * 255).requires_grad_()
-    weights = torch.rand(1, 8, 16, device=device)
+    x = (torch.rand(1, 8, 16).to(device) * 255).requires_grad_()
+    weights = torch.rand(1, 8, 16).to(device)
     (jpeg_blocks(x, torch.full((1, 8, 8), 7.0, device=device)) * weights).sum().backward()
     torch.testing.assert_close(x.grad, weights, rtol=1e-5, atol=1e-5)
 

@@ -1,6 +1,7 @@
 """The CUDA sources compile for every supported architecture; this needs NVRTC but no GPU."""
 
 import concurrent.futures
+import importlib.util
 import re
 from pathlib import Path
 
@@ -35,6 +36,25 @@ def test_every_kernel_compiles(monkeypatch, cubins, source, architecture):
     assert [file.read_bytes() for file in files] == [cubin]
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("source", nvrtc.SOURCES)
+def test_no_kernel_spills_registers(source, architecture):
+    used = nvrtc.resources(source, architecture)
+    text = (Path(nvrtc.__file__).parent / "csrc" / source).read_text()
+    assert sorted(used) == sorted(re.findall(r"__global__ void (\w+)\(", text))
+    for kernel, resources in used.items():
+        assert resources.spilled == 0, f"{kernel} spills"
+        assert 0 < resources.registers <= 255
+        # ptxas counts the declared shared memory exactly.
+        assert (resources.shared > 0) == ("__shared__" in body_of(kernel, text)), kernel
+
+
+def body_of(kernel, text):
+    """A kernel's source, with the function that sums over a block if it calls it."""
+    body = re.search(rf"void {kernel}\(.*?^\}}", text, re.DOTALL | re.MULTILINE)[0]
+    return body + "__shared__" * ("isp_block_sums(" in body)
+
+
 def test_cached_cubins_are_used_and_changes_recompiled(monkeypatch, tmp_path):
     monkeypatch.setenv("ISPTOOLKIT_CACHE", str(tmp_path / "cache"))
     first = nvrtc.compile_source("cuda_blocks.cu", "sm_80")
@@ -64,3 +84,13 @@ def test_concurrent_compilations_cache_one_complete_file(monkeypatch, tmp_path):
         cubins = list(pool.map(lambda _: nvrtc.compile_source("cuda_blocks.cu", "sm_80"), range(3)))
     assert len(set(cubins)) == 1
     assert [file.read_bytes() for file in tmp_path.iterdir()] == cubins[:1]
+
+
+def test_the_table_of_resources_lists_every_kernel():
+    path = Path(__file__).parents[2] / "benchmarks" / "cuda_resources.py"
+    spec = importlib.util.spec_from_file_location("cuda_resources", path)
+    cuda_resources = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cuda_resources)
+    kernels = [k for source in nvrtc.SOURCES for k in nvrtc.resources(source, "sm_90")]
+    assert sorted(cuda_resources.BYTES) == sorted(kernels)
+    assert [cuda_resources.occupancy(registers) for registers in (32, 40, 64, 92, 255)] == [1, 0.75, 0.5, 0.25, 0.125]

@@ -19,7 +19,7 @@ def plan(stage, device):
 
 def calls(device):
     def tensor(*shape):
-        return torch.rand(*shape, device=device)
+        return torch.rand(*shape).to(device)
 
     coefficients, program = plan(CHAIN, device)
     channels = (0, 1, 1, 2)
@@ -101,8 +101,8 @@ def test_adjoints_are_adjoint(device, name):
 @pytest.mark.parametrize("stage", [stages.DemosaicBilinear(), stages.DemosaicMalvar()], ids=lambda s: type(s).__name__)
 def test_demosaic_and_its_gradient_equal_the_definition(build, device, stage, size, phase):
     torch.manual_seed(0)
-    x = torch.rand(2, 1, *size, device=device, requires_grad=True)
-    weights = torch.rand(2, 3, *size, device=device)
+    x = torch.rand(2, 1, *size).to(device).requires_grad_()
+    weights = torch.rand(2, 3, *size).to(device)
     capture = Capture.of(phase).to(device)
     output = stage(x, capture)
     gradient = torch.autograd.grad((output * weights).sum(), x)[0]
@@ -116,8 +116,8 @@ def test_demosaic_and_its_gradient_equal_the_definition(build, device, stage, si
 
 @pytest.mark.parametrize("phase", ["RGGB", "GBRG"])
 def test_sampling_and_packing_equal_the_definition_in_any_layout(build, device, phase):
-    image = torch.rand(2, 8, 10, 3, device=device).permute(0, 3, 1, 2)
-    plane = torch.rand(2, 1, 8, 20, device=device)[..., ::2]
+    image = torch.rand(2, 8, 10, 3).to(device).permute(0, 3, 1, 2)
+    plane = torch.rand(2, 1, 8, 20).to(device)[..., ::2]
     capture = Capture.of(phase).to(device)
     mosaic, packed = stages.Mosaic()(image, capture), stages.Pack()(plane, capture)
     with reference():
@@ -127,7 +127,7 @@ def test_sampling_and_packing_equal_the_definition_in_any_layout(build, device, 
 
 
 def test_second_derivatives_of_linear_operators(device):
-    x = torch.rand(1, 1, 6, 6, device=device, requires_grad=True)
+    x = torch.rand(1, 1, 6, 6).to(device).requires_grad_()
     capture = Capture.of("RGGB").to(device)
     (first,) = torch.autograd.grad(stages.DemosaicMalvar()(x, capture).pow(3).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
@@ -143,11 +143,11 @@ def targets(graph):
 
 def test_export_sees_one_node(device):
     fused = fuse(presets.classic(), demosaic=True).to(device)
-    x, capture = torch.rand(1, 1, 16, 20, device=device) * 1023, CAPTURE.to(device)
+    x, capture = torch.rand(1, 1, 16, 20).to(device) * 1023, CAPTURE.to(device)
     exported = torch.export.export(fused, (x, capture))
     assert targets(exported.graph) == ["isptoolkit.render.default"]
     torch.testing.assert_close(exported.module()(x, capture), fused(x, capture))
-    chain = torch.export.export(Fused(CHAIN).to(device), (torch.rand(1, 3, 4, 4, device=device), capture))
+    chain = torch.export.export(Fused(CHAIN).to(device), (torch.rand(1, 3, 4, 4).to(device), capture))
     assert targets(chain.graph) == ["isptoolkit.develop.default"]
 
 
