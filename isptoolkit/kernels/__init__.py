@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .derivatives import transforming
+
 _off = 0
 
 
@@ -30,9 +32,10 @@ def reference() -> Iterator[None]:
 def usable(x: Tensor) -> bool:
     """Whether kernels run on this tensor: float32 on the CPU, or float32, float16 or bfloat16 on CUDA.
 
-    False during ONNX export, which supports torch's own operators only.
+    False during ONNX export, which supports torch's own operators only, and in forward mode and in transforms of
+    `torch.func`, where the definitions in plain torch are differentiated.
     """
-    if _off or _writing_onnx():
+    if _off or transforming() or _writing_onnx():
         return False
     if x.device.type == "cpu":
         return x.dtype == torch.float32 and _cpu()
