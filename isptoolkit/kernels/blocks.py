@@ -69,7 +69,8 @@ def _save_adain(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _adain_backward(ctx: Any, grad_y: Tensor, *_: Any) -> Sequence[Tensor | None]:
-    return (*adain_gradient(*ctx.saved_tensors, grad_y), None)
+    x, scale, mean, inverse = ctx.saved_tensors
+    return (*adain_gradient(x, scale, mean, inverse, grad_y), None)
 
 
 def _save_coupling(ctx: Any, inputs: Any, output: Any) -> None:
@@ -78,7 +79,8 @@ def _save_coupling(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _coupling_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
-    return (*coupling_gradient(grad_y, *ctx.saved_tensors, ctx.limit, ctx.inverse), None, None)
+    unscaled, h = ctx.saved_tensors
+    return (*coupling_gradient(grad_y, unscaled, h, ctx.limit, ctx.inverse), None, None)
 
 
 @operator(

@@ -26,14 +26,14 @@ def with_derivative(values: Tensor, real: Tensor) -> Tensor:
 
     Args:
         values: holds no derivative, such as integers.
-        real: finite, of the same shape and dtype; a NaN or an infinity makes the output NaN.
+        real: of the same shape and dtype; where it is not finite, the derivative is zero.
 
     >>> x = torch.tensor([1.4], requires_grad=True)
     >>> y = with_derivative(x.detach().round(), 3 * x)
     >>> y, torch.autograd.grad(y, x)
     (tensor([1.], grad_fn=<AddBackward0>), (tensor([3.]),))
     """
-    return values + (real - real.detach())
+    return values + (real - real.detach()).nan_to_num(0, 0, 0)
 
 
 def with_reference(output: Tensor, reference: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

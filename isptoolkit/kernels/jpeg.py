@@ -54,7 +54,8 @@ def _save(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
-    return (*jpeg_blocks_gradient(*ctx.saved_tensors, grad_y), None)
+    x, table, slopes = ctx.saved_tensors
+    return (*jpeg_blocks_gradient(x, table, slopes, grad_y), None)
 
 
 @operator(lambda x, table, slopes: _like(x), save=_save, backward=_backward)

@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 
 from ..errors import KernelError
 
-_library = torch.library.Library("isptoolkit", "DEF")
+_library: Any = torch.library.Library("isptoolkit", "DEF")
 
 Backward = Callable[..., Sequence[Tensor | None]]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -48,12 +48,28 @@ def operator(
     return register
 
 
+def needs_dispatch(*tensors: Tensor) -> bool:
+    """Whether a call must go through the dispatcher: for a gradient, a tracer, a mode or a subclass of tensors."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+        or any(type(value) is not Tensor for value in tensors)
+        or (torch.is_grad_enabled() and any(value.requires_grad for value in tensors))
+    )
+
+
 def _untraced(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """The kernel, hidden from the compiler if that is loaded: tracing a ctypes call is of no use."""
-    disabled = torch._disable_dynamo(kernel)  # type: ignore[no-untyped-call]
+    disabled: Callable[..., Any] | None = None
 
     def run(*args: Any) -> Any:
-        return kernel(*args) if "torch._dynamo" not in sys.modules else disabled(*args)
+        nonlocal disabled
+        if "torch._dynamo" not in sys.modules:
+            return kernel(*args)
+        if disabled is None:
+            disabled = torch.compiler.disable(kernel)  # imports the compiler, if nobody has
+        return disabled(*args)
 
     return run
 
@@ -94,6 +110,5 @@ def _autograd(op: Any, save: Callable[..., None] | None, backward: Backward | No
 
 
 def _has_tangent(args: Sequence[Any]) -> bool:
-    return forward_ad._current_level >= 0 and any(
-        isinstance(a, Tensor) and forward_ad.unpack_dual(a).tangent is not None for a in args
-    )
+    unpack: Any = forward_ad.unpack_dual
+    return forward_ad._current_level >= 0 and any(isinstance(a, Tensor) and unpack(a).tangent is not None for a in args)

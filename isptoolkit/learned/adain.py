@@ -38,7 +38,7 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> 
         from ..kernels.blocks import adain as kernel
 
         output: Tensor = kernel(x, scale.float(), shift.float(), epsilon)[0]
-        return with_reference(output, lambda *inputs: _definition(*inputs, epsilon), x, scale, shift)
+        return with_reference(output, lambda x, scale, shift: _definition(x, scale, shift, epsilon), x, scale, shift)
     return _definition(x, scale, shift, epsilon)
 
 

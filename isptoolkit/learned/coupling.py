@@ -62,7 +62,7 @@ def _kernel(x: Tensor, h: Tensor, t: Tensor, limit: float, inverse: bool) -> Ten
 
     output: Tensor = coupling(x, h, t, limit, inverse)
     definition = _uncouple if inverse else _couple
-    return with_reference(output, lambda *inputs: definition(*inputs, limit), x, h, t)
+    return with_reference(output, lambda x, h, t: definition(x, h, t, limit), x, h, t)
 
 
 def _couple(x: Tensor, h: Tensor, t: Tensor, limit: float) -> Tensor:

@@ -49,7 +49,7 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
         from ...kernels.jpeg import jpeg_blocks as kernel
 
         output: Tensor = kernel(x, table.reshape(-1, 64).float(), weights)
-        return with_reference(output, lambda *inputs: _definition(*inputs, weights), x, table)
+        return with_reference(output, lambda x, table: _definition(x, table, weights), x, table)
     return _definition(x, table, weights)
 
 
@@ -99,7 +99,8 @@ def _definition(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
     columns = _idct(quantized * entries[:, None, None], 3, _BITS - _PASS)
     samples = _idct(columns, 4, _BITS + _PASS + 3) + 128
     output = _planes(samples).clamp(0, 255).to(x.dtype)
-    if not (x.requires_grad or table.requires_grad or transforming()):
+    tracked = torch.is_grad_enabled() and (x.requires_grad or table.requires_grad)
+    if not (tracked or transforming()):
         return output
     basis = _basis(x)
     steps = with_derivative(entries.to(x.dtype), table.to(x.dtype))[:, None, None]
