@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-
-from .derivatives import transforming
+from torch.autograd import forward_ad
 
 _off = 0
 
@@ -27,6 +26,15 @@ def reference() -> Iterator[None]:
         yield
     finally:
         _off -= 1
+
+
+def transforming() -> bool:
+    """Whether forward-mode differentiation or a transform of `torch.func` is active.
+
+    >>> torch.func.vmap(lambda x: x * transforming())(torch.ones(2))
+    tensor([1., 1.])
+    """
+    return forward_ad._current_level >= 0 or bool(torch._C._are_functorch_transforms_active())
 
 
 def usable(x: Tensor) -> bool:
@@ -59,7 +67,7 @@ def _writing_onnx() -> bool:
     return onnx is not None and bool(onnx.is_in_onnx_export())
 
 
-for _fixed in (_cpu, _cuda, _writing_onnx):
+for _fixed in (_cpu, _cuda, _writing_onnx, transforming):
     # As torch.compiler.assume_constant_result does, but without importing the compiler.
     setattr(_fixed, "_dynamo_marked_constant", True)  # noqa: B010
 

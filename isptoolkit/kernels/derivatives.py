@@ -5,20 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-
-def transforming() -> bool:
-    """Whether forward-mode differentiation or a transform of `torch.func` is active.
-
-    >>> torch.func.vmap(lambda x: x * transforming())(torch.ones(2))
-    tensor([1., 1.])
-    """
-    return forward_ad._current_level >= 0 or bool(torch._C._are_functorch_transforms_active())
-
-
-# As torch.compiler.assume_constant_result does, but without importing the compiler.
-setattr(transforming, "_dynamo_marked_constant", True)  # noqa: B010
+from . import reference as kernels_off
 
 
 def with_derivative(values: Tensor, real: Tensor) -> Tensor:
@@ -78,9 +66,7 @@ class _Routed(torch.autograd.Function):
         needed = ctx.needs_input_grad[2:]
         # Views, so that one input's gradient holds nothing of another input computed from it.
         inputs = [value.view_as(value) for value in ctx.inputs]
-        from . import reference as on_torch
-
-        with on_torch():
+        with kernels_off():
             output = ctx.reference(*inputs)
         grads = iter(
             torch.autograd.grad(

@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 
 from ..errors import KernelError
 
-_library: Any = torch.library.Library("isptoolkit", "DEF")
+_library: Any = torch.library.Library("isptoolkit", "DEF")  # type: ignore[no-untyped-call]
 
 Backward = Callable[..., Sequence[Tensor | None]]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -68,7 +68,8 @@ def _untraced(kernel: Callable[..., Any]) -> Callable[..., Any]:
         if "torch._dynamo" not in sys.modules:
             return kernel(*args)
         if disabled is None:
-            disabled = torch.compiler.disable(kernel)  # imports the compiler, if nobody has
+            # Not earlier, because this imports the compiler.
+            disabled = torch.compiler.disable(kernel)  # type: ignore[no-untyped-call]
         return disabled(*args)
 
     return run

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidArgument, InvalidSize, InvalidTensor
-from ...kernels import usable
-from ...kernels.derivatives import transforming, with_derivative, with_reference
+from ...kernels import transforming, usable
+from ...kernels.derivatives import with_derivative, with_reference
 
 _BITS, _PASS = 13, 2
 

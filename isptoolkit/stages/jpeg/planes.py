@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...kernels import usable
-from ...kernels.derivatives import transforming, with_derivative
+from ...kernels import transforming, usable
+from ...kernels.derivatives import with_derivative
 
 SUBSAMPLINGS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """Rows and columns of pixels per chroma sample."""
