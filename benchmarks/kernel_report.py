@@ -18,9 +18,9 @@ def text_table(rows: list[Row]) -> str:
     for row in rows:
         copy = copies.get(_key(row))
         ratio = f"{row['ms'] / copy:8.2f}" if copy else f"{'':>8}"
-        lines.append(
-            f"{row['task']:<9} {row['name']:<31} {row['megapixels']:>5g} {row['threads']:>7} {row['ms']:>10.{2 if row['ms'] >= 1 else 4}f} {ratio}"
-        )
+        taken = f"{row['ms']:.{2 if row['ms'] >= 1 else 4}f}"
+        size = f"{row['megapixels']:>5g}"
+        lines.append(f"{row['task']:<9} {row['name']:<31} {size} {row['threads']:>7} {taken:>10} {ratio}")
     return "\n".join(lines)
 
 
