@@ -230,9 +230,10 @@ def test_double_backward_reaches_parameters_and_captures(device, direction):
 
     def second():
         output = getattr(stage, direction)(x, capture)
-        (first,) = torch.autograd.grad(output.square().mean(), x, create_graph=True)
-        grads = torch.autograd.grad(first.square().sum() + output.mean(), [x, *parameters], retain_graph=True)
-        return torch.cat([value.flatten().double() / value.abs().max() for value in grads])
+        first = torch.autograd.grad(output.square().mean(), [x, *parameters], create_graph=True)
+        loss = output.mean() + sum(value.double().square().sum() for value in first)
+        grads = torch.autograd.grad(loss, [x, *parameters], retain_graph=True)
+        return torch.cat([value.detach().flatten().double() / value.abs().max().detach() for value in (*first, *grads)])
 
     same(second)
 
