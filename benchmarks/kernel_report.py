@@ -18,9 +18,9 @@ def text_table(rows: list[Row]) -> str:
     for row in rows:
         copy = copies.get(_key(row))
         ratio = f"{row['ms'] / copy:8.2f}" if copy else f"{'':>8}"
-        lines.append(
-            f"{row['task']:<9} {row['name']:<31} {row['megapixels']:>5g} {row['threads']:>7} {row['ms']:>10.2f} {ratio}"
-        )
+        taken = f"{row['ms']:.{2 if row['ms'] >= 1 else 4}f}"
+        size = f"{row['megapixels']:>5g}"
+        lines.append(f"{row['task']:<9} {row['name']:<31} {size} {row['threads']:>7} {taken:>10} {ratio}")
     return "\n".join(lines)
 
 
@@ -54,6 +54,10 @@ def targets(rows: list[Row]) -> list[dict[str, str]]:
         _at_least(at, "LibRaw bilinear / render", ("render", "LibRaw bilinear"), render, 8),
         _at_least(at, "OpenCV bilinear + numpy curve / render", ("render", "OpenCV bilinear + numpy curve"), render, 1),
     ]
+    small = {row["name"]: row["ms"] for row in rows if row["task"] == "overhead"}
+    if small:
+        cost = small["isptoolkit"] - small["kernel alone"]
+        results.append(_judged("ms of a 64 x 64 call beside its kernel", cost, 0.1, cost <= 0.1, "at most"))
     for task, name in (chain, malvar, render):
         slope = _slope(rows, task, name)
         if slope is not None:

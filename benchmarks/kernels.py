@@ -14,11 +14,15 @@ import os
 import platform
 import statistics
 import time
+import timeit
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from isptoolkit import Capture, Fused, fuse, presets
+from isptoolkit.kernels.render import run as launch
 
 from .kernel_entrants import TASKS, describe_versions
 from .kernel_report import draw, targets, text_table
@@ -63,6 +67,31 @@ def interleaved(
     return {name: 1e3 * statistics.median(values) for name, values in times.items()}
 
 
+def overhead() -> list[dict[str, Any]]:
+    """The median time of a call of the fused `classic` at 64 x 64 on one thread, and of its kernel alone."""
+    pipeline = fuse(presets.classic(), demosaic=True)
+    stage = pipeline[pipeline.names[0]]
+    assert isinstance(stage, Fused)
+    capture = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.6))
+    x, out = 64 + 900 * torch.rand(1, 1, 64, 64), torch.empty(1, 3, 64, 64)
+    torch.set_num_threads(1)
+    rows = []
+    with torch.no_grad():
+        plan = stage._plan(x, capture)
+        assert plan is not None
+        arguments = plan.coefficients, plan.before, plan.after, plan.channels, plan.method, out
+        y = stage(x, capture)
+        for name, run in {
+            "isptoolkit": lambda: stage(x, capture),
+            "isptoolkit, inverse": lambda: stage.inverse(y, capture),
+            "isptoolkit, out=": lambda: stage.render(x, capture, out=out),
+            "kernel alone": lambda: launch(x, *arguments),
+        }.items():
+            taken = 1e3 * statistics.median(timeit.repeat(run, number=10, repeat=200)) / 10
+            rows.append({"task": "overhead", "name": name, "megapixels": 64 * 64 / 1e6, "threads": 1, "ms": taken})
+    return rows
+
+
 def machine(device: torch.device) -> dict[str, Any]:
     """The hardware and the versions that the results were measured with."""
     name = platform.processor()
@@ -89,7 +118,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = overhead() if device.type == "cpu" else []
     for threads in (int(count) for count in arguments.threads.split(",")):
         torch.set_num_threads(threads)
         too_slow: set[tuple[str, str]] = set()

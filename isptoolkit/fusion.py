@@ -1,5 +1,6 @@
 """Fusion: several stages as one that does all their work in a single pass over memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +22,7 @@ from .kernels.steps import (
     on_device,
 )
 from .pipeline import Pipeline
+from .plans import differentiable_twice, planned
 from .stage import Inverse, Stage
 from .stages.cfa import mosaic, site_channels
 from .stages.demosaic import DemosaicBilinear, DemosaicMalvar
@@ -66,29 +68,38 @@ class Fused(Stage):
         if len(places) > 1:
             raise InvalidArgument(f"Fused: at most one demosaic, got {', '.join(stages.names[i] for i in places)}")
         self._demosaic = places[0] if places else len(stages)
+        self._demosaic_method = _METHODS[type(list(stages)[places[0]])] if places else DemosaicMethod.NONE
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         plan = self._plan(x, capture)
         if plan is None:
             return self.stages.forward(x, capture)
-        x = _batched(x, plan.coefficients)
-        if not plan.method:
-            return _developed(x, plan.coefficients, plan.before)
-        from .kernels.render import render
-
-        output: Tensor = render(x, plan.coefficients, plan.before, plan.after, plan.channels, plan.method, x.dtype)
-        return output
+        samples = _batched(x, plan.coefficients)
+        output = _launched(
+            samples, plan.coefficients, plan.before, plan.after, plan.channels, plan.method, self.gives.channels
+        )
+        return differentiable_twice(output, self.stages, x, capture, values_tracked=plan.coefficients.requires_grad)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         if not usable(y):
             return self.stages.inverse(y, capture)
+        halves = planned(self, ("inverse", y.device), self.stages, capture, lambda: self._inverse_plan(y, capture))
+        if halves is None:
+            return self.stages.inverse(y, capture)
+        late, early = halves
+        output = late.applied(y)
+        output = early.applied(mosaic(output, capture.cfa) if self._method() else output)
+        tracked = late.coefficients.requires_grad or early.coefficients.requires_grad
+        return differentiable_twice(output, self.stages, y, capture, values_tracked=tracked, inverse=True)
+
+    def _inverse_plan(self, y: Tensor, capture: Capture) -> "tuple[_Run, _Run] | None":
+        """The runs after and before the demosaic, inverted; None if the kernels cannot do them."""
         early, late = (
             _steps([stage.inverse_steps(capture) for stage in reversed(half)], y.device) for half in self._parts()
         )
         if max(len(early), len(late)) > MAX_STEPS:
-            return self.stages.inverse(y, capture)
-        y = _stepped(y, late)
-        return _stepped(mosaic(y, capture.cfa) if self._method() else y, early)
+            return None
+        return _Run.of(late, y.device), _Run.of(early, y.device)
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         return self.stages.in_domain(x, capture)
@@ -149,14 +160,19 @@ class Fused(Stage):
         """The work of `forward` for the kernels; None if they cannot do it."""
         if not usable(x.new_empty(0, dtype=torch.float32) if x.dtype in (torch.uint8, torch.uint16) else x):
             return None
-        before, after = (_steps([s.forward_steps(capture) for s in half], x.device) for half in self._parts())
         method = self._method()
-        if max(len(before), len(after)) > MAX_STEPS or (method and min(x.shape[-2:]) < 2):
+        if method and min(x.shape[-2:]) < 2:
+            return None
+        return planned(self, ("forward", x.device), self.stages, capture, lambda: self._forward_plan(x.device, capture))
+
+    def _forward_plan(self, device: torch.device, capture: Capture) -> "_Plan | None":
+        before, after = (_steps([s.forward_steps(capture) for s in half], device) for half in self._parts())
+        if max(len(before), len(after)) > MAX_STEPS:
             return None
         start = sum(step.coefficients.shape[1] for step in before)
-        coefficients = join_coefficients(before + after, x.device)
+        coefficients = join_coefficients(before + after, device)
         programs = encode_program(before), encode_program(after, start)
-        return _Plan(coefficients, *programs, method, site_channels(capture.cfa))
+        return _Plan(coefficients, *programs, self._method(), site_channels(capture.cfa))
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         """The stages before the demosaic, and those after it."""
@@ -165,8 +181,7 @@ class Fused(Stage):
 
     def _method(self) -> DemosaicMethod:
         """The method of the demosaic, or NONE."""
-        stages = list(self.stages)
-        return _METHODS[type(stages[self._demosaic])] if self._demosaic < len(stages) else DemosaicMethod.NONE
+        return self._demosaic_method
 
 
 @dataclass(frozen=True)
@@ -193,6 +208,22 @@ class _Plan:
         return replace(self, after=shorter) if self.method else replace(self, before=shorter)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Point-wise steps as a program with its coefficients."""
+
+    coefficients: Tensor
+    program: list[int]
+
+    @classmethod
+    def of(cls, steps: list[Step], device: torch.device) -> "_Run":
+        return cls(join_coefficients(steps, device), encode_program(steps))
+
+    def applied(self, x: Tensor) -> Tensor:
+        """The output for `x`; no steps need no pass over memory."""
+        return _launched(_batched(x, self.coefficients), self.coefficients, self.program) if self.program else x
+
+
 def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step]:
     """The steps of all stages on one device, merged where possible."""
     return merge([on_device(step, device) if device.type == "cuda" else step for part in parts for step in part or []])
@@ -207,19 +238,27 @@ def _batched(x: Tensor, values: Tensor) -> Tensor:
     raise InvalidTensor(f"the capture describes {len(values)} samples, the tensor holds {len(x)}")
 
 
-def _developed(x: Tensor, coefficients: Tensor, program: list[int]) -> Tensor:
-    from .kernels.render import develop
+def _launched(
+    x: Tensor,
+    coefficients: Tensor,
+    before: list[int],
+    after: Sequence[int] = (),
+    channels: tuple[int, ...] = (0, 0, 0, 0),
+    method: DemosaicMethod = DemosaicMethod.NONE,
+    planes: int | None = None,
+) -> Tensor:
+    """Run programs and a demosaic, through the dispatcher only if it has something to do: that takes 30 us."""
+    from .kernels.native import fresh
+    from .kernels.operators import needs_dispatch
+    from .kernels.render import develop, render, run
 
-    output: Tensor = develop(x, coefficients, program)
+    if needs_dispatch(x, coefficients):
+        if method:
+            return render(x, coefficients, before, after, channels, method, x.dtype)
+        return develop(x, coefficients, before)
+    output = fresh((x.shape[0], planes or x.shape[1], *x.shape[2:]), x.dtype, x.device)
+    run(x, coefficients, before, after, channels, method, output)
     return output
-
-
-def _stepped(x: Tensor, steps: list[Step]) -> Tensor:
-    """Apply the steps; no steps need no pass over memory."""
-    if not steps:
-        return x
-    coefficients = join_coefficients(steps, x.device)
-    return _developed(_batched(x, coefficients), coefficients, encode_program(steps))
 
 
 def _pointwise(stage: Stage) -> bool:

@@ -29,7 +29,7 @@ LAYERS = (
     {"kernels", "geometry", "stage"},
     {"parallel", "pipeline", "tiles"},
     {"stages", "learned"},
-    {"fusion", "metrics", "presets", "priors"},
+    {"fusion", "metrics", "plans", "presets", "priors"},
     {"serialization", "report", "testing", "io", "calibrate"},
     {"data", "train"},
     {"unprocess"},

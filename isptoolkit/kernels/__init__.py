@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 _off = 0
 
@@ -27,12 +28,22 @@ def reference() -> Iterator[None]:
         _off -= 1
 
 
+def transforming() -> bool:
+    """Whether forward-mode differentiation or a transform of `torch.func` is active.
+
+    >>> torch.func.vmap(lambda x: x * transforming())(torch.ones(2))
+    tensor([1., 1.])
+    """
+    return forward_ad._current_level >= 0 or bool(torch._C._are_functorch_transforms_active())
+
+
 def usable(x: Tensor) -> bool:
     """Whether kernels run on this tensor: float32 on the CPU, or float32, float16 or bfloat16 on CUDA.
 
-    False during ONNX export, which supports torch's own operators only.
+    False during ONNX export, which supports torch's own operators only, and in forward mode and in transforms of
+    `torch.func`, where the definitions in plain torch are differentiated.
     """
-    if _off or _writing_onnx():
+    if _off or transforming() or _writing_onnx():
         return False
     if x.is_cuda:
         return x.dtype in (torch.float32, torch.float16, torch.bfloat16) and _cuda()
@@ -56,7 +67,7 @@ def _writing_onnx() -> bool:
     return onnx is not None and bool(onnx.is_in_onnx_export())
 
 
-for _fixed in (_cpu, _cuda, _writing_onnx):
+for _fixed in (_cpu, _cuda, _writing_onnx, transforming):
     # As torch.compiler.assume_constant_result does, but without importing the compiler.
     setattr(_fixed, "_dynamo_marked_constant", True)  # noqa: B010
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import cuda
 from .native import call, fresh, threads
+from .operators import operator
 
 
 class Adain(ctypes.Structure):
@@ -58,7 +59,35 @@ class CouplingGradient(ctypes.Structure):
     )
 
 
-@torch.library.custom_op("isptoolkit::adain", mutates_args=())
+def _like(*values: Tensor) -> tuple[Tensor, ...]:
+    return tuple(torch.empty(value.shape, dtype=value.dtype, device=value.device) for value in values)
+
+
+def _save_adain(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.save_for_backward(*inputs[:2], *output[1:])
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _adain_backward(ctx: Any, grad_y: Tensor, *_: Any) -> Sequence[Tensor | None]:
+    x, scale, mean, inverse = ctx.saved_tensors
+    return (*adain_gradient(x, scale, mean, inverse, grad_y), None)
+
+
+def _save_coupling(ctx: Any, inputs: Any, output: Any) -> None:
+    x, h, _, ctx.limit, ctx.inverse = inputs
+    ctx.save_for_backward(output if ctx.inverse else x, h)
+
+
+def _coupling_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    unscaled, h = ctx.saved_tensors
+    return (*coupling_gradient(grad_y, unscaled, h, ctx.limit, ctx.inverse), None, None)
+
+
+@operator(
+    lambda x, scale, shift, epsilon: _like(x, scale[..., None].expand(-1, -1, 2), scale),
+    save=_save_adain,
+    backward=_adain_backward,
+)
 def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
     """AdaIN `[B,C,H,W]`; with the mean as an unevaluated sum `[B,C,2]`, and the inverse deviation `[B,C]`.
 
@@ -82,7 +111,7 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tens
     return y, mean, inverse
 
 
-@torch.library.custom_op("isptoolkit::adain_gradient", mutates_args=())
+@operator(lambda x, scale, mean, inverse, grad_y: _like(x, scale, scale))
 def adain_gradient(
     x: Tensor, scale: Tensor, mean: Tensor, inverse: Tensor, grad_y: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -99,7 +128,7 @@ def adain_gradient(
     return grad_x, grad_scale, grad_shift
 
 
-@torch.library.custom_op("isptoolkit::coupling", mutates_args=())
+@operator(lambda x, h, t, limit, inverse: _like(x)[0], save=_save_coupling, backward=_coupling_backward)
 def coupling(x: Tensor, h: Tensor, t: Tensor, limit: float, inverse: bool) -> Tensor:
     """`x exp(s) + t`, or its inverse in x; `s = limit tanh(h / 2)`, or `s = h` if the limit is 0. One shape for all."""
     x, h, t = x.contiguous(), h.contiguous(), t.contiguous()
@@ -112,7 +141,7 @@ def coupling(x: Tensor, h: Tensor, t: Tensor, limit: float, inverse: bool) -> Te
     return y
 
 
-@torch.library.custom_op("isptoolkit::coupling_gradient", mutates_args=())
+@operator(lambda grad_y, unscaled, h, limit, inverse: _like(h, h, h))
 def coupling_gradient(
     grad_y: Tensor, unscaled: Tensor, h: Tensor, limit: float, inverse: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -133,35 +162,3 @@ def coupling_gradient(
         arrays = (value.data_ptr() for value in (grad_y, unscaled, h, grad_x, grad_h, grad_t))
         call("isp_coupling_back", CouplingGradient(*arrays, h.numel(), limit, inverse, threads(h.numel())))
     return grad_x, grad_h, grad_t
-
-
-def _like(*values: Tensor) -> tuple[Tensor, ...]:
-    return tuple(torch.empty(value.shape, dtype=value.dtype, device=value.device) for value in values)
-
-
-adain.register_fake(lambda x, scale, shift, epsilon: _like(x, scale[..., None].expand(-1, -1, 2), scale))
-adain_gradient.register_fake(lambda x, scale, mean, inverse, grad_y: _like(x, scale, scale))
-coupling.register_fake(lambda x, h, t, limit, inverse: _like(x)[0])
-coupling_gradient.register_fake(lambda grad_y, unscaled, h, limit, inverse: _like(h, h, h))
-
-
-def _save_adain(ctx: Any, inputs: Any, output: Any) -> None:
-    ctx.save_for_backward(*inputs[:2], *output[1:])
-    ctx.mark_non_differentiable(*output[1:])
-
-
-def _adain_backward(ctx: Any, grad_y: Tensor, *_: Any) -> Sequence[Tensor | None]:
-    return (*adain_gradient(*ctx.saved_tensors, grad_y), None)
-
-
-def _save_coupling(ctx: Any, inputs: Any, output: Any) -> None:
-    x, h, _, ctx.limit, ctx.inverse = inputs
-    ctx.save_for_backward(output if ctx.inverse else x, h)
-
-
-def _coupling_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
-    return (*coupling_gradient(grad_y, *ctx.saved_tensors, ctx.limit, ctx.inverse), None, None)
-
-
-adain.register_autograd(_adain_backward, setup_context=_save_adain)
-coupling.register_autograd(_coupling_backward, setup_context=_save_coupling)

@@ -8,9 +8,25 @@ from torch import Tensor
 
 from . import cuda
 from .native import RING_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, call, fresh, rows, threads
+from .operators import Kernel, operator
 
 
-@torch.library.custom_op("isptoolkit::demosaic_adjoint", mutates_args=())
+def _linear(shape: Callable[[Tensor], Sequence[int]], adjoint: str) -> Callable[[Kernel], Kernel]:
+    """Register a linear operator whose backward is the operator named `adjoint`; a decorator."""
+
+    def fake(x: Tensor, *_: Any) -> Tensor:
+        return x.new_empty(x.shape[0], *shape(x))
+
+    def save(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.arguments = inputs[1:]
+
+    def backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+        return globals()[adjoint](grad_y, *ctx.arguments), *(None for _ in ctx.arguments)
+
+    return operator(fake, save=save, backward=backward)
+
+
+@_linear(lambda x: (1, *x.shape[2:]), adjoint="demosaic")
 def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int) -> Tensor:
     """The adjoint of a linear demosaic: `[B,3,H,W]` to `[B,1,H,W]`.
 
@@ -33,7 +49,7 @@ def demosaic_adjoint(image: Tensor, channels: Sequence[int], method: int) -> Ten
     return out
 
 
-@torch.library.custom_op("isptoolkit::demosaic", mutates_args=())
+@_linear(lambda x: (3, *x.shape[2:]), adjoint="demosaic_adjoint")
 def demosaic(plane: Tensor, channels: Sequence[int], method: int) -> Tensor:
     """Demosaic a mosaic linearly: `[B,1,H,W]` to `[B,3,H,W]`.
 
@@ -49,26 +65,26 @@ def demosaic(plane: Tensor, channels: Sequence[int], method: int) -> Tensor:
     return out
 
 
-@torch.library.custom_op("isptoolkit::mosaic", mutates_args=())
+@_linear(lambda x: (1, *x.shape[2:]), adjoint="mosaic_adjoint")
 def mosaic(image: Tensor, channels: Sequence[int]) -> Tensor:
     """Sample the channel that each pixel's site sees: `[B,3,H,W]` to `[B,1,H,W]`."""
     return _sampled("isp_mosaic", image, (1, *image.shape[2:]), image.shape[2:], channels)
 
 
-@torch.library.custom_op("isptoolkit::mosaic_adjoint", mutates_args=())
+@_linear(lambda x: (3, *x.shape[2:]), adjoint="mosaic")
 def mosaic_adjoint(plane: Tensor, channels: Sequence[int]) -> Tensor:
     """Put each sample in the channel that its site sees, zero in the others: `[B,1,H,W]` to `[B,3,H,W]`."""
     return _sampled("isp_mosaic_adjoint", plane, (3, *plane.shape[2:]), plane.shape[2:], channels)
 
 
-@torch.library.custom_op("isptoolkit::pack", mutates_args=())
+@_linear(lambda x: (4, x.shape[2] // 2, x.shape[3] // 2), adjoint="unpack")
 def pack(plane: Tensor) -> Tensor:
     """Pack the four sites of each 2x2 cell as channels: `[B,1,H,W]` to `[B,4,H/2,W/2]`."""
     height, width = plane.shape[2:]
     return _sampled("isp_pack", plane, (4, height // 2, width // 2), plane.shape[2:], (0, 0, 0, 0))
 
 
-@torch.library.custom_op("isptoolkit::unpack", mutates_args=())
+@_linear(lambda x: (1, 2 * x.shape[2], 2 * x.shape[3]), adjoint="pack")
 def unpack(packed: Tensor) -> Tensor:
     """Put four channels back on the sites of each 2x2 cell: `[B,4,h,w]` to `[B,1,2h,2w]`."""
     height, width = (2 * n for n in packed.shape[2:])
@@ -86,31 +102,3 @@ def _sampled(name: str, x: Tensor, shape: Sequence[int], mosaic: Sequence[int], 
     args.channels = Channels(*channels)
     call(name, args)
     return out
-
-
-def _register_fake(op: Any, shape: Callable[[Tensor], Sequence[int]]) -> None:
-    op.register_fake(lambda x, *_: x.new_empty(x.shape[0], *shape(x)))
-
-
-def _register_adjoint(op: Any, adjoint: Any) -> None:
-    """Register `adjoint` as the backward of the linear operator `op`."""
-
-    def save(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.arguments = inputs[1:]
-
-    def backward(ctx: Any, grad_y: Tensor) -> Any:
-        grad_x = adjoint(grad_y, *ctx.arguments)
-        return (grad_x, *(None for _ in ctx.arguments)) if ctx.arguments else grad_x
-
-    op.register_autograd(backward, setup_context=save)
-
-
-for _op in (demosaic, mosaic_adjoint):
-    _register_fake(_op, lambda x: (3, *x.shape[2:]))
-for _op in (demosaic_adjoint, mosaic):
-    _register_fake(_op, lambda x: (1, *x.shape[2:]))
-_register_fake(pack, lambda x: (4, x.shape[2] // 2, x.shape[3] // 2))
-_register_fake(unpack, lambda x: (1, 2 * x.shape[2], 2 * x.shape[3]))
-for _op, _adjoint in ((demosaic, demosaic_adjoint), (mosaic, mosaic_adjoint), (pack, unpack)):
-    _register_adjoint(_op, _adjoint)
-    _register_adjoint(_adjoint, _op)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import cuda
 from .native import call, fresh, threads
+from .operators import operator
 
 
 class Jpeg(ctypes.Structure):
@@ -44,7 +45,20 @@ class JpegPlanes(ctypes.Structure):
     )
 
 
-@torch.library.custom_op("isptoolkit::jpeg_blocks", mutates_args=())
+def _like(value: Tensor) -> Tensor:
+    return torch.empty(value.shape, dtype=value.dtype, device=value.device)
+
+
+def _save(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    x, table, slopes = ctx.saved_tensors
+    return (*jpeg_blocks_gradient(x, table, slopes, grad_y), None)
+
+
+@operator(lambda x, table, slopes: _like(x), save=_save, backward=_backward)
 def jpeg_blocks(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
     """Compress and decompress samples in libjpeg's integer arithmetic: `[N,H,W]` to `[N,H,W]`.
 
@@ -63,7 +77,7 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
     return y
 
 
-@torch.library.custom_op("isptoolkit::jpeg_blocks_gradient", mutates_args=())
+@operator(lambda x, table, slopes, grad_y: (_like(x), _like(table)))
 def jpeg_blocks_gradient(x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of `jpeg_blocks` with respect to the samples and the table."""
     x, table, slopes, grad_y = x.contiguous(), table.contiguous(), slopes.contiguous(), grad_y.contiguous()
@@ -84,25 +98,6 @@ def _jpeg_args(x: Tensor, table: Tensor, y: Tensor) -> Jpeg:
     return Jpeg(x.data_ptr(), table.data_ptr(), y.data_ptr(), *x.shape, stride, threads(x.numel()))
 
 
-def _like(value: Tensor) -> Tensor:
-    return torch.empty(value.shape, dtype=value.dtype, device=value.device)
-
-
-jpeg_blocks.register_fake(lambda x, table, slopes: _like(x))
-jpeg_blocks_gradient.register_fake(lambda x, table, slopes, grad_y: (_like(x), _like(table)))
-
-
-def _save(ctx: Any, inputs: Any, output: Any) -> None:
-    ctx.save_for_backward(*inputs)
-
-
-def _backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
-    return (*jpeg_blocks_gradient(*ctx.saved_tensors, grad_y), None)
-
-
-jpeg_blocks.register_autograd(_backward, setup_context=_save)
-
-
 def _blocks_of(count: int) -> int:
     return -(-count // 8) * 8
 
@@ -112,7 +107,19 @@ def _sizes(height: int, width: int, down: int, across: int) -> tuple[int, int, i
     return _blocks_of(height), _blocks_of(width), _blocks_of(-(-height // down)), _blocks_of(-(-width // across))
 
 
-@torch.library.custom_op("isptoolkit::jpeg_split", mutates_args=())
+def _fake_split(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    sizes = _sizes(image.shape[2], image.shape[3], down, across)
+    y, blue, red = (image.new_empty(len(image), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
+    return y, blue, red
+
+
+def _fake_join(
+    y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float
+) -> Tensor:
+    return y.new_empty(len(y), 3, height, width)
+
+
+@operator(_fake_split, devices=("CPU",))
 def jpeg_split(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
     """Convert RGB to Y, Cb and Cr planes of whole blocks in libjpeg's integer arithmetic; CPU only, no gradient.
 
@@ -132,7 +139,7 @@ def jpeg_split(image: Tensor, down: int, across: int, scale: float) -> tuple[Ten
     return y, blue, red
 
 
-@torch.library.custom_op("isptoolkit::jpeg_join", mutates_args=())
+@operator(_fake_join, devices=("CPU",))
 def jpeg_join(
     y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float
 ) -> Tensor:
@@ -155,15 +162,3 @@ def jpeg_join(
     team = threads(image.numel())
     call("isp_jpeg_join", JpegPlanes(*arrays, len(y), height, width, *sizes, down, across, team, scale))
     return image
-
-
-@jpeg_split.register_fake
-def _(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    sizes = _sizes(image.shape[2], image.shape[3], down, across)
-    y, blue, red = (image.new_empty(len(image), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
-    return y, blue, red
-
-
-@jpeg_join.register_fake
-def _(y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float) -> Tensor:
-    return y.new_empty(len(y), 3, height, width)

@@ -10,12 +10,66 @@ from torch import Tensor
 from . import cuda
 from .demosaic import demosaic_adjoint
 from .native import STREAMED, TYPES, Channels, GradientArgs, LaunchArgs, Program, call, fresh, rows, threads
+from .operators import operator
 from .steps import STEP_SIZE, DemosaicMethod
 
 _NO_CHANNELS = (0, 0, 0, 0)
 
 
-@torch.library.custom_op("isptoolkit::develop", mutates_args=())
+def _fake_develop(x: Tensor, coefficients: Tensor, program: Sequence[int]) -> Tensor:
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+
+
+def _save_develop(ctx: Any, inputs: Any, output: Any) -> None:
+    x, coefficients, ctx.program = inputs
+    ctx.needs_coefficients = coefficients.requires_grad
+    ctx.save_for_backward(x, coefficients)
+
+
+def _develop_backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor, Tensor, None]:
+    x, coefficients = ctx.saved_tensors
+    grad_x, grad_coefficients = develop_gradient(x, coefficients, ctx.program, grad_y, ctx.needs_coefficients)
+    return grad_x, grad_coefficients, None
+
+
+def _fake_gradient(
+    x: Tensor, coefficients: Tensor, program: Sequence[int], grad_y: Tensor, needs_coefficients: bool
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(grad_y, memory_format=torch.contiguous_format), torch.empty_like(coefficients)
+
+
+def _fake_render(
+    x: Tensor,
+    coefficients: Tensor,
+    before: Sequence[int],
+    after: Sequence[int],
+    channels: Sequence[int],
+    method: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    return torch.empty(x.shape[0], 3, *x.shape[2:], dtype=dtype, device=x.device)
+
+
+def _save_render(ctx: Any, inputs: Any, output: Any) -> None:
+    x, coefficients, ctx.before, ctx.after, ctx.channels, ctx.method, _ = inputs
+    ctx.needs_coefficients = coefficients.requires_grad
+    ctx.save_for_backward(x, coefficients)
+
+
+def _render_backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+    x, coefficients = ctx.saved_tensors
+    needs_coefficients, x = ctx.needs_coefficients, x.to(grad_y.dtype)
+    grad_image, grad_after = grad_y, torch.zeros_like(coefficients)
+    if ctx.after:
+        image = render(x, coefficients, ctx.before, [], ctx.channels, ctx.method, grad_y.dtype)
+        grad_image, grad_after = develop_gradient(image, coefficients, ctx.after, grad_y, needs_coefficients)
+    grad_x, grad_before = demosaic_adjoint(grad_image, ctx.channels, ctx.method), torch.zeros_like(coefficients)
+    if ctx.before:
+        grad_x, grad_before = develop_gradient(x, coefficients, ctx.before, grad_x, needs_coefficients)
+    return grad_x, grad_before + grad_after, None, None, None, None, None
+
+
+@operator(_fake_develop, save=_save_develop, backward=_develop_backward)
 def develop(x: Tensor, coefficients: Tensor, program: Sequence[int]) -> Tensor:
     """Run a program of point-wise steps: `[B,C,H,W]` to `[B,C,H,W]`.
 
@@ -29,7 +83,7 @@ def develop(x: Tensor, coefficients: Tensor, program: Sequence[int]) -> Tensor:
     return y
 
 
-@torch.library.custom_op("isptoolkit::develop_gradient", mutates_args=())
+@operator(_fake_gradient)
 def develop_gradient(
     x: Tensor, coefficients: Tensor, program: Sequence[int], grad_y: Tensor, needs_coefficients: bool
 ) -> tuple[Tensor, Tensor]:
@@ -51,7 +105,7 @@ def develop_gradient(
     return grad_x, grad_coefficients
 
 
-@torch.library.custom_op("isptoolkit::render", mutates_args=())
+@operator(_fake_render, save=_save_render, backward=_render_backward)
 def render(
     x: Tensor,
     coefficients: Tensor,
@@ -131,61 +185,3 @@ def _launch_args(
 def _program(steps: Sequence[int]) -> Program:
     # The structure keeps a reference to the array, so the pointer stays valid.
     return Program((ctypes.c_int32 * len(steps))(*steps), len(steps) // STEP_SIZE)
-
-
-@develop.register_fake
-def _(x: Tensor, coefficients: Tensor, program: Sequence[int]) -> Tensor:
-    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
-
-
-@develop_gradient.register_fake
-def _(
-    x: Tensor, coefficients: Tensor, program: Sequence[int], grad_y: Tensor, needs_coefficients: bool
-) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(grad_y, memory_format=torch.contiguous_format), torch.empty_like(coefficients)
-
-
-@render.register_fake
-def _(
-    x: Tensor,
-    coefficients: Tensor,
-    before: Sequence[int],
-    after: Sequence[int],
-    channels: Sequence[int],
-    method: int,
-    dtype: torch.dtype,
-) -> Tensor:
-    return torch.empty(x.shape[0], 3, *x.shape[2:], dtype=dtype, device=x.device)
-
-
-def _save_develop(ctx: Any, inputs: Any, output: Any) -> None:
-    x, coefficients, ctx.program = inputs
-    ctx.save_for_backward(x, coefficients)
-
-
-def _develop_backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor, Tensor, None]:
-    x, coefficients = ctx.saved_tensors
-    grad_x, grad_coefficients = develop_gradient(x, coefficients, ctx.program, grad_y, ctx.needs_input_grad[1])
-    return grad_x, grad_coefficients, None
-
-
-def _save_render(ctx: Any, inputs: Any, output: Any) -> None:
-    x, coefficients, ctx.before, ctx.after, ctx.channels, ctx.method, _ = inputs
-    ctx.save_for_backward(x, coefficients)
-
-
-def _render_backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
-    x, coefficients = ctx.saved_tensors
-    needs_coefficients, x = ctx.needs_input_grad[1], x.to(grad_y.dtype)
-    grad_planes, grad_after = grad_y, torch.zeros_like(coefficients)
-    if ctx.after:
-        planes = render(x, coefficients, ctx.before, [], ctx.channels, ctx.method, grad_y.dtype)
-        grad_planes, grad_after = develop_gradient(planes, coefficients, ctx.after, grad_y, needs_coefficients)
-    grad_x, grad_before = demosaic_adjoint(grad_planes, ctx.channels, ctx.method), torch.zeros_like(coefficients)
-    if ctx.before:
-        grad_x, grad_before = develop_gradient(x, coefficients, ctx.before, grad_x, needs_coefficients)
-    return grad_x, grad_before + grad_after, None, None, None, None, None
-
-
-develop.register_autograd(_develop_backward, setup_context=_save_develop)
-render.register_autograd(_render_backward, setup_context=_save_render)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..errors import InvalidTensor
 from ..kernels import usable
+from ..kernels.derivatives import with_reference
 
 EPSILON = 1e-5
 """Added to the variance by default."""
@@ -37,7 +38,11 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float = EPSILON) -> 
         from ..kernels.blocks import adain as kernel
 
         output: Tensor = kernel(x, scale.float(), shift.float(), epsilon)[0]
-        return output
+        return with_reference(output, lambda x, scale, shift: _definition(x, scale, shift, epsilon), x, scale, shift)
+    return _definition(x, scale, shift, epsilon)
+
+
+def _definition(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
     mean = x.mean((2, 3), keepdim=True)
     centered = x - mean
     variance = centered.square().sum((2, 3), keepdim=True) / max(x.shape[2] * x.shape[3] - 1, 1)

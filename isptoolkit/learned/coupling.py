@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..errors import InvalidArgument, InvalidTensor
 from ..kernels import usable
+from ..kernels.derivatives import with_reference
 
 
 def couple(x: Tensor, h: Tensor, t: Tensor, limit: float = 0.8) -> Tensor:
@@ -27,7 +28,7 @@ def couple(x: Tensor, h: Tensor, t: Tensor, limit: float = 0.8) -> Tensor:
     tensor([3.])
     """
     _check(x, h, t, limit)
-    return _kernel(x, h, t, limit, False) if usable(x) else x * torch.exp(log_scale(h, limit)) + t
+    return _kernel(x, h, t, limit, False) if usable(x) else _couple(x, h, t, limit)
 
 
 def uncouple(y: Tensor, h: Tensor, t: Tensor, limit: float = 0.8) -> Tensor:
@@ -48,7 +49,7 @@ def uncouple(y: Tensor, h: Tensor, t: Tensor, limit: float = 0.8) -> Tensor:
     2.0
     """
     _check(y, h, t, limit)
-    return _kernel(y, h, t, limit, True) if usable(y) else (y - t) * torch.exp(-log_scale(h, limit))
+    return _kernel(y, h, t, limit, True) if usable(y) else _uncouple(y, h, t, limit)
 
 
 def log_scale(h: Tensor, limit: float = 0.8) -> Tensor:
@@ -60,7 +61,16 @@ def _kernel(x: Tensor, h: Tensor, t: Tensor, limit: float, inverse: bool) -> Ten
     from ..kernels.blocks import coupling
 
     output: Tensor = coupling(x, h, t, limit, inverse)
-    return output
+    definition = _uncouple if inverse else _couple
+    return with_reference(output, lambda x, h, t: definition(x, h, t, limit), x, h, t)
+
+
+def _couple(x: Tensor, h: Tensor, t: Tensor, limit: float) -> Tensor:
+    return x * torch.exp(log_scale(h, limit)) + t
+
+
+def _uncouple(y: Tensor, h: Tensor, t: Tensor, limit: float) -> Tensor:
+    return (y - t) * torch.exp(-log_scale(h, limit))
 
 
 def _check(x: Tensor, h: Tensor, t: Tensor, limit: float) -> None:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidArgument, InvalidSize, InvalidTensor
-from ...kernels import usable
+from ...kernels import transforming, usable
+from ...kernels.derivatives import with_derivative, with_reference
 
 _BITS, _PASS = 13, 2
 
@@ -48,9 +49,8 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
         from ...kernels.jpeg import jpeg_blocks as kernel
 
         output: Tensor = kernel(x, table.reshape(-1, 64).float(), weights)
-        return output
-    reference: Tensor = _Blocks.apply(x, table, weights)  # type: ignore[no-untyped-call]
-    return reference
+        return with_reference(output, lambda x, table: _definition(x, table, weights), x, table)
+    return _definition(x, table, weights)
 
 
 def real_blocks(x: Tensor, table: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
@@ -92,33 +92,24 @@ def quantize(scaled: Tensor, table: Tensor) -> Tensor:
     return scaled.sign() * ((scaled.abs() + steps // 2) // steps)
 
 
-class _Blocks(torch.autograd.Function):
-    """The reference of the kernel `jpeg_blocks`."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(x, table, slopes)
-        entries = table.detach().round().long()
-        quantized = quantized_dct(x.detach().nan_to_num(0).clamp(0, 255), entries)
-        columns = _idct(quantized * entries[:, None, None], 3, _BITS - _PASS)
-        samples = _idct(columns, 4, _BITS + _PASS + 3) + 128
-        return _planes(samples).clamp(0, 255).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, grad_y: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
-        x, table, slopes = ctx.saved_tensors
-        basis = _basis(grad_y)
-        entries = table.round()[:, None, None].to(grad_y.dtype)
-        values = basis @ _blocks(x - 128) @ basis.T / entries
-        quantized = quantized_dct(x.nan_to_num(0).clamp(0, 255), table.round().long())
-        distance = values - values.round()
-        slope = torch.ones_like(values)
-        for n, weight in enumerate(slopes.to(grad_y.dtype)):
-            slope = slope + weight * torch.cos(2 * torch.pi * (n + 1) * distance)
-        g = basis @ _blocks(grad_y) @ basis.T
-        grad_table = (g * (quantized - slope * values)).sum((1, 2))
-        grad_table = grad_table.sum(0, keepdim=True) if len(table) == 1 else grad_table
-        return _planes(basis.T @ (g * slope) @ basis), grad_table.to(table.dtype), None
+def _definition(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
+    """The decoded integers, with the derivatives of the chain in real numbers."""
+    entries = table.detach().round().long()
+    quantized = quantized_dct(x.detach().nan_to_num(0).clamp(0, 255), entries)
+    columns = _idct(quantized * entries[:, None, None], 3, _BITS - _PASS)
+    samples = _idct(columns, 4, _BITS + _PASS + 3) + 128
+    output = _planes(samples).clamp(0, 255).to(x.dtype)
+    tracked = torch.is_grad_enabled() and (x.requires_grad or table.requires_grad)
+    if not (tracked or transforming()):
+        return output
+    basis = _basis(x)
+    steps = with_derivative(entries.to(x.dtype), table.to(x.dtype))[:, None, None]
+    values = real_dct(x - 128) / steps
+    smooth = values
+    for n, weight in enumerate(slopes.to(x.dtype), 1):
+        smooth = smooth + weight * torch.sin(2 * torch.pi * n * values) / (2 * torch.pi * n)
+    rounded = with_derivative(quantized.to(x.dtype), smooth)
+    return with_derivative(output, _planes(basis.T @ (rounded * steps) @ basis))
 
 
 def _basis(like: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...kernels import usable
+from ...kernels import transforming, usable
+from ...kernels.derivatives import with_derivative
 
 SUBSAMPLINGS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """Rows and columns of pixels per chroma sample."""
@@ -27,6 +28,11 @@ def split(x: Tensor, factors: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
         x: the image.
         factors: rows and columns of pixels per chroma sample.
     """
+    if transforming():
+        real = real_split(x * 255, factors)
+        codes = integer_split(x.detach() * 255, factors)
+        y, blue, red = (with_derivative(*pair) for pair in zip(codes, real, strict=True))
+        return y, blue, red
     output: tuple[Tensor, Tensor, Tensor] = _Split.apply(x, factors)  # type: ignore[no-untyped-call]
     return output
 
@@ -41,6 +47,10 @@ def join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, in
         size: height and width of the image.
         factors: rows and columns of pixels per chroma sample.
     """
+    if transforming():
+        codes = _integer_join([plane.detach() for plane in planes], size, factors) / 255
+        limited: Tensor = _Limit.apply(linear_join(planes, size, factors) / 255, codes)  # type: ignore[no-untyped-call]
+        return with_derivative(codes, limited)
     output: Tensor = _Join.apply(*planes, size, factors)  # type: ignore[no-untyped-call]
     return output
 
@@ -89,7 +99,7 @@ class _Join(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor) -> Any:
         (output,) = ctx.saved_tensors
-        grad_y = grad_y.masked_fill(((output >= 1) & (grad_y < 0)) | ((output <= 0) & (grad_y > 0)), 0)
+        grad_y = _inward(grad_y, output)
         scale = 1 / 255
         r, g, b = grad_y.unbind(1)
         luma = scale * (r + g + b)
@@ -99,6 +109,34 @@ class _Join(torch.autograd.Function):
         planes = zip((luma, blue, red), (ctx.shapes[0], ctx.shapes[1], ctx.shapes[1]), strict=True)
         padded = [F.pad(part, (0, shape[2] - part.shape[2], 0, shape[1] - part.shape[1])) for part, shape in planes]
         return (*padded, None, None)
+
+
+class _Limit(torch.autograd.Function):
+    """The clamp of `_Join` for forward mode and transforms: the identity of `x`, with the derivative of the clamp."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, output: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(inputs[1])
+        ctx.save_for_forward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> Any:
+        return _inward(grad_y, *ctx.saved_tensors), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: Any) -> Tensor:
+        return -_inward(-tangent, *ctx.saved_tensors)
+
+
+def _inward(grad: Tensor, output: Tensor) -> Tensor:
+    """The gradient, zero where a step along its negative leaves the range 0 to 1 of the output."""
+    return grad.masked_fill(((output >= 1) & (grad < 0)) | ((output <= 0) & (grad > 0)), 0)
 
 
 def _padding_adjoint(plane: Tensor, size: Sequence[int]) -> Tensor:
@@ -159,11 +197,22 @@ def real_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[in
         size: height and width of the image.
         factors: rows and columns of pixels per chroma sample.
     """
+    return linear_join(planes, size, factors).clamp(0, 255)
+
+
+def linear_join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
+    """`real_join` without the clamp; an affine map.
+
+    Args:
+        planes: Y, Cb and Cr of whole blocks, 0 to 255.
+        size: height and width of the image.
+        factors: rows and columns of pixels per chroma sample.
+    """
     y, blue, red = (_crop(plane, size, f) for plane, f in zip(planes, ((1, 1), factors, factors), strict=True))
     blue, red = (_triangles(c - 128, factors)[:, : size[0], : size[1]] for c in (blue, red))
     scale = 1 / (1 << 16)
     green = scale * (_GREEN_OF_CB * blue + _GREEN_OF_CR * red)
-    return torch.stack([y + scale * _RED_OF_CR * red, y + green, y + scale * _BLUE_OF_CB * blue], 1).clamp(0, 255)
+    return torch.stack([y + scale * _RED_OF_CR * red, y + green, y + scale * _BLUE_OF_CB * blue], 1)
 
 
 def integer_split(codes: Tensor, factors: tuple[int, int]) -> list[Tensor]:
