@@ -47,36 +47,36 @@ class AffineCoupling(FlowStep):
 
     Args:
         channels: C.
-        split: number of channels in x1; the others are x2.
+        kept: number of channels in x1; the others are x2.
         growth: of the dense blocks r, s and t.
         limit: bound of the log-scale; 0 for `s = h`.
 
     Raises:
-        InvalidArgument: for a split that leaves one group empty.
+        InvalidArgument: for a number of kept channels that leaves one group empty.
 
     Source: Xing et al., "Invertible image signal processing", CVPR 2021, equations 3 and 4.
 
-    >>> step, x = AffineCoupling(3, split=1, growth=4), torch.rand(1, 3, 4, 4)
+    >>> step, x = AffineCoupling(3, kept=1, growth=4), torch.rand(1, 3, 4, 4)
     >>> bool((step.inverse(step(x)) - x).abs().max() < 1e-5)
     True
     """
 
-    def __init__(self, channels: int, split: int, growth: int = 32, limit: float = 0.8) -> None:
+    def __init__(self, channels: int, kept: int, growth: int = 32, limit: float = 0.8) -> None:
         super().__init__()
-        if not 0 < split < channels:
-            raise InvalidArgument(f"AffineCoupling: split must be between 1 and {channels - 1}, got {split}")
-        self.split, self.limit = split, limit
-        self.r = DenseBlock(channels - split, split, growth)
-        self.s = DenseBlock(split, channels - split, growth)
-        self.t = DenseBlock(split, channels - split, growth)
+        if not 0 < kept < channels:
+            raise InvalidArgument(f"AffineCoupling: kept must be between 1 and {channels - 1}, got {kept}")
+        self.kept, self.limit = kept, limit
+        self.r = DenseBlock(channels - kept, kept, growth)
+        self.s = DenseBlock(kept, channels - kept, growth)
+        self.t = DenseBlock(kept, channels - kept, growth)
 
     def forward(self, x: Tensor) -> Tensor:
-        first, others = x[:, : self.split], x[:, self.split :]
+        first, others = x[:, : self.kept], x[:, self.kept :]
         first = first + self.r(others)
         return torch.cat((first, couple(others, self.s(first), self.t(first), self.limit)), 1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        first, others = y[:, : self.split], y[:, self.split :]
+        first, others = y[:, : self.kept], y[:, self.kept :]
         others = uncouple(others, self.s(first), self.t(first), self.limit)
         return torch.cat((first - self.r(others), others), 1)
 
@@ -89,5 +89,5 @@ class AffineCoupling(FlowStep):
             last.bias.zero_()
 
     def log_determinant(self, x: Tensor) -> Tensor:
-        first = x[:, : self.split] + self.r(x[:, self.split :])
+        first = x[:, : self.kept] + self.r(x[:, self.kept :])
         return log_scale(self.s(first), self.limit).sum((1, 2, 3))
