@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from isptoolkit import Capture, Fused, fuse, presets
-from isptoolkit.kernels.render import run as launch
+from isptoolkit.kernels.launch import run as launch
 
 from .kernel_entrants import TASKS, describe_versions
 from .kernel_report import draw, targets, text_table

@@ -121,8 +121,8 @@ class Fused(Stage):
             InvalidArgument: for another dtype, or an `out` that does not fit.
             InvalidTensor: for another layout, batch size or device.
         """
+        from .kernels.launch import run
         from .kernels.native import fresh
-        from .kernels.render import run
 
         top = _TOPS.get(dtype if out is None else out.dtype)
         if top is None:
@@ -248,9 +248,10 @@ def _launched(
     planes: int | None = None,
 ) -> Tensor:
     """Run programs and a demosaic, through the dispatcher only if it has something to do: that takes 30 us."""
+    from .kernels.launch import run
     from .kernels.native import fresh
     from .kernels.operators import needs_dispatch
-    from .kernels.render import develop, render, run
+    from .kernels.render import develop, render
 
     if needs_dispatch(x, coefficients):
         if method:

@@ -25,7 +25,6 @@ class Stages(nn.ModuleDict):
         raise InvalidArgument(_FIXED)
 
     __delitem__ = append = clear = extend = insert = pop = popitem = setdefault = _refuse
-    __delattr__ = _refuse
     _fixed = False
 
     def __init__(self, stages: dict[str, Stage]) -> None:
@@ -36,12 +35,18 @@ class Stages(nn.ModuleDict):
         self.add_module(name, stage)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._fixed and isinstance(value, nn.Module):
+        # Tools of torch that walk a model put every module back where it was.
+        if self._fixed and isinstance(value, nn.Module) and value is not self._modules.get(name):
             self._refuse()
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        if name in self._modules:
+            self._refuse()
+        super().__delattr__(name)
+
     def add_module(self, name: str, module: nn.Module | None) -> None:
-        if self._fixed:
+        if self._fixed and module is not self._modules.get(name):
             self._refuse()
         super().add_module(name, module)
 

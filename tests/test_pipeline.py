@@ -211,3 +211,15 @@ def test_a_stage_without_inverse_raises(capture):
         Blur().inverse(torch.zeros(1, 3, 2, 2), capture)
     with pytest.raises(OneWay):
         Blur().inv.forward(torch.zeros(1, 3, 2, 2), capture)
+
+
+def test_tools_of_torch_that_convert_modules_work_on_pipelines():
+    """They set every child where it was, and replace those inside a learned stage."""
+    norm = Pipeline(net=Learned(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), CAMERA, CAMERA))
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+    assert isinstance(converted["net"].net[1], nn.SyncBatchNorm)
+    converted.stages["net"] = converted["net"]
+    with pytest.raises(InvalidArgument, match="swap"):
+        converted.stages["net"] = stages.Clip(space=CAMERA)
+    with pytest.raises(InvalidArgument, match="swap"):
+        del converted.stages.net

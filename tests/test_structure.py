@@ -42,10 +42,6 @@ UPWARD = {
     ("pipeline", "report"): "Pipeline.draw and Pipeline.explain_inverse",
     ("pipeline", "serialization"): "Pipeline.save and Pipeline.load",
 }
-# Deferred imports that close a circle within a room.
-CIRCLES = {
-    ("kernels.demosaic", "kernels.render"): "the demosaic operator is a launch of one step, which a render may contain",
-}
 # What imports by name or runs code: the function that may, and why.
 DYNAMIC = {
     ("testing.checking", "load_stage"): "runs the file that a user names on the command line",
@@ -174,11 +170,7 @@ def test_nothing_is_imported_by_string(path):
 
 def test_imports_make_no_circle():
     edges = {
-        module_of(path): {
-            module
-            for module, _ in IMPORTS[path]
-            if (module_of(path), room(module)) not in UPWARD and (module_of(path), module) not in CIRCLES
-        }
+        module_of(path): {module for module, _ in IMPORTS[path] if (module_of(path), room(module)) not in UPWARD}
         for path in SOURCES
         if path != FACADE
     }
@@ -189,7 +181,6 @@ def test_every_exception_is_in_use():
     edges = {(module_of(path), room(module), deferred) for path in SOURCES for module, deferred in IMPORTS[path]}
     assert {(*key, True) for key in UPWARD} <= edges
     assert not {(*key, False) for key in UPWARD} & edges
-    assert CIRCLES.keys() <= {(module_of(path), module) for path in SOURCES for module, _ in IMPORTS[path]}
     assert DYNAMIC.keys() <= {(module_of(path), function) for path in SOURCES for function in dynamic(path)}
 
 

@@ -38,6 +38,8 @@ def opened(path: Path) -> Iterator[Any]:
             raise UnreadableFile(f"{path} is empty")
         with _SILENCE, path.open("rb") as stream, rawpy.imread(stream) as raw:
             yield raw
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+        raise UnreadableFile(f"{path} has no embedded preview that LibRaw can read") from None
     except (rawpy.LibRawError, rawpy.NotSupportedError, NotImplementedError) as error:
         message = error.args[0] if error.args else ""
         message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)

@@ -158,7 +158,7 @@ def run(
     method: int,
     out: Tensor,
 ) -> None:
-    """Run programs and demosaic into `out`; arguments as for `isptoolkit.kernels.render.run`."""
+    """Run programs and demosaic into `out`; arguments as for `isptoolkit.kernels.launch.run`."""
     if len(x) > GRID_LIMIT:
         for part, own, target in _parts(x, coefficients, out):
             run(part, own, before, after, channels, method, target)

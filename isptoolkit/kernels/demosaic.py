@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from . import cuda
+from .launch import run
 from .native import RING_ROWS, ROW_MARGINS, Adjoint, Channels, Sampling, call, fresh, rows, threads
 from .operators import Kernel, operator
 
@@ -58,8 +59,6 @@ def demosaic(plane: Tensor, channels: Sequence[int], method: int) -> Tensor:
         channels: R 0, G 1, B 2: the channels of the 2x2 sites, row-major.
         method: a `DemosaicMethod`.
     """
-    from .render import run
-
     out = fresh((plane.shape[0], 3, *plane.shape[2:]), plane.dtype, plane.device)
     run(plane, torch.zeros(1, 1, device=plane.device), (), (), channels, method, out)
     return out

@@ -1,6 +1,5 @@
 """One pass over memory through point-wise programs and a linear demosaic, as torch operators."""
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +8,10 @@ from torch import Tensor
 
 from . import cuda
 from .demosaic import demosaic_adjoint
-from .native import STREAMED, TYPES, Channels, GradientArgs, LaunchArgs, Program, call, fresh, rows, threads
+from .launch import launch_args, run
+from .native import GradientArgs, call, fresh, rows
 from .operators import operator
-from .steps import STEP_SIZE, DemosaicMethod
+from .steps import DemosaicMethod
 
 _NO_CHANNELS = (0, 0, 0, 0)
 
@@ -94,7 +94,7 @@ def develop_gradient(
         cuda.run_gradient(x, coefficients, program, grad_y.contiguous(), grad_x, sums)
         return grad_x, grad_coefficients
     x, grad_y, coefficients = rows(x), grad_y.contiguous(), coefficients.contiguous()
-    launch = _launch_args(x, grad_x, coefficients, program, (), _NO_CHANNELS, DemosaicMethod.NONE)
+    launch = launch_args(x, grad_x, coefficients, program, (), _NO_CHANNELS, DemosaicMethod.NONE)
     args = GradientArgs(launch, grad_y.data_ptr(), grad_x.data_ptr(), 0, coefficients.shape[1])
     if needs_coefficients:
         parts = torch.zeros(launch.threads, *coefficients.shape, dtype=torch.float64)
@@ -129,59 +129,3 @@ def render(
     y = fresh((x.shape[0], 3, *x.shape[2:]), dtype, x.device)
     run(x, coefficients, before, after, channels, method, y)
     return y
-
-
-def run(
-    x: Tensor,
-    coefficients: Tensor,
-    before: Sequence[int],
-    after: Sequence[int],
-    channels: Sequence[int],
-    method: int,
-    out: Tensor,
-) -> None:
-    """Run programs and demosaic into an existing dense tensor, without autograd; arguments as for `render`."""
-    if x.is_cuda:
-        cuda.run(x, coefficients, before, after, channels, method, out)
-        return
-    x, coefficients = rows(x), coefficients.contiguous()
-    call("isp_run", _launch_args(x, out, coefficients, before, after, channels, method))
-
-
-def _launch_args(
-    x: Tensor,
-    out: Tensor,
-    coefficients: Tensor,
-    before: Sequence[int],
-    after: Sequence[int],
-    channels: Sequence[int],
-    method: int,
-) -> LaunchArgs:
-    batch, planes, height, width = x.shape
-    strides = x.stride() if x.numel() else (0, 0, 0, 0)
-    return LaunchArgs(
-        input=x.data_ptr(),
-        output=out.data_ptr(),
-        coefficients=coefficients.data_ptr(),
-        before=_program(before),
-        after=_program(after),
-        batch=batch,
-        planes=planes,
-        height=height,
-        width=width,
-        input_batch=strides[0],
-        input_plane=strides[1],
-        input_row=strides[2],
-        coefficients_stride=coefficients.shape[1] if coefficients.shape[0] > 1 else 0,
-        input_type=TYPES[x.dtype],
-        output_type=TYPES[out.dtype],
-        demosaic=method,
-        threads=threads(out.numel()),
-        streaming=out.numel() * out.itemsize >= STREAMED,
-        channels=Channels(*channels),
-    )
-
-
-def _program(steps: Sequence[int]) -> Program:
-    # The structure keeps a reference to the array, so the pointer stays valid.
-    return Program((ctypes.c_int32 * len(steps))(*steps), len(steps) // STEP_SIZE)

@@ -63,18 +63,5 @@ class RawNetwork(Stage):
         return mosaic if self.gives == MOSAIC else pack(mosaic.contiguous())
 
 
-def drawn(image: Tensor, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Preview images of training: the sRGB image, and the green channel of recovered and of true RAW, brightened.
-
-    Args:
-        image: `[B,3,H,W]` sRGB.
-        output: `[B,4,H/2,W/2]` packed RAW, RGGB.
-        target: `[B,4,H/2,W/2]` packed RAW, RGGB.
-    """
-    packed = {"RAW found": output, "RAW": target}
-    green = {name: F.interpolate(x[:, 1:2].clamp(0, 1) ** (1 / 2.2), scale_factor=2) for name, x in packed.items()}
-    return {"picture": image, **{name: x.expand(-1, 3, -1, -1) for name, x in green.items()}}
-
-
 _SHIFTS = {"RGGB": (0, 0), "GRBG": (0, 1), "GBRG": (1, 0), "BGGR": (1, 1)}
 """Rows and columns by which each phase is offset from RGGB."""

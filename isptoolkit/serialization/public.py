@@ -7,6 +7,7 @@ from ..fusion import Fused
 from ..parallel import ChannelSplit, Parallel
 from ..pipeline import Pipeline
 from ..stage import Inverse, Learned, Pair, Stage
+from ..tiles import Tiled
 
 
 def public_classes() -> dict[str, Any]:
@@ -14,5 +15,5 @@ def public_classes() -> dict[str, Any]:
     exported: list[type] = [
         value for value in vars(stages).values() if isinstance(value, type) and issubclass(value, Stage)
     ]
-    parts: list[type] = [ChannelSplit, Parallel, Pipeline, Fused, Inverse, Learned, Pair]
+    parts: list[type] = [ChannelSplit, Parallel, Pipeline, Fused, Inverse, Learned, Pair, Tiled]
     return {kind.__name__: kind for kind in exported + parts}

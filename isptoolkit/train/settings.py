@@ -75,6 +75,12 @@ class Training:
     critic_steps: int = 3
     precision: str = "no"
 
+    def __new__(cls, *args: Any, **settings: Any) -> "Training":
+        """Refuse the former names of settings, which `isptoolkit train --set` refuses as well."""
+        for name in settings.keys() & RENAMED.keys():
+            raise InvalidArgument(f"training: the setting {name} is now called {RENAMED[name]}")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         _check_changes("batch", self.batch)
         _check_changes("patch", self.patch)

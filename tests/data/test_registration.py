@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from isptoolkit import errors
+from isptoolkit import Capture, errors, write_dng
 from isptoolkit.data.registration import Placement, place, register
 from isptoolkit.io.embedded import read_embedded
 from isptoolkit.io.libraw import render_by_libraw
@@ -65,3 +65,10 @@ def test_resampled_values():
     weights = (-0.09375, 0.59375, 0.59375, -0.09375)
     expected = sum(weight * preview[..., n : n + 8, 2:12] for n, weight in enumerate(weights))
     torch.testing.assert_close(placed, expected, rtol=0, atol=1e-5)
+
+
+def test_a_file_without_a_preview(tmp_path):
+    capture = Capture.of("RGGB", black=64, white=1023, gains=(2.0, 1.0, 1.5))
+    write_dng(tmp_path / "plain.dng", torch.full((1, 1, 32, 48), 500.0), capture)
+    with pytest.raises(errors.UnreadableFile, match="plain.dng has no embedded preview that LibRaw can read$"):
+        read_embedded(tmp_path / "plain.dng")

@@ -52,7 +52,7 @@ def test_threads_follow_torch(kernels, monkeypatch):
     counts = []
     if native.library() is None:
         pytest.skip("needs the native kernels: install a C compiler, then reinstall isptoolkit")
-    monkeypatch.setattr("isptoolkit.kernels.render.call", lambda name, args: counts.append(args.threads))
+    monkeypatch.setattr("isptoolkit.kernels.launch.call", lambda name, args: counts.append(args.threads))
     before = torch.get_num_threads()
     try:
         for count in (1, 2, 3):

@@ -132,6 +132,8 @@ def test_former_names_of_settings_lead_to_the_present_ones(former):
     with pytest.raises(errors.InvalidArgument, match=f"--set {former}: this setting is now called {RENAMED[former]}$"):
         _configured({"steps": 7, former: 1}, Config())
     assert RENAMED[former] in vars(Training())
+    with pytest.raises(errors.InvalidArgument, match=f"the setting {former} is now called {RENAMED[former]}$"):
+        Training(**{former: 1})
 
 
 @pytest.mark.parametrize(
