@@ -137,11 +137,11 @@ def test_former_names_of_settings_lead_to_the_present_ones(former):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"recipe": "large"}, "holds no weights of small: it is of the recipe 'large'"),
-        ({"config": {"width": 4, "sizes": []}}, "holds no weights of small: Error.* in loading state_dict"),
+        ({"recipe": "large"}, "does not contain weights for small: it was trained with large"),
+        ({"config": {"width": 4, "sizes": []}}, "does not contain weights for small: Error.* in loading state_dict"),
         ({"config": {"width": 10**7, "sizes": []}}, "its configuration describes a larger network than its weights"),
-        ({"config": {"depth": 3}}, "holds no weights of small: .*unexpected keyword argument 'depth'"),
-        ({"config": [3]}, "holds no weights of small: its configuration is not a table"),
+        ({"config": {"depth": 3}}, "does not contain weights for small: .*unexpected keyword argument 'depth'"),
+        ({"config": [3]}, "does not contain weights for small: its configuration is not a table"),
     ],
     ids=["recipe", "shape", "large", "name", "list"],
 )
