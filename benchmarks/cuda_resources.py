@@ -8,6 +8,8 @@ of 256, and a multiprocessor divides its 65536 registers among four partitions, 
 memory limits no kernel here.
 """
 
+import argparse
+
 from isptoolkit.kernels import nvrtc
 
 ARCHITECTURE = "sm_90"
@@ -52,5 +54,11 @@ def table() -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(table())
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ A unit in the last place is 2^-23 times the value, or times 1/8 if that is large
 [0, 1], or in the sensor's range; inverses get the exact outputs of the stage. The reference is float64.
 """
 
+import argparse
 from typing import Any
 
 import torch
@@ -58,6 +59,7 @@ def builds() -> list[str]:
 
 def main() -> None:
     """Print a row per stage and direction."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     names = builds()
     heads = " ".join(f"{name:>9}" for name in names)
     print(f"{'stage':<15} {'direction':<9} {'torch':>7} {heads}   largest error of a kernel")

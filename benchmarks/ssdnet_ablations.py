@@ -1,4 +1,4 @@
-"""What the parts of SSDNet give: its branch, its interactions, its soft supervision; three seeds each.
+"""Ablations of SSDNet: its branch, its interactions, its soft supervision; three seeds each.
 
     python -m benchmarks.ssdnet_ablations [--protocol micro] [--data DIR] [--steps 450] [--seeds 0,1,2] [--out DIR]
 

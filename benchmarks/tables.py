@@ -7,6 +7,7 @@ Run it after `isptoolkit bench PROTOCOL -o benchmarks/results/PROTOCOL` and afte
 tests compare the files with what it would write.
 """
 
+import argparse
 import shutil
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def pages() -> dict[Path, str]:
 
 def main() -> None:
     """Write what differs, and print its name."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for path, words in pages().items():
         if not path.is_file() or path.read_text("utf-8") != words:
             path.write_text(words, "utf-8")

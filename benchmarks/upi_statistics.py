@@ -1,4 +1,4 @@
-"""Does unprocessed look like RAW? Photographs made RAW beside camera files: levels, gradients, noise against signal.
+"""Compare unprocessed photographs with camera files: levels, gradients, and noise against signal.
 
     python -m benchmarks.upi_statistics [--data DIR] [--out DIR]
 

@@ -3,6 +3,24 @@
 import contextlib
 from collections.abc import Iterator
 
+__all__ = [
+    "InvalidArgument",
+    "InvalidCapture",
+    "InvalidSize",
+    "InvalidTensor",
+    "IspError",
+    "KernelError",
+    "MissingMetadata",
+    "MissingPackage",
+    "NotAMosaic",
+    "OneWay",
+    "PipelineFileError",
+    "SpaceMismatch",
+    "TrainingFailed",
+    "UnreadableFile",
+    "needs",
+]
+
 
 class IspError(ValueError):
     """Base class of the toolkit's exceptions; messages are one sentence with the invalid value and the remedy."""
@@ -81,3 +99,7 @@ def needs(extra: str, need: str) -> Iterator[None]:
         yield
     except (ImportError, RuntimeError) as error:  # torchvision raises RuntimeError beside a torch of another build
         raise MissingPackage(f"{need} ({error}): pip install 'isptoolkit[{extra}]'") from None
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -14,6 +14,16 @@ from .capture import Capture
 from .errors import InvalidArgument, InvalidTensor, UnreadableFile, needs
 from .spaces import XYZ_FROM_SRGB
 
+__all__ = [
+    "delta_e2000",
+    "digital_numbers",
+    "highlight_hue_error",
+    "lpips",
+    "ms_ssim",
+    "psnr",
+    "ssim",
+]
+
 
 def psnr(output: Tensor, target: Tensor, peak: float = 1.0) -> Tensor:
     """Peak signal-to-noise ratio, `10 log10(peak^2 / mean((output - target)^2))` in dB; infinite for equal samples.
@@ -283,3 +293,7 @@ def _difference(first: Tensor, second: Tensor) -> Tensor:
     twist = torch.deg2rad(60 * torch.exp(-(((degrees - 275) / 25) ** 2)))
     rotation = -torch.sin(twist) * 2 * torch.sqrt(c**7 / (c**7 + 25.0**7))
     return torch.sqrt((light**2 + chroma**2 + tint**2 + rotation * chroma * tint).clamp_min(0))
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -16,6 +16,12 @@ from .stages import (
     WhiteBalance,
 )
 
+__all__ = [
+    "classic",
+    "classic_undone_by",
+    "libraw",
+]
+
 
 def classic(*, bits: int = 8) -> Pipeline:
     """The textbook camera: levels, white balance, Malvar demosaic, color matrix, clip, sRGB curve, S-curve, quantize.
@@ -76,3 +82,7 @@ def classic_undone_by(network: Stage) -> Pipeline:
     """
     back = Pipeline(network=network, unpack=Pack().inv, levels=Levels().inv)
     return Pipeline(camera=Pair(classic(), back))
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

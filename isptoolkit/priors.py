@@ -9,6 +9,17 @@ from .capture import Capture
 from .errors import InvalidArgument
 from .spaces import XYZ_FROM_SRGB
 
+__all__ = [
+    "CAMERAS",
+    "SIDD",
+    "UPI",
+    "XYZ_TO_CAMERA",
+    "NoiseLine",
+    "matrix_of",
+    "matrix_of_camera",
+    "random_captures",
+]
+
 XYZ_TO_CAMERA = (
     ((1.0234, -0.2969, -0.2266), (-0.5625, 1.6328, -0.0469), (-0.0703, 0.2188, 0.6406)),
     ((0.4913, -0.0541, -0.0202), (-0.6130, 1.3513, 0.2906), (-0.1564, 0.2151, 0.7183)),
@@ -129,3 +140,7 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
 
 def _normal(count: int, generator: torch.Generator) -> Tensor:
     return torch.randn(count, generator=generator, dtype=torch.float64)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

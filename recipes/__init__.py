@@ -10,6 +10,18 @@ from isptoolkit.train import Recipe
 
 from . import aim_unet, hybrids, invisp, rst_isp_net, ssdnet, upi, zero_noise
 
+__all__ = [
+    "RECIPES",
+    "aim_unet",
+    "hybrids",
+    "invisp",
+    "recipe",
+    "rst_isp_net",
+    "ssdnet",
+    "upi",
+    "zero_noise",
+]
+
 RECIPES: tuple[Recipe[Any], ...] = (
     upi.RECIPE,
     aim_unet.RECIPE,
@@ -35,3 +47,7 @@ def recipe(name: str) -> Recipe[Any]:
         if one.name == name:
             return one
     raise InvalidArgument(f"no recipe {name!r}: choose one of {', '.join(one.name for one in RECIPES)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -33,7 +33,7 @@ class Config:
 
     def __post_init__(self) -> None:
         if len(self.widths) < 2:
-            raise InvalidArgument(f"aim_unet: at least two widths, got {self.widths}")
+            raise InvalidArgument(f"aim_unet: widths needs at least two entries, got {self.widths}")
 
 
 PUBLISHED = Config(sites=False)

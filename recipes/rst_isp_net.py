@@ -89,7 +89,9 @@ class Config:
         errors = (self.l1, self.ms_ssim, self.ms_ssim_published)
         weights = (*errors, self.variation, self.variation_sum, self.adversarial)
         if not all(0 <= weight < math.inf for weight in weights) or sum(errors) == 0:
-            raise InvalidArgument(f"rst_isp_net: weights from 0, one of l1 and ms_ssim above it, got {weights}")
+            raise InvalidArgument(
+                f"rst_isp_net: loss weights must not be negative, and l1 or ms_ssim must be positive, got {weights}"
+            )
 
 
 PUBLISHED = Config(

@@ -228,8 +228,7 @@ RECIPE = Recipe(
     ),
     reported=("upi",),
     card=Card(
-        what="A U-Net that denoises RAW, trained on photographs that a camera model, run backwards with random "
-        "settings, turns into RAW.",
+        what="A U-Net that denoises RAW, trained on photographs that a random camera model has unprocessed to RAW.",
         data="any photographs. The published denoiser was trained on MIR Flickr and tested on the Darmstadt Noise "
         "Dataset.",
         license="Apache-2.0",

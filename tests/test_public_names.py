@@ -12,7 +12,7 @@ import pytest
 import isptoolkit
 
 PACKAGE = Path(__file__).resolve().parent.parent / "isptoolkit"
-INTERNAL = {"atomic", "bound", "cli", "display"}
+INTERNAL = {"atomic", "bound", "cli", "display", "plans"}
 """Modules that users have no use for."""
 BY_NAME = {"capture", "contract", "fusion", "geometry", "parallel", "pipeline", "spaces", "stage", "tiles"}
 """Modules whose public names `isptoolkit` itself exports."""
@@ -54,6 +54,30 @@ def test_tab_completion_shows_no_internals():
     assert {"Pipeline", "Tiled", "fuse", "learned", "recipes", "testing", "__version__"} <= {*shown}
     assert not (INTERNAL | BY_NAME) & {*shown}
     assert [name for name in shown if name.startswith("_") and not name.startswith("__")] == []
+
+
+@pytest.mark.parametrize("name", sorted({*isptoolkit._CORE, *isptoolkit._ROOMS}))
+def test_tab_completion_of_a_public_module_shows_no_internals(name):
+    module = getattr(isptoolkit, name)
+    tree = ast.parse(Path(module.__file__).read_text())
+    defined, exported = set(), set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            defined |= {x.id for x in ast.walk(node) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            exported |= {alias.name for alias in node.names if alias.asname == alias.name}
+    defined = {each for each in defined if not each.startswith("_")}
+    parts = {path.stem for path in Path(module.__file__).parent.iterdir()} if hasattr(module, "__path__") else set()
+    shown = {each for each in dir(module) if not each.startswith("_")}
+    if hasattr(module, "__all__"):
+        assert defined | exported <= shown == {*module.__all__}
+        assert shown <= defined | exported | parts
+    else:
+        assert defined | exported <= shown <= defined | exported | parts
+    assert all(hasattr(module, each) for each in shown)
 
 
 def test_sub_packages_are_attributes():

@@ -9,6 +9,13 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+__all__ = [
+    "describe_kernels",
+    "reference",
+    "transforming",
+    "usable",
+]
+
 _off = 0
 
 
@@ -85,3 +92,7 @@ def describe_kernels() -> dict[str, str]:
         "cpu threads": str(torch.get_num_threads()),
         "cuda kernels": cuda.state(),
     }
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

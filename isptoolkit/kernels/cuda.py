@@ -62,7 +62,7 @@ class Driver:
         try:
             import cuda.core as _  # noqa: F401
         except ImportError:
-            log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; torch does the work")
+            log.warning("no CUDA kernels: pip install 'isptoolkit[cuda]'; using plain torch")
             return False, "plain torch: cuda-core is not installed, pip install 'isptoolkit[cuda]'"
         names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
         return True, f"NVRTC for {', '.join(names)}"

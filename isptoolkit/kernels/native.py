@@ -88,7 +88,7 @@ def _loaded() -> tuple[ctypes.CDLL | None, str]:
     """The CPU library, loaded once, with its description; or None and the reason, which is also logged once."""
     loaded, reason = load(Path(__file__).parent)
     if loaded is None:
-        log.warning("no native kernels for the CPU: %s; torch does the work", reason)
+        log.warning("no native kernels for the CPU: %s; using plain torch", reason)
         return None, f"plain torch: {reason}"
     loaded.isp_instruction_set.restype = ctypes.c_char_p
     loaded.isp_use.argtypes = [ctypes.c_char_p]

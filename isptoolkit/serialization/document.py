@@ -1,6 +1,5 @@
 """Stages as plain documents: constructor values by name, and tensors too long to read."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..errors import PipelineFileError
 from ..parallel import Split
 from ..spaces import Space
 from ..stage import Stage
-from .signatures import arguments, fits, hints_of
+from .signatures import arguments, fits, hints_of, in_words
 
 MAX_DEPTH = 32
 """Deepest nesting of stages and lists."""
@@ -184,8 +183,7 @@ class _Builder:
                     raise PipelineFileError(f"{inner}: this name is reserved, choose another")
                 kwargs[key] = self.decode(part, inner, depth + 1)
                 if not fits(kwargs[key], hints.get(name, Any)):
-                    expected = re.sub(r"\b\w+\.", "", getattr(hints[name], "__name__", None) or str(hints[name]))
-                    raise PipelineFileError(f"{inner}: must be {expected}, got {part!r:.80}")
+                    raise PipelineFileError(f"{inner}: must be {in_words(hints[name])}, got {part!r:.80}")
         for name, argument in takes.items():
             optional = argument.default is not argument.empty or argument.kind is argument.VAR_KEYWORD
             if name not in document and not optional:
@@ -238,7 +236,9 @@ class _Builder:
         except _REFUSALS as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             name = getattr(make, "__name__", make)
-            raise PipelineFileError(f"{place or 'type'}: {name} rejected its arguments: {reason}") from error
+            if not reason.startswith(f"{name}: "):
+                reason = f"{name} rejected its arguments: {reason}"
+            raise PipelineFileError(f"{place or 'type'}: {reason.removeprefix(f'{name}: ')}") from error
 
 
 def _own_state(stage: nn.Module, document: Mapping[str, Any]) -> dict[str, Any]:

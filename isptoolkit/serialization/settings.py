@@ -1,5 +1,6 @@
 """Copies of a stage with some constructor values changed."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def with_values(stage: Stage, settings: Mapping[str, Any], known: Mapping[str, C
         for step in parents:
             inside = _inside(node)
             if step not in inside:
-                raise PipelineFileError(f"{dotted}: no stage {step!r} here, only {listed(inside)}")
+                raise PipelineFileError(f"{dotted}: there is no stage {step!r}, only {listed(inside)}")
             place, node = join(place, inside[step][0]), inside[step][1]
         kind = node["type"]
         if kind not in known:
@@ -38,13 +39,19 @@ def with_values(stage: Stage, settings: Mapping[str, Any], known: Mapping[str, C
         settable = [name for name, a in takes.items() if a.kind is not a.VAR_KEYWORD]
         if last not in settable:
             choices = [*settable, *(f"{name}.*" for name in _inside(node))]
-            raise PipelineFileError(f"{dotted}: no value {last!r} here, only {listed(choices)}")
+            owner = f"stage {'.'.join(parents)}" if parents else kind
+            raise PipelineFileError(f"{owner} has no setting {last!r}, only {listed(choices)}")
         here, old = join(place, last), node.get(last)
         tensors = {key: t for key, t in tensors.items() if key != here and not key.startswith(here + ".")}
         space = old in SPACES if isinstance(old, str) else isinstance(old, dict) and "channels" in old
         raw = isinstance(value, dict) or (isinstance(value, str) and space)
         node[last] = value if raw else encode(value, here, tensors, hint=Tensor)
-    return build(document, tensors, known)
+    try:
+        return build(document, tensors, known)
+    except PipelineFileError as error:
+        # Pipeline files have a table `stages`; dotted names do not.
+        place, colon, reason = str(error).partition(": ")
+        raise PipelineFileError(re.sub(r"\bstages\.", "", place) + colon + reason) from error
 
 
 def _inside(node: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -1,11 +1,11 @@
 """The names and types of constructor arguments."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import PipelineFileError
 
@@ -54,3 +54,23 @@ def fits(value: Any, hint: Any) -> bool:
     if not isinstance(origin, type):
         return True
     return isinstance(value, origin) and (origin is str or origin is object or not isinstance(value, str))
+
+
+def in_words(hint: Any) -> str:
+    """A type annotation in the words of an error message.
+
+    >>> from collections.abc import Sequence
+    >>> in_words(float | Sequence[Any] | None), in_words(Literal["srgb", "linear"])
+    ('a number or a list of numbers', "'srgb' or 'linear'")
+    """
+    origin = get_origin(hint) or hint
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if origin in (Union, UnionType):
+        # Files have no value for None, and they write tensors as numbers.
+        parts = [in_words(part) for part in get_args(hint) if part not in (NoneType, Tensor)]
+        return " or ".join(dict.fromkeys(parts))
+    words = {float: "a number", int: "an integer", bool: "true or false", str: "a string"}
+    if origin in (Sequence, list, tuple):
+        return "a list of " + ("integers" if get_args(hint)[:1] == (int,) else "numbers")
+    return words.get(origin) or f"a {getattr(origin, '__name__', str(origin)).lower()}"

@@ -12,6 +12,19 @@ from .checking import falsify as falsify
 from .checking import load_stage as load_stage
 from .laws import Finding as Finding
 
+__all__ = [
+    "Finding",
+    "Report",
+    "assert_lawful",
+    "captures",
+    "check",
+    "falsify",
+    "images",
+    "load_stage",
+    "mosaics",
+    "sizes",
+]
+
 if TYPE_CHECKING:
     from .strategies import captures as captures
     from .strategies import images as images
@@ -28,5 +41,6 @@ else:
 
         return getattr(strategies, name)
 
-    def __dir__():
-        return sorted([*(name for name in globals() if not name.startswith("_")), *_STRATEGIES])
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -47,7 +47,8 @@ def load_trained(path: Path, recipe: str, build: Callable[[dict[str, Any]], Modu
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if about.get("recipe") != recipe:
-            raise ValueError(f"it is of the recipe {about.get('recipe')!r}")
+            trained = f"was trained with {about['recipe']}" if "recipe" in about else "does not name its recipe"
+            raise ValueError(f"it {trained}")
         config = json.loads(about["config"])
         if not isinstance(config, dict):
             raise TypeError("its configuration is not a table")
@@ -55,7 +56,7 @@ def load_trained(path: Path, recipe: str, build: Callable[[dict[str, Any]], Modu
             module = build({name: tuple(value) if isinstance(value, list) else value for name, value in config.items()})
         module.load_state_dict(_under_names_of_the_stage(tensors))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UnreadableFile(f"{path} holds no weights of {recipe}: {str(error).splitlines()[0]}") from None
+        raise UnreadableFile(f"{path} does not contain weights for {recipe}: {str(error).splitlines()[0]}") from None
     return module.eval()
 
 

@@ -277,7 +277,7 @@ def test_weights_of_another_configuration(config, why, tmp_path):
     about = {"recipe": "ssdnet", "config": json.dumps(config)}
     path = tmp_path / "weights.safetensors"
     save_file({f"net.{name}": value for name, value in ssdnet.SSDNet(TINY).state_dict().items()}, path, about)
-    with pytest.raises(errors.UnreadableFile, match=f"holds no weights of ssdnet: .*{why}"):
+    with pytest.raises(errors.UnreadableFile, match=f"does not contain weights for ssdnet: .*{why}"):
         ssdnet.RECIPE.load(path)
 
 
@@ -292,7 +292,9 @@ def test_weights_from_before_the_networks_were_the_published_ones(recipe, new, o
     save_file(tensors, path, about)
     module.RECIPE.load(path)
     save_file({name.replace(new, old): value for name, value in tensors.items()}, path, about)
-    with pytest.raises(errors.UnreadableFile, match=f"holds no weights of {recipe}: Error.s. in loading state_dict"):
+    with pytest.raises(
+        errors.UnreadableFile, match=f"does not contain weights for {recipe}: Error.s. in loading state_dict"
+    ):
         module.RECIPE.load(path)
 
 

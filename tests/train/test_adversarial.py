@@ -179,5 +179,7 @@ def test_wrong_settings():
         Training(critic_lr=0)
     with pytest.raises(errors.InvalidArgument, match="critic_steps is an integer"):
         Training(critic_steps=0)
-    with pytest.raises(errors.InvalidArgument, match="weights from 0"):
+    with pytest.raises(
+        errors.InvalidArgument, match="loss weights must not be negative, and l1 or ms_ssim must be positive"
+    ):
         rst_isp_net.Config(l1=0)

@@ -101,7 +101,8 @@ class Net(nn.Module):
 def written(tmp_path):
     def write(config=None, recipe="small"):
         tensors = {"layer.weight": torch.rand(1, 3), "layer.bias": torch.rand(1)}
-        about = {"recipe": recipe, "config": json.dumps(config or {"width": 3, "sizes": [1, 2]})}
+        about = {"config": json.dumps(config or {"width": 3, "sizes": [1, 2]})}
+        about |= {"recipe": recipe} if recipe else {}
         write_weights(tmp_path / "w.safetensors", tensors, about)
         return tmp_path / "w.safetensors", tensors
 
@@ -139,13 +140,14 @@ def test_former_names_of_settings_lead_to_the_present_ones(former):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"recipe": "large"}, "holds no weights of small: it is of the recipe 'large'"),
-        ({"config": {"width": 4, "sizes": []}}, "holds no weights of small: Error.* in loading state_dict"),
+        ({"recipe": "large"}, "does not contain weights for small: it was trained with large"),
+        ({"recipe": None}, "does not contain weights for small: it does not name its recipe"),
+        ({"config": {"width": 4, "sizes": []}}, "does not contain weights for small: Error.* in loading state_dict"),
         ({"config": {"width": 10**7, "sizes": []}}, "its configuration describes a larger network than its weights"),
-        ({"config": {"depth": 3}}, "holds no weights of small: .*unexpected keyword argument 'depth'"),
-        ({"config": [3]}, "holds no weights of small: its configuration is not a table"),
+        ({"config": {"depth": 3}}, "does not contain weights for small: .*unexpected keyword argument 'depth'"),
+        ({"config": [3]}, "does not contain weights for small: its configuration is not a table"),
     ],
-    ids=["recipe", "shape", "large", "name", "list"],
+    ids=["recipe", "unnamed", "shape", "large", "name", "list"],
 )
 def test_weights_of_something_else(written, how, said):
     path, _ = written(**how)
