@@ -20,6 +20,8 @@ def check_target(path: Path, suffixes: Collection[str] = ()) -> None:
         raise InvalidArgument(f"cannot write {str(path)!r}: file names cannot hold null characters")
     if suffixes and path.suffix.lower() not in suffixes:
         raise InvalidArgument(f"cannot write {path}: the suffix must be one of {', '.join(suffixes)}")
+    if obstacle := next((parent for parent in path.parents if os.path.isfile(parent)), None):
+        raise InvalidArgument(f"cannot write {path}: {obstacle} is a file, not a folder")
     if not os.path.isdir(path.parent):
         raise InvalidArgument(f"cannot write {path}: the folder {path.parent} does not exist, create it first")
     if os.path.isdir(path):

@@ -199,14 +199,20 @@ class Pipeline(Stage):
         """The output of every stage of `forward`, by name."""
         values = {}
         for name, stage in self.items():
-            x = values[name] = stage.forward(x, capture)
+            try:
+                x = values[name] = stage.forward(x, capture)
+            except IspError as error:
+                raise self._noted(error, name, x) from None
         return values
 
     def trace_inverse(self, y: Tensor, capture: Capture) -> dict[str, Tensor]:
         """The recovered input of every stage of `inverse`, by name, last stage first."""
         values = {}
         for name, stage in reversed(self.items()):
-            y = values[name] = stage.inverse(y, capture)
+            try:
+                y = values[name] = stage.inverse(y, capture)
+            except IspError as error:
+                raise self._noted(error, name, y) from None
         return values
 
     def draw(self, path: str | Path | None = None) -> str:

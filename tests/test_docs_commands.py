@@ -92,7 +92,7 @@ def check(text):
     elif values.get("recipe"):
         assert recipe(values["recipe"]).camera is not None
     elif name in ("render", "roundtrip", "show") and not values["pipeline"]:
-        chain_of(values["preset"], None, settings, 8)
+        chain_of(values["preset"] or "classic", None, settings, 8)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.split()[1:7]))

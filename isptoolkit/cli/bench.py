@@ -7,7 +7,7 @@ import typer
 
 from ..errors import InvalidArgument
 from .console import progress
-from .names import among, complete
+from .names import among, complete, complete_last
 from .options import listing
 from .paths import check_folder, check_output_folder
 
@@ -19,7 +19,11 @@ def bench(
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the results; finished runs there are kept")],
     entrants: Annotated[
         str | None,
-        typer.Option(metavar="A,B,C", help=f"entrants, by default all that fit the protocol; {listing('entrants')}"),
+        typer.Option(
+            metavar="A,B,C",
+            help=f"entrants, by default all that fit the protocol; {listing('entrants')}",
+            autocompletion=complete_last("entrants"),
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="folder of the data; protocols on procedural scenes need none")
@@ -32,7 +36,7 @@ def bench(
             autocompletion=complete("targets"),
         ),
     ] = "libraw-fixed",
-    steps: Annotated[int, typer.Option(min=1, help="training steps of an entrant of cost 1")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="training steps; entrants with costlier steps take fewer")] = 1000,
     seeds: Annotated[str, typer.Option(metavar="N,N,N", help="seeds of weights and data, one run each")] = "0",
     device: Annotated[str, typer.Option(help="cpu or cuda", autocompletion=among("cpu", "cuda"))] = "cpu",
     budget: Annotated[float, typer.Option(metavar="SECONDS", help="time limit per run; 0 for none")] = 0.0,
@@ -44,7 +48,7 @@ def bench(
     lpips: Annotated[
         Path | None, typer.Option(metavar="DIR", help="folder with alex.pth and alexnet-owt-7be5be79.pth")
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="networks as large as published, for GPUs")] = False,
+    full: Annotated[bool, typer.Option("--full", help="use networks of the published size; needs a GPU")] = False,
     batch: Annotated[int, typer.Option(min=1, help="training batch size")] = 4,
     patch: Annotated[int, typer.Option(min=16, help="training patch size in pixels")] = 64,
 ) -> None:
@@ -68,7 +72,7 @@ def bench(
 
     if protocol not in PROTOCOLS:
         raise InvalidArgument(f"no protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    names = list(dict.fromkeys(entrants.split(","))) if entrants else entrants_of(protocol)
+    names = list(dict.fromkeys(map(str.strip, entrants.split(",")))) if entrants else entrants_of(protocol)
     job = Job(
         protocol=protocol,
         entrant=names[0],

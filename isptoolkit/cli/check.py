@@ -11,7 +11,7 @@ from .paths import check_file
 
 
 def check(
-    stage: Annotated[str, typer.Argument(metavar="FILE.py:CLASS", help="a stage of yours")],
+    stage: Annotated[str, typer.Argument(metavar="FILE.py:CLASS", help="your stage")],
     examples: Annotated[int, typer.Option(min=1, help="number of examples to search")] = 50,
     seed: Annotated[int, typer.Option(help="seed of the search")] = 0,
 ) -> None:

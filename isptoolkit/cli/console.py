@@ -53,6 +53,8 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         if key == "missing":
             text = f"pass {' and '.join(f'--{name}' for name in value)} to render it" if value else "nothing"
+        elif key == "problems" and not value:
+            text = "none"
         elif value in (None, [], ""):
             text = "not stated"
         elif key == "matrix":

@@ -10,7 +10,7 @@ from .paths import check_output_folder
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--output", help="folder for the images")] = Path("isptoolkit-demo"),
+    out: Annotated[Path, typer.Option("-o", "--output", help="output folder")] = Path("isptoolkit-demo"),
 ) -> None:
     """Turn a photograph into RAW and back; needs no file."""
     check_output_folder(out)

@@ -33,7 +33,7 @@ def info(
     check_file(raw)
     if kind is not None:
         if raw is not None or kernels:
-            raise InvalidArgument("--list goes alone: pass neither a RAW file nor --kernels with it")
+            raise InvalidArgument("--list cannot be combined with a RAW file or --kernels")
         names = names_of(kind)
         if as_json:
             print(json.dumps(names, indent=2))

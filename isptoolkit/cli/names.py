@@ -3,6 +3,7 @@
 Each table is imported when its names are asked for: by `isptoolkit info --list`, or by shell completion.
 """
 
+import os
 from collections.abc import Callable, Iterable
 
 from ..errors import InvalidArgument
@@ -34,6 +35,20 @@ def complete(kind: str) -> Callable[[str], list[str]]:
     return _starting(lambda: names_of(kind))
 
 
+def complete_last(kind: str) -> Callable[[str], list[str]]:
+    """A completion of the last of several names with commas between, for an option of typer.
+
+    >>> complete_last("presets")("libraw,cl")
+    ['libraw,classic']
+    """
+
+    def completion(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [before + comma + name for name in complete(kind)(last)]
+
+    return completion
+
+
 def among(*values: str) -> Callable[[str], list[str]]:
     """A completion of fixed values, for an option of typer.
 
@@ -45,9 +60,24 @@ def among(*values: str) -> Callable[[str], list[str]]:
 
 def _starting(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
     def completion(incomplete: str) -> list[str]:
-        return [value for value in values() if value.startswith(incomplete)]
+        offers = [value for value in values() if value.startswith(incomplete)]
+        return [_BashWord(value) for value in offers] if _bash_outside_quotes() else offers
 
     return completion
+
+
+class _BashWord(str):
+    """A completion that typer compares unquoted and prints with its spaces quoted, since bash inserts it as it is."""
+
+    def __format__(self, spec: str) -> str:
+        return self.replace(" ", "\\ ")
+
+
+def _bash_outside_quotes() -> bool:
+    """Whether bash asks for completions of an unquoted word; other shells quote what they insert."""
+    words = os.environ.get("COMP_WORDS", "")
+    in_bash = os.environ.get("_ISPTOOLKIT_COMPLETE") == "complete_bash"
+    return in_bash and not any(words.count(mark) % 2 for mark in "\"'")
 
 
 def _recipes() -> dict[str, str]:

@@ -43,26 +43,32 @@ class Metadata:
     ] = None
     size: Annotated[
         str | None,
-        typer.Option(metavar="WIDTHxHEIGHT", help="of a headerless dump, which also needs --black and --white"),
+        typer.Option(metavar="WIDTHxHEIGHT", help="size of a headerless dump, which also needs --black and --white"),
     ] = None
     cfa: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="LETTERS",
-            help="of a headerless dump: RGGB, BGGR, GRBG or GBRG",
+            help="CFA of a headerless dump: RGGB (default), BGGR, GRBG or GBRG",
             autocompletion=among("RGGB", "BGGR", "GRBG", "GBRG"),
         ),
-    ] = "RGGB"
+    ] = None
     dtype: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="TYPE",
-            help="of a headerless dump: uint8, uint16, >u2, float32 or >f4",
+            help="sample type of a headerless dump: uint8, uint16 (default), >u2, float32 or >f4",
             autocompletion=among("uint8", "uint16", ">u2", "float32", ">f4"),
         ),
-    ] = "uint16"
+    ] = None
     black: Annotated[float | None, typer.Option(metavar="DN", help="black level, instead of the file's")] = None
     white: Annotated[float | None, typer.Option(metavar="DN", help="white level, instead of the file's")] = None
+
+    def check_dump(self) -> None:
+        """Refuse options of headerless dumps for a file that describes itself."""
+        for option, value in (("--cfa", self.cfa), ("--dtype", self.dtype)):
+            if value is not None and self.size is None:
+                raise InvalidArgument(f"{option} {value} describes a headerless dump, which also needs --size")
 
     def read(self, raw: Path) -> "tuple[Tensor, Capture]":
         """The mosaic of a RAW file or headerless dump, and its capture."""
@@ -77,8 +83,13 @@ class Rendering(Metadata):
 
     raw: Annotated[Path, typer.Argument(help="a RAW file, or a headerless dump with --size")]
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help=f"a preset; {listing('presets')}", autocompletion=complete("presets"))
-    ] = "classic"
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"a preset, by default classic; {listing('presets')}",
+            autocompletion=complete("presets"),
+        ),
+    ] = None
     pipeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="a pipeline saved as TOML, instead of a preset")
     ] = None
@@ -106,17 +117,21 @@ class Rendering(Metadata):
     ] = None
 
     def check(self) -> None:
-        """Refuse paths that do not exist, before anything slow is imported."""
+        """Refuse paths that do not exist and options that exclude each other, before anything slow is imported."""
         for path in (self.raw, self.pipeline, self.weights):
             check_file(path)
         if (self.recipe is None) != (self.weights is None):
             raise InvalidArgument("--recipe and --weights go together")
+        sources = {"--preset": self.preset, "--pipeline": self.pipeline, "--recipe": self.recipe}
+        if len(passed := [option for option, value in sources.items() if value is not None]) > 1:
+            raise InvalidArgument(f"{' and '.join(passed)} exclude each other: pass one of them")
+        self.check_dump()
 
     def build(self, *, bits: int = 8) -> "Pipeline":
         """The pipeline of the preset, file, or recipe, with the values that --set changes."""
         from .inputs import chain_of
 
-        return chain_of(self.preset, self.pipeline, self.settings, bits, self.recipe, self.weights)
+        return chain_of(self.preset or "classic", self.pipeline, self.settings, bits, self.recipe, self.weights)
 
     def load(self) -> "tuple[Tensor, Capture]":
         """The mosaic of the RAW file, and its capture."""

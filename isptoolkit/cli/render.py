@@ -17,18 +17,20 @@ def render(
     options: Rendering,
     out: Annotated[Path, typer.Option("-o", "--output", help="PNG, TIFF or JPEG")],
     bits: Annotated[int, typer.Option(help="8 or 16", autocompletion=among("8", "16"))] = 8,
-    rotate: Annotated[bool, typer.Option(help="turn the image upright, as the file's orientation says")] = True,
+    rotate: Annotated[bool, typer.Option(help="rotate the image upright according to its orientation tag")] = True,
 ) -> None:
     """Render a RAW file to an sRGB image."""
     check_target(out)
     options.check()
     if bits not in (8, 16):
         raise InvalidArgument(f"--bits is 8 or 16, got {bits}")
+    from ..io.image import image_format, write_image
+
+    image_format(out, bits)
     import torch
 
     from ..fusion import fuse
     from ..geometry import upright
-    from ..io import write_image
     from ..spaces import SRGB
     from ..stages import Jpeg
     from .watched import watched

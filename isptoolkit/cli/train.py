@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[str, typer.Argument(help=f"a recipe; {listing('recipes')}", autocompletion=complete("recipes"))],
     data: Annotated[
-        Path, typer.Option(help="a folder of RAW files, of photographs where the recipe needs them, or of a --layout")
+        Path,
+        typer.Option(
+            help="folder of RAW files or photographs, depending on the recipe, or of the data set named by --layout"
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder of the run; an interrupted run there resumes")],
     settings: Annotated[
@@ -33,7 +36,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"the folder holds published data as downloaded; {listing('layouts')}",
+            help=f"read --data as a published data set, as downloaded; {listing('layouts')}",
             autocompletion=complete("layouts"),
         ),
     ] = None,

@@ -13,6 +13,9 @@ from .names import among, complete
 from .options import listing
 from .paths import check_file
 
+_FILES = (".dng", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".raw")
+"""Suffixes of image files, which no new folder gets by mistake."""
+
 
 def unprocess(
     photos: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
@@ -30,10 +33,14 @@ def unprocess(
     ] = None,
     noise: Annotated[
         str,
-        typer.Option(metavar="X", help="line, none, an ISO number, or SHOT,READ", autocompletion=among("line", "none")),
+        typer.Option(
+            metavar="X",
+            help="line (random, from typical cameras), none, an ISO number, or SHOT,READ",
+            autocompletion=among("line", "none"),
+        ),
     ] = "line",
-    seed: Annotated[int, typer.Option(help="seed of everything drawn at random")] = 0,
-    compress: Annotated[bool, typer.Option("--compress", help="write lossless JPEG")] = False,
+    seed: Annotated[int, typer.Option(help="random seed")] = 0,
+    compress: Annotated[bool, typer.Option("--compress", help="compress the DNG (lossless JPEG)")] = False,
     engine: Annotated[
         str,
         typer.Option(help="threads, or ray for the cluster of RAY_ADDRESS", autocompletion=among("threads", "ray")),
@@ -48,13 +55,15 @@ def unprocess(
     if missing := [photo for photo in photos if not photo.exists()]:
         raise InvalidArgument(f"{missing[0]} does not exist")
     check_file(like)
-    single = out.suffix.lower() == ".dng" and len(photos) == 1 and photos[0].is_file()
+    if engine not in ("threads", "ray"):
+        raise InvalidArgument(f"--engine is threads or ray, got {engine!r}")
+    one_file = len(photos) == 1 and photos[0].is_file()
+    single = one_file and out.suffix.lower() == ".dng"
     if single:
         check_target(out, (".dng",))
-    elif engine not in ("threads", "ray"):
-        raise InvalidArgument(f"--engine is threads or ray, got {engine!r}")
-    elif out.exists() and not out.is_dir():
-        raise InvalidArgument(f"{out} is not a folder; several photographs need one")
+    elif not out.is_dir() and (out.exists() or out.suffix.lower() in _FILES):
+        options = "a .dng file or a folder" if one_file else "a folder, since there may be several photographs"
+        raise InvalidArgument(f"cannot write {out}: name {options}")
     from ..unprocess.files import Job, by_threads, unprocess_all, unprocess_file
     from ..unprocess.ray import by_ray
 
@@ -75,6 +84,18 @@ def unprocess(
         count, failed = unprocess_all(photos, out, job, on_file, by_threads if engine == "threads" else by_ray)
     for photo, reason in failed.items():
         complain(reason if str(photo) in reason else f"{photo}: {reason}")
-    print(f"{count} DNG files made in {out}" + (f", {len(failed)} photographs failed" if failed else ""))
+    print(
+        f"wrote {_count(count, 'DNG file')} to {out}"
+        + (f", {_count(len(failed), 'photograph')} failed" if failed else "")
+    )
     if failed:
         raise typer.Exit(1)
+
+
+def _count(number: int, noun: str) -> str:
+    """The number with its noun.
+
+    >>> _count(1, "DNG file"), _count(0, "DNG file")
+    ('1 DNG file', '0 DNG files')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

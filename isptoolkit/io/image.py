@@ -25,6 +25,29 @@ MAX_PIXELS = 178_956_970
 """Images with more pixels than this are refused before decoding, as Pillow refuses decompression bombs."""
 
 
+def image_format(path: Path, bits: int) -> str:
+    """The format of an image to be written, by the suffix of its path.
+
+    Args:
+        path: of the image.
+        bits: per sample.
+
+    Raises:
+        InvalidArgument: for an unknown suffix, or a depth that the format does not have.
+
+    >>> image_format(Path("a.tif"), bits=16)
+    'TIFF'
+    """
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise InvalidArgument(f"cannot write {path}: the suffix must be one of {', '.join(_FORMATS)}")
+    if bits not in (8, 16) or (form == "JPEG" and bits != 8):
+        raise InvalidArgument(
+            f"cannot write {path}: {form} has {'8' if form == 'JPEG' else '8 or 16'} bits, not {bits}"
+        )
+    return form
+
+
 def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int = 95) -> None:
     """Write an image, clamped to [0, 1] and rounded to the nearest code, atomically.
 
@@ -51,13 +74,7 @@ def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int =
     from PIL import Image
 
     path = Path(path)
-    form = _FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise InvalidArgument(f"cannot write {path}: the suffix must be one of {', '.join(_FORMATS)}")
-    if bits not in (8, 16) or (form == "JPEG" and bits != 8):
-        raise InvalidArgument(
-            f"cannot write {path}: {form} has {'8' if form == 'JPEG' else '8 or 16'} bits, not {bits}"
-        )
+    form = image_format(path, bits)
     if not 1 <= quality <= 100:
         raise InvalidArgument(f"quality must be 1 to 100, got {quality}")
     codes = _codes(srgb, bits)

@@ -45,7 +45,7 @@ def opened(path: Path) -> Iterator[Any]:
         message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
         raise UnreadableFile(
             f"{path} cannot be decoded by LibRaw ({message}): it is truncated, in a format that LibRaw does not know, "
-            "or a headerless dump, which read_mosaic reads"
+            "or a headerless dump, which read_mosaic reads (--size on the command line)"
         ) from None
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from None

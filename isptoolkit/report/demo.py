@@ -19,7 +19,7 @@ CAPTURE = Capture.of(
     white=16383,
     gains=(2.0, 1.0, 1.7),
     srgb_to_camera=((0.646005, 0.271432, 0.082563), (0.082558, 0.755754, 0.161688), (0.014545, 0.225019, 0.760436)),
-    camera="a 14-bit demonstration camera",
+    camera="isptoolkit demo",
 )
 """A 14-bit RGGB sensor under daylight; the matrix is the mean of UPI's four cameras (Brooks et al. 2019)."""
 

@@ -91,7 +91,10 @@ class Explanation:
         return head, table
 
     def _summary(self) -> str:
-        return "lossy: " + (", ".join(self.lossy) or "none")
+        summary = "lossy: " + (", ".join(self.lossy) or "none")
+        if self.alive is None and (limited := [row.name for row in self.rows if row.verdict == VERDICTS[1]]):
+            summary += f"; lossy outside their domain: {', '.join(limited)}"
+        return summary
 
 
 def explain_inverse(pipeline: Stage, x: Tensor | None = None, capture: Capture | None = None) -> Explanation:

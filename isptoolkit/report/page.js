@@ -76,7 +76,7 @@ for (const [name, value] of [...(DATA.camera && DATA.source ? [["camera", DATA.c
   if (lost.length) at("summary").textContent = `${lost.join(", ")}: no inverse. Earlier stages are inverted from the true input of the first stage that has none, later ones from the output.`;
   else if (first.alive === 0) at("summary").append("Some stage clips every pixel. From the output back to the input, the error is at most ", el("b", {}, `${dn(first.everywhere[2])} DN`), " (digital numbers).");
   else at("summary").append("From the output back to the input, the error is at most ", el("b", {}, `${dn(first.onDomain[2])} DN`),
-    first.alive === 1 ? " (digital numbers). No stage clips a pixel." : ` (digital numbers) on the ${percent(first.alive)} of the pixels that no stage clips, and at most ${dn(first.everywhere[2])} DN on the others.`);
+    first.alive === 1 ? " (digital numbers). No stage clips a pixel." : ` (digital numbers) on ${percent(first.alive).replace("> ", "more than ").replace("< ", "less than ")} of the pixels that no stage clips, and at most ${dn(first.everywhere[2])} DN over all other pixels.`);
 }
 function box(node) {
   const index = STAGES.findIndex(stage => stage.name === node.path), children = node.series || node.branches;

@@ -55,7 +55,7 @@ def passages(pipeline: Pipeline, x: Tensor, capture: Capture) -> list[Passage]:
     for part in _spans([(name.replace(".", " › "), stage) for name, stage in flatten(pipeline)]):
         if not part[0][1].two_way:
             name, stage = part[0]
-            done.append(Passage(name, stage, x, stage.forward(x, capture)))
+            done.append(Passage(name, stage, x, Pipeline(**dict(part)).forward(x, capture)))
         else:
             span = Pipeline(**dict(part))
             journey = travel(span, x, capture)

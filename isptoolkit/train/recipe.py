@@ -207,7 +207,7 @@ class Recipe(Generic[C]):
         if layout not in self.layouts:
             names = ", ".join(self.layouts)
             raise InvalidArgument(
-                f"{self.name} does not learn from {layout}: give it {self.folder}, or --layout {names}"
+                f"{self.name} cannot be trained on {layout}: pass a folder of {self.folder}, or --layout {names}"
             )
 
     def training_data(

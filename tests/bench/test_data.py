@@ -187,7 +187,7 @@ def test_protocols_are_listed_without_their_readers():
 def test_bad_input(pairs_of, tmp_path):
     with pytest.raises(errors.InvalidArgument, match="no protocol 'dnd': choose one of micro"):
         pairs_of("dnd", tmp_path)
-    with pytest.raises(errors.InvalidArgument, match="needs --data, the folder of Samsung S7"):
+    with pytest.raises(errors.InvalidArgument, match="needs --data, a folder of Samsung S7"):
         pairs_of("aim22-s7", None)
     with pytest.raises(errors.InvalidArgument, match="is not a folder"):
         pairs_of("pairs", tmp_path / "none")

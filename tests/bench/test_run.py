@@ -205,7 +205,7 @@ def test_bad_input(folder, tmp_path):
         bench([but(JOB, entrant="nobody")], tmp_path)
     with pytest.raises(errors.InvalidArgument, match="holds results of micro: choose another folder"):
         bench([but(JOB, protocol="pairs")], folder)
-    with pytest.raises(errors.InvalidArgument, match="the protocol pairs needs --data"):
+    with pytest.raises(errors.InvalidArgument, match="^pairs needs --data, a folder of RAW files$"):
         bench([but(JOB, protocol="pairs")], tmp_path)
     (tmp_path / "results.json").write_text('{"format": 1}')
     with pytest.raises(errors.UnreadableFile, match="format 1, not 2.: run the benchmark again in another folder"):
@@ -215,7 +215,7 @@ def test_bad_input(folder, tmp_path):
 
 
 def test_by_command(run, tmp_path):
-    status, told, _ = run("bench", "micro", "-o", tmp_path / "out", "--entrants", "classic,identity", "--workers", "1")
+    status, told, _ = run("bench", "micro", "-o", tmp_path / "out", "--entrants", "classic, identity", "--workers", "1")
     assert status == 0
     assert told.splitlines()[1].startswith("classic ")
     assert "LPIPS left out: pass the folder of its weights" in told

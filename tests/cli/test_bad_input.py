@@ -81,6 +81,8 @@ def dump(name: str, size: str, *more: str) -> list[str]:
 
 
 OUT = ("-o", "x.png")
+DUMP = dump("odd", "33x23")
+TOML = "../in/unknown.toml"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ OUT = ("-o", "x.png")
         (["render", *dump("odd", "33x23"), *OUT, "--bits", "7"], "--bits"),
         (["render", *dump("odd", "33x23"), "-o", "."], "folder"),
         (["render", *dump("odd", "33x23"), "-o", "no/x.png"], "does not exist"),
-        (["render", *dump("odd", "33x23"), "-o", "../in/odd.raw/x.png"], "does not exist"),
+        (["render", *dump("odd", "33x23"), "-o", "../in/odd.raw/x.png"], "odd.raw is a file, not a folder"),
         (["render", *dump("odd", "33x23"), "-o", "n" * 300 + ".png"], "cannot write"),
         (["render", *dump("odd", "33x23"), "-o", "/proc/x.png"], "cannot write"),
         (["show", *dump("odd", "33x23"), "-o", "x"], "suffix"),
@@ -122,6 +124,12 @@ OUT = ("-o", "x.png")
         (["render", *dump("odd", "33x23"), *OUT, "--set", "tone.amount=nan"], "finite"),
         (["render", *dump("odd", "33x23"), *OUT, "--set", "clip.space=mosaic"], "clip takes mosaic"),
         (["render", *dump("odd", "33x23"), *OUT, "--set", "quantize.bits=70"], "bits must be"),
+        (["render", "../in/odd.raw", "--cfa", "BGGR", *OUT], "--cfa BGGR describes a headerless dump"),
+        (["roundtrip", "../in/odd.raw", "--dtype", "uint8"], "--dtype uint8 describes a headerless dump"),
+        (["calibrate", "noise", "../in/odd.raw", "--cfa", "RGGB"], "--cfa RGGB describes a headerless dump"),
+        (["render", *DUMP, *OUT, "--preset", "libraw", "--pipeline", TOML], "--preset and --pipeline exclude each"),
+        (["show", *DUMP, *OUT, "--preset", "x", "--recipe", "invisp", "--weights", TOML], "--preset and --recipe"),
+        (["roundtrip", *DUMP, "--pipeline", TOML, "--recipe", "invisp", "--weights", TOML], "--pipeline and --recipe"),
         (["check", "../in/ends.py:Stage"], "running the file exits"),
         (["check", "../in/broken.py:Stage"], "two lines \\x1b[2J"),
         (["check", "../in/broken.py:Stage", "--examples", "0"], "--examples"),
@@ -142,8 +150,15 @@ def test_errors_name_the_stage(run, folder):
         presets.classic()(torch.ones(1, 1, 1, 1), CAPTURE)
     (note,) = caught.value.__notes__
     assert "demosaic" in note and "mosaic -> camera" in note
-    error = refused(run("render", *dump("one", "1x1"), "--no-fuse", *OUT), folder)
-    assert error == f"isptoolkit: {caught.value} ({note})\n"
+    for command in (["render", *OUT], ["roundtrip"], ["show", *OUT], ["show", "-o", "x.html"]):
+        error = refused(run(*command, *dump("one", "1x1"), "--no-fuse"), folder)
+        assert error == f"isptoolkit: {caught.value} ({note})\n"
+
+
+def test_render_refuses_an_output_before_it_builds_a_pipeline(run, folder, monkeypatch):
+    monkeypatch.setattr(presets, "classic", None)
+    assert "x.pdf: the suffix must be one of" in refused(run("render", *DUMP, "-o", "x.pdf"), folder)
+    assert "JPEG has 8 bits" in refused(run("render", *DUMP, "-o", "x.jpg", "--bits", "16"), folder)
 
 
 def test_real_files_without_a_mosaic_or_truncated(run, folder, data):

@@ -19,7 +19,7 @@ def completed(*words):
     }
     result = subprocess.run(COMMAND, capture_output=True, text=True, env=os.environ | protocol, check=True)
     assert result.stderr == ""
-    return result.stdout.split()
+    return result.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,9 @@ def completed(*words):
         (("render", "a.CRW", "--bits", ""), ["8", "16"]),
         (("render", "--recipe", "inv"), ["invisp"]),
         (("unprocess", "--engine", ""), ["threads", "ray"]),
-        (("unprocess", "--camera", "Sony\\ D"), ["Sony", "DSC-RX100"]),
+        (("unprocess", "--camera", "Sony\\ D"), ["Sony\\ DSC-RX100"]),
+        (("unprocess", "--camera", '"Sony D'), ["Sony DSC-RX100"]),
+        (("bench", "micro", "--entrants", "identity,cl"), ["identity,classic"]),
         (("train", "ssd"), ["ssdnet"]),
         (("train", "upi", "--layout", "si"), ["sidd"]),
         (("train", "upi", "--target", "libraw-"), ["libraw-fixed", "libraw-jpeg"]),

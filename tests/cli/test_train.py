@@ -142,8 +142,13 @@ def test_recipes_learn_from_published_layouts(run, published, tmp_path, recipe, 
 @pytest.mark.parametrize(
     ("recipe", "layout", "more", "said"),
     [
-        ("invisp", "aim22-s7", [], "give it RAW files, or --layout fivek-nikon, fivek-canon"),
-        ("upi", "fivek-nikon", [], "upi does not learn from fivek-nikon: give it photographs, or --layout sidd"),
+        ("invisp", "aim22-s7", [], "pass a folder of RAW files, or --layout fivek-nikon, fivek-canon"),
+        (
+            "upi",
+            "fivek-nikon",
+            [],
+            "cannot be trained on fivek-nikon: pass a folder of photographs, or --layout sidd",
+        ),
         ("aim_unet", "sidd", [], "or --layout aim22-s7, aim22-p20, fivek-nikon, fivek-canon"),
         ("aim_unet", "raise", [], "no layout 'raise': choose one of aim22-s7, aim22-p20"),
         ("aim_unet", "aim22-p20", [], "uint16 [248, 248, 4]"),

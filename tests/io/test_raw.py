@@ -277,7 +277,7 @@ def test_headerless_files_that_libraw_recognizes_by_size(data, name):
 
 
 def test_unknown_headerless_files_point_to_read_mosaic(data):
-    with pytest.raises(errors.UnreadableFile, match="read_mosaic"):
+    with pytest.raises(errors.UnreadableFile, match=r"read_mosaic reads \(--size on the command line\)"):
         read_raw(data / "infinite-isp" / "Indoor1_2592x1536_8bit_GRBG.raw")
 
 

@@ -92,7 +92,9 @@ def test_contracts_alone() -> None:
     assert explanation.lossy == ("n.round", "end")
     assert explanation.alive is None
     assert "0.05" in explanation.rows[3].sentence
-    assert "lossy: n.round, end" in str(explanation)
+    summary = "lossy: n.round, end; lossy outside their domain: n.cut, n.again"
+    assert str(explanation).splitlines()[-1] == summary
+    assert summary in explanation._repr_html_()
 
 
 def test_data_say_where_pixels_die() -> None:
@@ -112,6 +114,7 @@ def test_data_say_where_pixels_die() -> None:
     assert explanation.lossy == ("n.cut", "n.round", "end")
     lines = str(explanation).splitlines()
     assert len(lines) == 2 + 6 + 1
+    assert lines[-1] == "lossy: n.cut, n.round, end"
     assert "12.5 %" in lines[3]
 
 

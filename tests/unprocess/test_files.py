@@ -43,7 +43,7 @@ def lines(folder):
 
 def test_a_folder(run, photos, tmp_path):
     code, said, _ = run("unprocess", photos, "-o", tmp_path / "out")
-    assert (code, "6 DNG files made" in said) == (0, True)
+    assert (code, "wrote 6 DNG files to" in said) == (0, True)
     assert sorted(files(tmp_path / "out")) == ["0.dng", "1.dng", "2.dng", "3.dng", "more/4.dng", "more/5.dng"]
     entries = lines(tmp_path / "out")
     assert len({entry["seed"] for entry in entries}) == 6
@@ -55,9 +55,27 @@ def test_a_folder(run, photos, tmp_path):
         assert psnr(picture.clamp(0, 1), read_image(entry["photo"])) > 12
     before = files(tmp_path / "out")
     code, said, _ = run("unprocess", photos, "-o", tmp_path / "out")
-    assert (code, "0 DNG files made" in said) == (0, True)
+    assert (code, "wrote 0 DNG files to" in said) == (0, True)
     assert files(tmp_path / "out") == before
     assert len(lines(tmp_path / "out")) == 6
+
+
+@pytest.mark.parametrize(
+    ("photo", "arguments", "says"),
+    [
+        ("1.png", ["-o", "x.tif"], "cannot write x.tif: name a .dng file or a folder"),
+        ("1.png", ["-o", "text.txt"], "cannot write text.txt: name a .dng file or a folder"),
+        ("", ["-o", "x.dng"], "cannot write x.dng: name a folder, since there may be several photographs"),
+        ("", ["-o", "text.txt"], "cannot write text.txt: name a folder, since there may be several photographs"),
+        ("1.png", ["-o", "x.dng", "--engine", "spark"], "--engine is threads or ray, got 'spark'"),
+    ],
+)
+def test_outputs_and_engines_that_do_not_fit_are_refused(run, photos, tmp_path, monkeypatch, photo, arguments, says):
+    (tmp_path / "text.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run("unprocess", photos / photo, *arguments)
+    assert (code, error) == (2, f"isptoolkit: {says}\n")
+    assert sorted(os.listdir(tmp_path)) == ["photos", "text.txt"]
 
 
 def test_one_photograph_without_noise_comes_back(run, photos, tmp_path):
@@ -133,7 +151,7 @@ def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path)
     smooth(7, 61, 33).save(photos / "odd.png")
     code, said, told = run("unprocess", photos, "-o", tmp_path / "out")
     assert code == 1
-    assert "7 DNG files made" in said
+    assert "wrote 7 DNG files to" in said
     assert "3 photographs failed" in said
     for what in ("broken.jpg is not a readable", "dot.png has 1 x 1 pixels", "print.jpg is CMYK"):
         assert what in told

@@ -30,7 +30,8 @@ def pairs_of(protocol: str, data: Path | None, target: str, cache: Path) -> Pair
     if chosen.computed:
         return chosen.reader(Path(), target, cache)
     if data is None:
-        raise InvalidArgument(f"the protocol {protocol} needs --data, the folder of {chosen.data}")
+        files = chosen.data.partition(", and ")[0]  # what follows, such as renderings, is made from these files
+        raise InvalidArgument(f"{protocol} needs --data, a folder of {files}")
     if not data.is_dir():
         raise InvalidArgument(f"--data: {data} is not a folder")
     return chosen.reader(data, target, cache)

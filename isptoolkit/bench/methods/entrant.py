@@ -114,7 +114,7 @@ def predictor_of(stage: Stage, module: nn.Module) -> Predictor:
         return Predictor(lambda noisy, capture: stage(pack_sensor(noisy, capture), capture), module=module)
     if ends == (SENSOR, SRGB):
         return two_way(stage if isinstance(stage, Pipeline) else Pipeline(stage=stage), module)
-    raise InvalidArgument(f"the benchmark has no use for a stage from {stage.takes.name} to {stage.gives.name}")
+    raise InvalidArgument(f"the benchmark cannot score a stage from {stage.takes.name} to {stage.gives.name}")
 
 
 def two_way(pipeline: Pipeline, module: nn.Module | None = None) -> Predictor:
