@@ -101,14 +101,16 @@ def test_like_a_raw_file(run, photos, data, tmp_path):
 
 
 SCRIPT = """
-import sys, time
+import itertools, sys, time
 from pathlib import Path
 import isptoolkit.unprocess.files as job
 plain = job.unprocess_file
-def slow(*args):
-    time.sleep(0.15)
+started = itertools.count()
+def limited(*args):
+    if next(started) >= int(sys.argv[3]):
+        time.sleep(600)  # until the process is killed
     return plain(*args)
-job.unprocess_file = slow
+job.unprocess_file = limited
 def on_file(done, total):
     print(done, flush=True)
 job.unprocess_all([Path(sys.argv[1])], Path(sys.argv[2]), job.Job(), on_file)
@@ -117,10 +119,10 @@ job.unprocess_all([Path(sys.argv[1])], Path(sys.argv[2]), job.Job(), on_file)
 
 def test_killed_and_resumed_it_makes_the_same_files(photos, tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(photos)]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, cwd=tmp_path)
-    for pause in (0.0, 0.11):
+    subprocess.run([*command, str(tmp_path / "whole"), "99"], check=True, capture_output=True, cwd=tmp_path)
+    for limit, pause in ((3, 0.0), (2, 0.11)):
         with subprocess.Popen(
-            [*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+            [*command, str(tmp_path / "killed"), str(limit)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
         ) as run:
             run.stdout.readline()
             time.sleep(pause)
@@ -129,7 +131,7 @@ def test_killed_and_resumed_it_makes_the_same_files(photos, tmp_path):
     (tmp_path / "killed" / ".half.0123456789ab.dng").write_bytes(b"half")
     with (tmp_path / "killed" / "manifest.jsonl").open("a") as manifest:
         manifest.write('{"output": "2.dn')
-    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run([*command, str(tmp_path / "killed"), "99"], check=True, capture_output=True, cwd=tmp_path)
     assert files(tmp_path / "whole") == files(tmp_path / "killed")
     by_name = [sorted(lines(tmp_path / name), key=lambda e: e["output"]) for name in ("whole", "killed")]
     assert by_name[0] == by_name[1]
