@@ -1,10 +1,10 @@
-"""Write the tables of the docs, and the page of model cards, from the recipes, the results in `benchmarks/results`,
-and the published figures in `isptoolkit.bench.report.published`.
+"""Write the tables of `docs/benchmark.md` from the results in `benchmarks/results` and the published figures in
+`isptoolkit.bench.report.published`.
 
     python benchmarks/tables.py
 
-Run it after `isptoolkit bench PROTOCOL -o benchmarks/results/PROTOCOL` and after a change of a recipe's declaration;
-tests compare the files with what it would write.
+Run it after `isptoolkit bench PROTOCOL -o benchmarks/results/PROTOCOL`; tests compare the files with what it would
+write.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from isptoolkit.bench.report import cards, published_tables, table
+from isptoolkit.bench.report import published_tables, table
 from isptoolkit.bench.results import read_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,8 +23,13 @@ IMAGES = {ROOT / "docs" / "images" / "benchmark-quality.png": RESULTS / "pairs" 
 
 
 def results_of(protocol: str) -> dict[str, Any]:
-    """The results in the repository."""
+    """The results of one protocol in the repository."""
     return read_results(RESULTS / protocol / "results.json")
+
+
+def published_results() -> dict[str, dict[str, Any]]:
+    """The results in the repository, by protocol."""
+    return {protocol: results_of(protocol) for protocol in PUBLISHED}
 
 
 def between_marks(page: str, name: str, text: str) -> str:
@@ -36,7 +41,7 @@ def between_marks(page: str, name: str, text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """The contents of each generated file."""
-    docs, training = ROOT / "docs" / "benchmark.md", ROOT / "docs" / "training.md"
+    docs = ROOT / "docs" / "benchmark.md"
     contents = {docs: docs.read_text("utf-8")}
     for protocol in PUBLISHED:
         path = RESULTS / protocol / "table.md"
@@ -44,8 +49,6 @@ def pages() -> dict[Path, str]:
         contents[docs] = between_marks(contents[docs], protocol, contents[path])
     for name, words in published_tables.markdown().items():
         contents[docs] = between_marks(contents[docs], name, words)
-    contents[ROOT / "docs" / "cards.md"] = cards.cards_page({protocol: results_of(protocol) for protocol in PUBLISHED})
-    contents[training] = between_marks(training.read_text("utf-8"), "layouts", cards.layouts_table())
     return contents
 
 

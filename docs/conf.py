@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -35,8 +36,9 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-GENERATED = ("contract_table.md", "api/recipe_modules.md")
-exclude_patterns = ["_build", "examples", *GENERATED, "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
+INCLUDED = ("contract_table.md", "layouts_table.md", "api/recipe_modules.md")
+# The page of model cards is generated, too, but it is a page of its own.
+exclude_patterns = ["_build", "examples", *INCLUDED, "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
 default_role = "literal"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
@@ -71,10 +73,14 @@ VERBATIM = re.compile(r"(``?[^`]+``?)")
 
 
 def write_generated_pages(app):
-    """Write the parts of pages that come from the code."""
+    """Write the pages, and the parts of pages, that come from the code."""
     from contract_table import table
 
-    for name, text in zip(GENERATED, (table(), recipe_modules()), strict=True):
+    from isptoolkit.bench.report.cards import cards_page, layouts_table
+
+    published_results = runpy.run_path(str(HERE.parent / "benchmarks" / "tables.py"))["published_results"]
+    texts = (table(), layouts_table(), recipe_modules(), cards_page(published_results()))
+    for name, text in zip((*INCLUDED, "cards.md"), texts, strict=True):
         path = HERE / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

@@ -117,7 +117,7 @@ def objective(
         raw: `[B,3,H,W]` encoded camera RGB, the flow's input.
         target: `[B,3,H,W]` sRGB.
         capture: of the same samples.
-        rgb_weight: see `Config`.
+        rgb_weight: weight of the sRGB loss relative to the RAW loss.
 
     Source: Xing et al., CVPR 2021.
     """

@@ -20,9 +20,9 @@ _KEY = re.compile(
 
 
 _KEYS_OF_A_BLOCK = 35
-"""Tensors: five of the 1x1 convolution, weights and biases of three networks of five layers."""
+"""Tensors of a block: five of the 1x1 convolution, weights and biases of three networks of five layers."""
 _MOST_GROWTH = 4096
-"""Of a checkpoint that is read; the published one has 32."""
+"""The largest growth of a checkpoint that is read; the published checkpoint has 32."""
 
 
 def load_official(source: str | Path | Mapping[str, Any]) -> InvISP:
@@ -80,7 +80,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableFile(f"{path} is not a checkpoint that can be read safely: {why}") from None
     if not isinstance(state, Mapping):
-        raise UnreadableFile(f"{path} holds no state of a network but {type(state).__name__}")
+        raise UnreadableFile(f"{path} does not contain a network's state but {type(state).__name__}")
     return state
 
 

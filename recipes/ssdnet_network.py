@@ -26,8 +26,8 @@ class Config:
         refinement: modules after them; the paper's figure has none, the program 4.
         heads: of the attention, by scale.
         kernel: of the context branch; 0 for none.
-        channel_interaction: see `isptoolkit.learned.ContextAttention`.
-        spatial_interaction: see `isptoolkit.learned.ContextAttention`.
+        channel_interaction: reweight the attention's values by the context branch.
+        spatial_interaction: reweight the context branch by the attention.
         expansion: of the feed-forward parts: the program has 2.66; 0 is the simplified part that the paper describes.
         supervision: `hard`, plain mean absolute error; `branch`, a variance branch beside it that does not affect the
             target; `testing`, the same loss, with draws averaged at inference; `training`, the target moved by the

@@ -31,11 +31,12 @@ class Config:
     """Options of the denoiser.
 
     Args:
-        widths: of its U-Net; the paper's have 11,776,708 parameters.
+        widths: channels of the U-Net per scale, finest first; the paper's have 11,776,708 parameters.
         domain: of the loss: `srgb`, after `isptoolkit.unprocess.process`; `srgb-published`, after
             `isptoolkit.unprocess.process_published`, as in the program; or `raw`.
         line: noise line in training: `upi`, or `sidd` for smartphones.
-        scaled: see `Denoiser`.
+        scaled: divide samples and noise by the mean noise deviation and initialize the network as the identity;
+            otherwise, as published, take plain samples and variances.
 
     Raises:
         InvalidArgument: for an unknown domain or line.
@@ -62,7 +63,7 @@ class Denoiser(Stage):
     """A U-Net that predicts the noise of packed RAW from four noisy channels and their noise levels; one-way.
 
     Args:
-        widths: see `Config`.
+        widths: channels of the U-Net per scale, finest first; the paper's have 11,776,708 parameters.
         scaled: divide samples and noise by the mean noise deviation, multiply the prediction by it, and initialize as
             the identity; otherwise, as published, take plain samples and variances, some as small as 1e-4, and learn
             for days.
@@ -172,7 +173,19 @@ class Unprocessed:
         self.line = _LINES[(config or Config()).line]
 
     def batch(self, number: int, size: int, patch: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
-        """One process's share of a batch, see `isptoolkit.data.RawFolder.batch`."""
+        """The samples `rank`, `rank + world`, ... of batch `number`: noisy RAW, its metadata, and the photographs.
+
+        Args:
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            patch: height and width in pixels, even.
+            seed: seed of the run; with the indices, it determines patches, cameras, and noise.
+            rank: index of this process.
+            world: number of processes.
+
+        Raises:
+            InvalidArgument: for an odd patch, or one larger than the smallest photograph.
+        """
         if patch % 2:
             raise InvalidArgument(f"a patch of a mosaic is even, got {patch}")
         target, seeds = self.photographs.patches(number, size, patch, seed=seed, rank=rank, world=world)

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from isptoolkit.bench import PROTOCOLS
 from isptoolkit.bench.methods.entrants import entrants_of
+from isptoolkit.bench.report.cards import cards_page
 from isptoolkit.cli.app import app
 from isptoolkit.cli.inputs import chain_of, setting
 from isptoolkit.cli.train import _configured
@@ -18,7 +19,12 @@ from isptoolkit.errors import InvalidArgument
 from isptoolkit.recipes import recipe
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+CARDS = ROOT / "docs" / "cards.md"
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page != CARDS),
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]*)`")
 MENTION = re.compile(r"\bisptoolkit(?:\.cli)?\s+\S")
@@ -56,7 +62,8 @@ def commands_of(text):
     return commands
 
 
-COMMANDS = sorted({command for page in PAGES for command in commands_of(page.read_text())})
+TEXTS = (*(page.read_text() for page in PAGES), cards_page({}))
+COMMANDS = sorted({command for text in TEXTS for command in commands_of(text)})
 
 
 def parsed(text):

@@ -23,7 +23,16 @@ class Patches(Protocol):
         """The reason, by file, for each file that was skipped."""
 
     def batch(self, number: int, size: int, patch: int, *, seed: int, rank: int, world: int) -> Batch:
-        """One process's share of a batch, see `isptoolkit.data.RawFolder.batch`."""
+        """The samples `rank`, `rank + world`, ... of batch `number`, a function of the seed and these numbers alone.
+
+        Args:
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            patch: height and width in pixels.
+            seed: seed of the run.
+            rank: index of this process.
+            world: number of processes.
+        """
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ LAYOUTS = {
         ),
     )
 }
-"""By name."""
+"""The published data layouts, by name."""
 
 
 def source_of(

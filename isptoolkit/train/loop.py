@@ -28,7 +28,16 @@ class Source(Protocol):
     """Where batches come from: a function of their number and the seed, such as `isptoolkit.data.RawFolder`."""
 
     def batch(self, number: int, size: int, patch: int, *, seed: int, rank: int, world: int) -> Batch:
-        """One process's share of a batch, see `isptoolkit.data.RawFolder.batch`."""
+        """The samples `rank`, `rank + world`, ... of batch `number`, a function of the seed and these numbers alone.
+
+        Args:
+            number: index of the batch in the run.
+            size: size of the whole batch, over all processes.
+            patch: height and width in pixels.
+            seed: seed of the run.
+            rank: index of this process.
+            world: number of processes.
+        """
 
 
 def train(
@@ -171,7 +180,7 @@ class _Losses(nn.Module):
 
 @dataclass
 class _Player:
-    """Parameters with an optimizer of their own: the stage's, or the critic's."""
+    """The parameters of the stage or of the critic, and the optimizer that trains them."""
 
     parameters: list[nn.Parameter]
     optimizer: Any
@@ -181,7 +190,7 @@ class _Player:
 
     @property
     def prefix(self) -> str:
-        """Of its figures in the log."""
+        """Prefix of the names of these parameters' figures in the log."""
         return "critic " if self.is_critic else ""
 
 

@@ -20,8 +20,8 @@ class Objective(nn.Module):
             `Training.critic_steps` steps before each step of the stage; its weights stay in the checkpoint.
 
     Attributes:
-        stage: see above.
-        critic: see above; None for a loss that is not adversarial.
+        stage: the stage under training.
+        critic: the network that judges the stage's output; None for a loss that is not adversarial.
     """
 
     stage: Stage
@@ -50,7 +50,7 @@ class PackedObjective(Objective):
     Args:
         stage: from SRGB to PACKED.
         error: of output and target `[B,4,H/2,W/2]`; the mean absolute error by default.
-        critic: see `Objective`.
+        critic: a network that judges the stage's output, with its own optimizer and learning rate; None for none.
     """
 
     stage: RawNetwork

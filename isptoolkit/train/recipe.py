@@ -186,7 +186,8 @@ class Recipe(Generic[C]):
         """The trained system as a two-way camera from SENSOR.
 
         Args:
-            path: see `load`.
+            path: `weights.safetensors` of a run of `isptoolkit train`, or, where `official` can read it, the `.pth` of
+                the published program.
 
         Raises:
             InvalidArgument: for a recipe that is not a camera.
@@ -228,10 +229,11 @@ class Recipe(Generic[C]):
             data: folder of RAW files, of photographs, or of the published data that `layout` names.
             config: of the recipe.
             layout: one of `layouts`; None for a folder of files.
-            target: what the target images of RAW files are, see `isptoolkit.data.RawFolder`.
-            names: see `isptoolkit.data.RawFolder`.
-            mixed: see `isptoolkit.data.RawFolder`.
-            cache: see `isptoolkit.data.RawFolder`.
+            target: the target images of RAW files: `libraw`, `libraw-fixed`, `libraw-jpeg`, or `camera`, which
+                `isptoolkit.data.RawFolder` describes; None for the default of the folder or layout.
+            names: names of the files to use in a folder of RAW files, without suffix; None uses all files.
+            mixed: allow several cameras in a folder of RAW files.
+            cache: folder that keeps decoded RAW files for other runs; None creates a temporary one.
             on_file: called with the number of files read so far, and the number of all files.
 
         Raises:

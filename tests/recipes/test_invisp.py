@@ -129,8 +129,8 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path, monkeypatch):
         "empty.pth": "not a checkpoint that can be read safely",
         "text.pth": "not a checkpoint that can be read safely",
         "none.pth": "not a checkpoint that can be read safely",
-        "list.pth": "holds no state of a network but list",
-        "tensor.pth": "holds no state of a network but Tensor",
+        "list.pth": "does not contain a network's state but list",
+        "tensor.pth": "does not contain a network's state but Tensor",
         "nested.pth": "it holds 'state_dict' of type dict",
     }
     for name, said in cases.items():

@@ -53,7 +53,7 @@ ENTRANTS: dict[str, Maker] = {
     **CLASSICAL,
     **{candidate.name: from_recipe(recipe, candidate) for recipe in _recipes for candidate in recipe.candidates},
 }
-"""By name."""
+"""Functions that create the entrants, by name: the classical ones, and the candidates of all recipes."""
 
 
 def entrant(name: str, full: bool = False) -> Entrant:
