@@ -151,6 +151,27 @@ def test_notes_wrap_and_nothing_scrolls_sideways(page, tmp_path, browser, width)
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_images_with_the_names_of_earlier_versions_are_skipped(page, tmp_path, browser):
+    results, former = json.loads((page.parent / "results.json").read_text()), {"input": "given", "recovered": "found"}
+    shutil.copytree(page.parent / "entrants", tmp_path / "entrants")
+    for path in sorted((tmp_path / "entrants").rglob("*.png")):
+        if path.stem in former:
+            path.rename(path.with_stem(former[path.stem]))
+    write_page(results, tmp_path, tmp_path / "index.html")
+    browser.get((tmp_path / "index.html").as_uri())
+    browser.find_element("css selector", "#entrant option[value='classic']").click()
+    captions = [line.text for line in browser.find_elements("css selector", "#images figcaption")]
+    assert len(captions) == 1 and captions[0].startswith("RAW error")
+    assert "raw PSNR" in browser.find_element("css selector", "#figures").text
+    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+    shutil.copytree(page.parent / "entrants" / "u-net", tmp_path / "entrants" / "u-net", dirs_exist_ok=True)
+    write_page(results, tmp_path, tmp_path / "index.html")
+    browser.get((tmp_path / "index.html").as_uri())
+    browser.find_element("css selector", "#entrant option[value='u-net']").click()
+    captions = [line.text for line in browser.find_elements("css selector", "#images figcaption")]
+    assert captions[0] == "left: true RAW · right: RAW by u-net" and "input" in captions[-1]
+
+
 def test_denoisers_are_compared_with_their_input(tmp_path, browser):
     results = run([Job("micro-noise", name, None, "libraw", 1, 0, "cpu", 0) for name in ("noisy", "wiener")], tmp_path)
     write_page(results, tmp_path, tmp_path / "index.html")

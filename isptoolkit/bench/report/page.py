@@ -13,6 +13,9 @@ from .plots import curves_of
 from .table import COLUMNS, cell, columns_of, published, rows_of
 
 _MARK = "/*DATA*/"
+_COMMON = ("input", "raw")
+_OWN = ("recovered", "error", "rendered")
+"""Names of the images of a case that are the same for all entrants, and of those that an entrant computes."""
 _PASSES = {"none": "none", "file": "the data are JPEG files", "own": "a JPEG file of the entrant's own rendering"}
 
 
@@ -39,8 +42,9 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         # Images are of the first successful run.
         seed, run = next(iter(runs_of(entry).items()), (None, {}))
         images = [] if seed is None else _images(folder_of(folder, name, seed))
-        if not truth and images:
-            truth = [{key: case[key] for key in ("input", "raw")} for case in images]
+        # Earlier versions named images differently. The page skips those, and prefers an entrant that has all.
+        common = [_named(case, _COMMON) for case in images]
+        truth = max(truth, common, key=lambda cases: len(cases[0]) if cases else -1)
         rows.append(
             {
                 "name": name,
@@ -52,7 +56,7 @@ def _data(results: dict[str, Any], folder: Path) -> dict[str, Any]:
                 "spread": figures["raw PSNR"].deviation if "raw PSNR" in figures else None,
                 "cells": {key: text for key, _, form in COLUMNS if (text := cell(key, figures, form))},
                 "published": published(name, results),
-                "images": [{k: v for k, v in case.items() if k not in ("input", "raw")} for case in images],
+                "images": [_named(case, _OWN) for case in images],
                 "per_case": [
                     {key: _short(value) for key, value in case.items() if key != "name"}
                     for case in run.get("cases", [])[: len(images)]
@@ -111,6 +115,10 @@ def _images(folder: Path) -> list[dict[str, str]]:
         files = {path.stem: path.read_bytes() for path in case.glob("*.png")}
         cases.append({name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in files.items()})
     return cases
+
+
+def _named(case: dict[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: case[name] for name in names if name in case}
 
 
 def _short(value: float) -> str:
