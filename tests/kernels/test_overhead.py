@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import timeit
 
 import pytest
 import torch
@@ -125,16 +124,11 @@ def test_plans_are_few_and_die_with_their_stage():
     assert len(plans._plans) < count
 
 
-def test_preparation_is_done_once(monkeypatch):
-    """One plan for a hundred calls, so that a small image costs less than 0.1 ms beside its kernel."""
+def test_preparation_is_done_once():
+    """One plan for a hundred calls; `python -m benchmarks.kernels` times what is left of a call beside its kernel."""
     stage, x, taken = developed(), mosaic(), capture()
     plan = stage._plan(x, taken)
     assert all(stage._plan(x, taken) is plan for _ in range(100))
-    with torch.no_grad():
-        stage(x, taken)
-        seconds = min(timeit.repeat(lambda: stage._plan(x, taken), number=20, repeat=50)) / 20
-    # A tenth of what preparing takes; on an idle core it is 0.02 ms.
-    assert seconds < 1e-4
 
 
 @pytest.mark.parametrize("command", ["render", "roundtrip"])
