@@ -19,7 +19,7 @@ def completed(*words):
     }
     result = subprocess.run(COMMAND, capture_output=True, text=True, env=os.environ | protocol, check=True)
     assert result.stderr == ""
-    return result.stdout.splitlines()
+    return [line for line in result.stdout.splitlines() if line]
 
 
 @pytest.mark.parametrize(
