@@ -86,7 +86,7 @@ def test_hybrids_are_evaluated_whole(part):
 
 
 def test_a_stage_between_other_spaces_is_refused():
-    with pytest.raises(errors.InvalidArgument, match="no use for a stage from sensor to mosaic"):
+    with pytest.raises(errors.InvalidArgument, match="cannot score a stage from sensor to mosaic"):
         predictor_of(stages.Levels(), stages.Levels())
 
 

@@ -257,7 +257,7 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     status, told, _ = run(*trip)
     assert status == 0 and [row["stage"] for row in json.loads(told)["rows"]] == ["camera"]
     other = rst_isp_net if recipe == "ssdnet" else ssdnet
-    with pytest.raises(errors.UnreadableFile, match=f"it is of the recipe '{recipe}'"):
+    with pytest.raises(errors.UnreadableFile, match=f"it was trained with {recipe}"):
         other.RECIPE.load(weights)
 
 

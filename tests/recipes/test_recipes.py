@@ -169,7 +169,7 @@ def test_it_trains_and_its_weights_load(recipe, tmp_path):
         assert torch.equal(stage.state_dict()[key], value)
     (tmp_path / "other.safetensors").write_bytes((tmp_path / "weights.safetensors").read_bytes())
     others = [one for one in RECIPES if one is not recipe]
-    with pytest.raises(errors.UnreadableFile, match=f"it is of the recipe '{recipe.name}'"):
+    with pytest.raises(errors.UnreadableFile, match=f"it was trained with {recipe.name}"):
         others[0].load(tmp_path / "other.safetensors")
     if recipe.camera is None:
         with pytest.raises(errors.InvalidArgument, match=f"the recipe {recipe.name} does not render RAW files"):
