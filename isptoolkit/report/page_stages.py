@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ..capture import Capture
-from ..parallel import Parallel
 from ..pipeline import Pipeline
 from ..spaces import SENSOR, Space
-from ..stage import Inverse, Pair, Stage
+from ..stage import Pair, Stage
 from .explain import class_name, flatten, verdict
+from .graph import branches, series
 from .page_pixels import channel_names
 from .round_trip import StageError, measure, survivors, travel
 
@@ -91,7 +91,7 @@ def stage_facts(passage: Passage, capture: Capture) -> dict[str, Any]:
         "kind": class_name(stage),
         "takes": stage.takes.name,
         "gives": stage.gives.name,
-        "verdict": promised(stage),
+        "verdict": verdict(stage),
         "roundTrip": bound(stage.contract.round_trip) if stage.two_way else "no inverse",
         "reRender": bound(stage.contract.re_render) if stage.two_way else "no inverse",
         "measured": _alone(passage, inside, capture),
@@ -100,13 +100,6 @@ def stage_facts(passage: Passage, capture: Capture) -> dict[str, Any]:
         "onDomain": None if errors is None else finite(errors.on_domain),
         "everywhere": None if errors is None else finite(errors.everywhere),
     }
-
-
-def promised(stage: Stage) -> str:
-    """`explain.verdict`, with "exact on its domain" for stages that lose what is outside."""
-    groups = Inverse | Pipeline | Parallel | Pair
-    limited = type(stage).in_domain is not Stage.in_domain and not isinstance(stage, groups)
-    return "exact on its domain" if limited and verdict(stage) == "exact" else verdict(stage)
 
 
 def bound(value: float | None) -> str:
@@ -203,20 +196,17 @@ def graph(stage: Stage, name: str = "", path: str = "") -> dict[str, Any]:
         "name": name,
         "path": path,
         "kind": class_name(stage),
-        "verdict": promised(stage),
+        "verdict": verdict(stage),
         "promise": bound(stage.contract.round_trip) if stage.two_way else "no inverse",
         "takes": stage.takes.name,
         "gives": stage.gives.name,
     }
-    inner = stage.stage if isinstance(stage, Inverse) else stage
-    turned = isinstance(stage, Inverse)
-    if isinstance(inner, Pipeline):
-        parts = reversed(inner.items()) if turned else inner.items()
+    parts, sides = series(stage), branches(stage)
+    if parts is not None:
         prefix = f"{path} › " if path else ""
-        node["series"] = [graph(part.inv if turned else part, key, prefix + key) for key, part in parts]
-    elif isinstance(inner, Parallel):
-        pairs = zip(inner.branches, inner.stages(), strict=True)
-        node["branches"] = [graph(part.inv if turned else part, key) for key, part in pairs]
+        node["series"] = [graph(part, key, prefix + key) for key, part in parts]
     elif isinstance(stage, Pair):
         node["branches"] = [graph(stage.there, "forward"), graph(stage.back, "inverse")]
+    elif sides:
+        node["branches"] = [graph(part, key) for key, part in sides]
     return node

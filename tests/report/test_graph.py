@@ -3,57 +3,27 @@
 import re
 
 import pytest
-from torch import Tensor, nn
+from graphs import graph
+from torch import nn
 
 from isptoolkit import (
     LINEAR,
     MOSAIC,
-    SENSOR,
     SRGB,
-    Capture,
     ChannelSplit,
     Contract,
     Learned,
     Pair,
     Parallel,
     Pipeline,
+    Space,
+    Stage,
     presets,
     stages,
 )
-from isptoolkit import Space as Space
-from isptoolkit import Stage as Stage
 from isptoolkit.report.graph import mermaid, text
+from isptoolkit.report.page_stages import graph as page_graph
 from isptoolkit.tiles import Tiled
-
-
-class Step(Stage):
-    """Does nothing, from any space to any."""
-
-    def __init__(self, takes: Space, gives: Space, round_trip: float | None = 0.0) -> None:
-        super().__init__()
-        self.takes, self.gives, self.round_trip = takes, gives, round_trip
-        self.contract = Contract(round_trip, None)
-
-    def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        return x
-
-    def inverse(self, y: Tensor, capture: Capture) -> Tensor:
-        return y
-
-
-def graph() -> Pipeline:
-    split = ChannelSplit(SRGB, (1, 2))
-    luma, chroma = split.gives
-    net = Learned(nn.Identity(), SRGB, SRGB)
-    return Pipeline(
-        levels=Step(SENSOR, MOSAIC),
-        render=Pipeline(demosaic=Step(MOSAIC, SRGB, None), tone=Step(SRGB, SRGB)),
-        color=Parallel(split, luma=Step(luma, luma), chroma=Pipeline(a=Step(chroma, chroma), b=Step(chroma, chroma))),
-        jpeg=Pair(net, Learned(nn.Identity(), SRGB, SRGB)),
-        quantize=Step(SRGB, SRGB, 0.25),
-        back=Pipeline(x=Step(SRGB, MOSAIC), y=Step(MOSAIC, SRGB)).inv,
-        learned=net,
-    )
 
 
 def test_text() -> None:
@@ -155,3 +125,8 @@ def test_mermaid_escapes_hostile_names() -> None:
     labels = [re.sub(r"#(\d+);", lambda m: chr(int(m[1])), line) for line in lines]
     for name in HOSTILE:
         assert sum(f'["{name}<br/>Gain' in label for label in labels) == 1
+
+
+def test_pages_and_drawings_say_the_same_of_a_reversed_clip() -> None:
+    node = page_graph(Pipeline(clip=stages.Clip(space=SRGB).inv))
+    assert node["verdict"] == node["series"][0]["verdict"] == "exact on its domain"
