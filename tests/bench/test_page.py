@@ -6,6 +6,7 @@ import statistics
 from dataclasses import replace
 
 import pytest
+from browsers import chromium
 from PIL import Image
 
 from isptoolkit.bench.job import Job, by_seed
@@ -31,18 +32,8 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    driver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
-    program, service = shutil.which("chromium"), shutil.which("chromedriver")
-    if program is None or service is None:
-        pytest.skip("needs chromium and its driver: install the packages chromium and chromium-driver")
-    options = driver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,1600"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = driver.Chrome(options=options, service=driver.ChromeService(service))
-    yield chrome
-    chrome.quit()
+    with chromium("--window-size=1200,1600") as browser:
+        yield browser
 
 
 @pytest.fixture

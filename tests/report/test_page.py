@@ -2,11 +2,11 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 import torch
+from browsers import chromium
 from torch import nn
 
 from isptoolkit import (
@@ -78,18 +78,8 @@ def page(tmp_path_factory, sensor, camera):
 
 @pytest.fixture(scope="module")
 def browser():
-    driver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
-    program, service = shutil.which("chromium"), shutil.which("chromedriver")
-    if program is None or service is None:
-        pytest.skip("needs chromium and its driver: install the packages chromium and chromium-driver")
-    options = driver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    instance = driver.Chrome(options=options, service=driver.ChromeService(service))
-    yield instance
-    instance.quit()
+    with chromium("--hide-scrollbars") as browser:
+        yield browser
 
 
 def load(browser, path, width=1280, height=1000):
