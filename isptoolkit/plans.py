@@ -136,8 +136,8 @@ def differentiable_twice(
         tracked = [name for name in _QUANTITIES if (q := getattr(capture, name)) is not None and q.requires_grad]
 
     def definition(x: Tensor, *values: Tensor) -> Tensor:
-        own = dict(zip(named, values, strict=False))
-        changed = capture.replace(**dict(zip(tracked, values[len(own) :], strict=True))) if tracked else capture
+        own = dict(zip(named, values[: len(named)], strict=True))
+        changed = capture.replace(**dict(zip(tracked, values[len(named) :], strict=True))) if tracked else capture
         direction = _Direction(stages, inverse)
         result: Tensor = torch.func.functional_call(direction, own, (x, changed)) if own else direction(x, changed)
         return result

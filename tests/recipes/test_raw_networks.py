@@ -254,8 +254,8 @@ def test_trained_by_command_and_used_both_ways(recipe, run, data, tmp_path):
     assert float(back.min()) >= 32 and float(back.max()) <= 1023
     trip = ("roundtrip", path, "--recipe", recipe, "--weights", weights, "--json")
     assert run("render", path, "-o", tmp_path / "image.png", "--recipe", recipe, "--weights", weights)[0] == 0
-    status, told, _ = run(*trip)
-    assert status == 0 and [row["stage"] for row in json.loads(told)["rows"]] == ["camera"]
+    status, printed, _ = run(*trip)
+    assert status == 0 and [row["stage"] for row in json.loads(printed)["rows"]] == ["camera"]
     other = rst_isp_net if recipe == "ssdnet" else ssdnet
     with pytest.raises(errors.UnreadableFile, match=f"it was trained with {recipe}"):
         other.RECIPE.load(weights)

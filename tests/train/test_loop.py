@@ -50,11 +50,11 @@ def same(a, b):
 
 
 def test_it_learns_and_logs(tmp_path):
-    told = []
-    train(Toy, Noise(), Training(steps=60, patch=16, lr=1e-2), tmp_path, on_step=lambda step, f: told.append(step))
+    called = []
+    train(Toy, Noise(), Training(steps=60, patch=16, lr=1e-2), tmp_path, on_step=lambda step, f: called.append(step))
     losses = [line["loss"] for line in steps_of(tmp_path / "log.jsonl")]
     assert len(losses) == 60
-    assert told == list(range(60))
+    assert called == list(range(60))
     assert losses[-1] < 0.4 * losses[0]
 
 
@@ -204,7 +204,7 @@ def test_schedules():
 
 
 class Drawing(Toy):
-    """Its loss draws random numbers of its own."""
+    """Its loss draws its own random numbers."""
 
     def forward(self, batch):
         made = self.stage(batch.sensor)

@@ -81,7 +81,7 @@ def test_a_log_goes_on_where_the_checkpoint_is(tmp_path):
 
 
 def test_pictures_are_clipped_and_in_order(tmp_path):
-    """A row for each picture, a column for each sample; what is no number is black."""
+    """A row for each picture, a column for each sample; NaN is black."""
     first = torch.tensor([0.2, 1.7]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
     second = torch.tensor([-0.5, torch.nan]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
     Log(tmp_path, 0, tensorboard=False).preview(12, {"output": first, "target": second})
