@@ -14,8 +14,13 @@ from .errors import InvalidCapture, InvalidTensor
 
 BAYER = ("RGGB", "BGGR", "GRBG", "GBRG")
 """The four Bayer phases, each named by the letters of its top-left 2x2 pixels, row-major."""
+RGB, MONO = "RGB", "MONO"
+"""Samples without a mosaic: three planes (LinearRaw), and one plane without color filters."""
+LAYOUTS = (*BAYER, RGB, MONO)
 
-_SHAPES = {"black": (4,), "white": (), "gains": (3,), "srgb_to_camera": (3, 3), "noise": (2,)}
+_SHAPES = {"black": (4,), "white": (), "gains": (3,), "srgb_to_camera": (3, 3), "noise": (2,), "exposure": ()}
+QUANTITIES = tuple(_SHAPES)
+"""The fields of a capture that hold tensors."""
 
 
 _SHOWN = 8
@@ -31,13 +36,15 @@ class Capture:
 
     Args:
         cfa: `"RGGB"`, `"BGGR"`, `"GRBG"` or `"GBRG"`: the colors of the mosaic's top-left pixel and of its right, lower
-            and diagonal neighbors.
-        black: `[B,4]` black level of each 2x2 site, row-major, in digital numbers.
+            and diagonal neighbors; `"RGB"` for three planes, `"MONO"` for a sensor without color filters.
+        black: `[B,4]` black level of each 2x2 site, row-major, in digital numbers; of R, G, G and B for three planes.
         white: `[B]` digital number at saturation.
         gains: `[B,3]` white-balance multipliers of R, G, B, green = 1.
         srgb_to_camera: `[B,3,3]` linear sRGB to white-balanced camera RGB; each row sums to 1.
         noise: `[B,2]` variance per unit signal (shot) and at black (read), on the MOSAIC scale: the model of the DNG
             NoiseProfile tag, `variance = shot * x + read`; None if unknown.
+        exposure: `[B]` stops by which a rendering brightens the linear image, the DNG tag BaselineExposure; None if the
+            file states none.
         camera: make and model for each sample, or empty.
         orientation: EXIF orientation (1 to 8) for each sample, or empty; stages do not rotate.
 
@@ -58,12 +65,13 @@ class Capture:
     gains: Tensor
     srgb_to_camera: Tensor
     noise: Tensor | None = None
+    exposure: Tensor | None = None
     camera: tuple[str, ...] = ()
     orientation: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.cfa not in BAYER:
-            raise InvalidCapture(f"cfa must be one of {', '.join(BAYER)}, got {self.cfa!r}")
+        if self.cfa not in LAYOUTS:
+            raise InvalidCapture(f"cfa must be one of {', '.join(LAYOUTS)}, got {self.cfa!r}")
         batch = len(self)
         for name, shape in _SHAPES.items():
             value = getattr(self, name)
@@ -139,6 +147,7 @@ class Capture:
         gains: Sequence[float] = (1.0, 1.0, 1.0),
         srgb_to_camera: Sequence[Sequence[float]] = ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
         noise: tuple[float, float] | None = None,
+        exposure: float | None = None,
         camera: str = "",
         orientation: int = 1,
     ) -> "Capture":
@@ -154,6 +163,7 @@ class Capture:
             gains=tensor(gains),
             srgb_to_camera=tensor(srgb_to_camera),
             noise=None if noise is None else tensor(noise),
+            exposure=None if exposure is None else tensor(exposure),
             camera=(camera,),
             orientation=(orientation,),
         )

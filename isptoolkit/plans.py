@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from .capture import Capture
+from .capture import QUANTITIES, Capture
 from .kernels.derivatives import with_reference
 from .stage import Stage
 
@@ -16,7 +16,6 @@ Plan = TypeVar("Plan")
 
 _KEPT = 8
 """Plans per fused stage and purpose; a folder of captures needs one at a time."""
-_QUANTITIES = ("black", "white", "gains", "srgb_to_camera", "noise")
 _plans: "weakref.WeakKeyDictionary[Stage, dict[Hashable, list[_Made]]]" = weakref.WeakKeyDictionary()
 
 
@@ -62,13 +61,13 @@ class _Made:
             for name, value in values.items()
             if isinstance(value, Tensor) or (value is None and not name.startswith("_"))
         ]
-        self.quantities = [_content(getattr(capture, name)) for name in _QUANTITIES]
+        self.quantities = [_content(getattr(capture, name)) for name in QUANTITIES]
 
     def fits(self, capture: Capture, grad: bool) -> bool:
         """Whether the values are still the same, and no gradient is wanted of one."""
         if capture.cfa != self.cfa:
             return False
-        for name, content in zip(_QUANTITIES, self.quantities, strict=True):
+        for name, content in zip(QUANTITIES, self.quantities, strict=True):
             if not _equals(getattr(capture, name), content, grad):
                 return False
         for values, size in self.sizes:
@@ -133,7 +132,7 @@ def differentiable_twice(
         if any(isinstance(v, Tensor) and v.requires_grad for module in stages.modules() for v in vars(module).values()):
             return output  # such a value cannot be replaced; the operator refuses second derivatives
         named = {f"stages.{name}": value for name, value in _named_tensors(stages) if value.requires_grad}
-        tracked = [name for name in _QUANTITIES if (q := getattr(capture, name)) is not None and q.requires_grad]
+        tracked = [name for name in QUANTITIES if (q := getattr(capture, name)) is not None and q.requires_grad]
 
     def definition(x: Tensor, *values: Tensor) -> Tensor:
         own = dict(zip(named, values[: len(named)], strict=True))

@@ -15,7 +15,7 @@ from isptoolkit.errors import InvalidCapture, InvalidTensor
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"cfa": "RGBG"}, "cfa must be one of RGGB, BGGR, GRBG, GBRG, got 'RGBG'"),
+        ({"cfa": "RGBG"}, "cfa must be one of RGGB, BGGR, GRBG, GBRG, RGB, MONO, got 'RGBG'"),
         ({"black": (1, 2, 3)}, r"black must have shape \(1, 4\), got \(1, 3\)"),
         ({"black": 64, "white": 64}, "white must be above black, got white"),
         ({"gains": (2, 0, 1)}, "gains must be positive"),

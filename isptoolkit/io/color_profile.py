@@ -1,6 +1,5 @@
 """The color model of a DNG file: two calibrated illuminants, and the color matrices between them."""
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from ..errors import InvalidArgument
 from ..spaces import XYZ_FROM_SRGB
 from .color_temperature import correlated_temperature as _temperature_of
+from .tiff import tiff_tags
 
 _BRADFORD = torch.tensor(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]], dtype=torch.float64
@@ -21,8 +21,6 @@ _D50 = torch.tensor([0.9642, 1.0, 0.8249], dtype=torch.float64)
 """The profile connection space white; ICC.1:2022, 7.2.16."""
 _D50_XY = (0.3457, 0.3585)
 _PASSES = 30
-_RAW = (32803, 34892)
-"""PhotometricInterpretation of a mosaic and of linear samples."""
 
 # Correlated color temperatures of EXIF LightSource codes (Exif 2.32, tag 37384): CIE 15:2004 for the named
 # illuminants, the middle of the range that Exif states for fluorescent lamps.
@@ -55,29 +53,6 @@ def normalized_rows(matrix: Tensor) -> Tensor:
     if not (sums > 0).all():
         raise InvalidArgument(f"the rows of a color matrix must have positive sums, got {sums.flatten().tolist()}")
     return matrix / sums
-
-
-def tiff_tags(path: str | Path) -> dict[int, Any]:
-    """Read the tags of a TIFF-based file by code; empty if the file is not TIFF-based.
-
-    Tags of the directory with the RAW samples take precedence over those of the first directory.
-
-    Args:
-        path: any file, existing or not.
-
-    >>> tiff_tags("missing.dng")
-    {}
-    """
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            first: Any = tiff.pages[0]
-            others = [] if first.subifds is None else list(first.pages)
-            raw = [page for page in (first, *others) if page.photometric in _RAW]
-            return {tag.code: tag.value for page in (first, *raw[:1]) for tag in page.tags}
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, struct.error):
-        return {}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
     """AsShotNeutral `[3]`; None unless it is three positive numbers.
 
     Args:
-        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+        tags: values by tag code, as `isptoolkit.io.tiff.tiff_tags` returns them.
 
     >>> neutral_of({NEUTRAL: (1, 2, 1, 1, 2, 3)})
     [0.5, 1.0, 0.6666666666666666]
@@ -48,7 +48,7 @@ def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
     If the tag has one pair per color, the pair of green is returned.
 
     Args:
-        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+        tags: values by tag code, as `isptoolkit.io.tiff.tiff_tags` returns them.
 
     >>> noise_of({NOISE: (1e-3, 1e-6)})
     (0.001, 1e-06)
@@ -64,7 +64,7 @@ def problems_of(tags: Mapping[int, Any]) -> list[str]:
     """Defects that would mislead a raw converter, a phrase each; empty if the file is not a DNG.
 
     Args:
-        tags: values by tag code, as `isptoolkit.io.color_profile.tiff_tags` returns them.
+        tags: values by tag code, as `isptoolkit.io.tiff.tiff_tags` returns them.
 
     >>> problems_of({VERSION: (1, 4, 0, 0), NOISE: (-1.0, 0.0)})
     ['no usable ColorMatrix1', 'NoiseProfile is malformed']

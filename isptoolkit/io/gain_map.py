@@ -68,7 +68,7 @@ def read_gain_map(path: str | Path) -> LensShadingMesh | None:
     >>> read_gain_map("missing.dng") is None
     True
     """
-    from .color_profile import tiff_tags
+    from .tiff import tiff_tags
 
     tags = tiff_tags(path)
     lists = [bytes(tags[code]) for code in _OPCODES if code in tags]

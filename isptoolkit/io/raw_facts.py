@@ -8,9 +8,10 @@ import numpy as np
 
 from ..capture import BAYER
 from ..errors import NotAMosaic, UnreadableFile
-from .color_profile import ColorProfile, tiff_tags
+from .color_profile import ColorProfile
 from .dng_tags import NEUTRAL, neutral_of, noise_of, problems_of
 from .metadata import green_normalized
+from .tiff import tiff_tags
 
 # LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
 _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}

@@ -7,7 +7,8 @@ import torch
 from colour_hdri.models import dng
 
 from isptoolkit.errors import InvalidArgument
-from isptoolkit.io.color_profile import TEMPERATURES, ColorProfile, normalized_rows, tiff_tags
+from isptoolkit.io.color_profile import TEMPERATURES, ColorProfile, normalized_rows
+from isptoolkit.io.tiff import tiff_tags
 from isptoolkit.spaces import XYZ_FROM_SRGB
 
 # Canon EOS 5D Mark II, as in colour-hdri's documentation.
