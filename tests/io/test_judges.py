@@ -13,7 +13,7 @@ from torch import Tensor
 from isptoolkit import Capture, presets
 from isptoolkit.io import write_dng
 from isptoolkit.metrics import psnr
-from isptoolkit.stages import Levels, LensShadingMesh
+from isptoolkit.stages import LensShadingMesh, Levels
 
 LEAST = 50.0
 """Decibels; measured are 58 (darktable 4.2.1) and 73 (RawTherapee 5.9) on a mosaic."""

@@ -103,7 +103,7 @@ def _outcome(path: str, poison: str) -> str:
 
     strange = float(read_raw(poison)[0][0, 0, 0, 0])
     try:
-        samples, capture = read_raw(path)
+        samples, _ = read_raw(path)
     except IspError as error:
         text = str(error)
         return f"refused {text}" if "\n" not in text else f"an error of several lines: {text!r}"
