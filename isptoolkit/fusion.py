@@ -172,7 +172,8 @@ class Fused(Stage):
         start = sum(step.coefficients.shape[1] for step in before)
         coefficients = join_coefficients(before + after, device)
         programs = encode_program(before), encode_program(after, start)
-        return _Plan(coefficients, *programs, self._method(), site_channels(capture.cfa))
+        channels = site_channels(capture.cfa) if self._method() else (0, 0, 0, 0)
+        return _Plan(coefficients, *programs, self._method(), channels)
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         """The stages before the demosaic, and those after it."""
