@@ -61,6 +61,7 @@ class Fused(Stage):
         super().__init__()
         self.stages = stages
         self.takes, self.gives, self.contract = stages.takes, stages.gives, stages.contract
+        self.layouts = stages.layouts
         for name, stage in stages.items():
             if not (_pointwise(stage) or type(stage) in _METHODS):
                 raise InvalidArgument(f"Fused: {name} ({type(stage).__name__}) is not pointwise")

@@ -117,6 +117,7 @@ class Mosaic(Stage):
     """
 
     takes, gives = CAMERA, MOSAIC
+    layouts = BAYER
     contract = Contract(round_trip=None, re_render=None)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:

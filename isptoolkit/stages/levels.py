@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from ..capture import MONO, RGB, Capture
+from ..capture import BAYER, MONO, RGB, Capture
 from ..contract import Contract
-from ..errors import InvalidArgument, InvalidCapture
+from ..errors import InvalidArgument
 from ..kernels.steps import Step, channels, sites
 from ..spaces import CAMERA, LINEAR_RAW, MOSAIC, SENSOR, Space
 from ..stage import Quantity, Stage
@@ -67,7 +67,6 @@ class Levels(Stage):
 
     Raises:
         InvalidArgument: for a wrong shape, another space, or white not above black when both are given.
-        InvalidCapture: in both directions, if the samples of the capture are not those of the space.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
     with two differences. The standard divides all sites by white minus the highest black level, so that white is not 1
@@ -87,7 +86,7 @@ class Levels(Stage):
         if space not in (SENSOR, LINEAR_RAW):
             raise InvalidArgument(f"Levels: space must be SENSOR or LINEAR_RAW, got {space!r}")
         self.takes = self.space = space
-        self.gives = MOSAIC if space == SENSOR else CAMERA
+        self.gives, self.layouts = (MOSAIC, (*BAYER, MONO)) if space == SENSOR else (CAMERA, (RGB,))
         self.contract = Contract(0.0, 0.0, condition=8.0, period=2 if space == SENSOR else 1)
         self.hold("black", black, (4,))
         self.hold("white", white, ())
@@ -118,12 +117,6 @@ class Levels(Stage):
 
     def _sites(self, capture: Capture, like: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Black and white minus black: `[B,4]` of the sites, or `[B,3]` of the planes."""
-        if (self.space == LINEAR_RAW) != (capture.cfa == RGB):
-            layout = "linear" if capture.cfa == RGB else "mono" if capture.cfa == MONO else "mosaic"
-            raise InvalidCapture(
-                f"Levels: a capture with cfa {capture.cfa!r} does not describe {self.space.name}: "
-                f'render with presets.classic(layout="{layout}"), or state the cfa of these samples'
-            )
         black = self.quantity("black", capture, like).reshape(-1, 4)
         if self.space == LINEAR_RAW:
             black = black[:, [0, 1, 3]]

@@ -4,7 +4,6 @@ from torch import Tensor
 
 from ..capture import MONO, Capture
 from ..contract import Contract
-from ..errors import InvalidCapture
 from ..spaces import LINEAR, MOSAIC
 from ..stage import Stage
 
@@ -15,9 +14,6 @@ class Monochrome(Stage):
     `y_c = x`, `x = (y_R + y_G + y_B) / 3`. The round trip is exact. Rendering an image again after the inverse is exact
     only if it is gray, as every output of this stage is.
 
-    Raises:
-        InvalidCapture: in both directions, for a capture whose cfa is not `"MONO"`.
-
     Source: by definition: equal values of R, G and B are gray in LINEAR, whose white is D65.
 
     >>> Monochrome()(torch.full((1, 1, 1, 1), 0.25), Capture.of("MONO")).flatten()
@@ -25,19 +21,11 @@ class Monochrome(Stage):
     """
 
     takes, gives = MOSAIC, LINEAR
+    layouts = (MONO,)
     contract = Contract(round_trip=0.0, re_render=0.0, condition=2.0)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        _check_monochrome(capture)
         return x.repeat(1, 3, 1, 1)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
-        _check_monochrome(capture)
         return y.mean(1, keepdim=True)
-
-
-def _check_monochrome(capture: Capture) -> None:
-    if capture.cfa != MONO:
-        raise InvalidCapture(
-            f'Monochrome: the capture has the cfa {capture.cfa!r}: pass one with "MONO", or demosaic instead'
-        )

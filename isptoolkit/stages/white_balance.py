@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import BAYER, LAYOUTS, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidSize, InvalidTensor
 from ..kernels.steps import Step, channels, sites
@@ -56,6 +56,7 @@ class WhiteBalance(Stage):
             raise InvalidArgument(f"WhiteBalance: peak and floor exclude each other, got {peak!r} and {floor!r}")
         self.peak, self.floor = peak, floor
         self.takes = self.gives = self.space = space
+        self.layouts = BAYER if space == MOSAIC else LAYOUTS
         self.hold("gains", gains, (3,))
         if self.gains is not None and not (self.gains > 0).all():
             raise InvalidArgument(f"WhiteBalance: gains must be positive, got {gains!r}")
