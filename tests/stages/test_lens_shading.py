@@ -6,6 +6,7 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 
 from isptoolkit import CAMERA, LINEAR, MOSAIC, PACKED
+from isptoolkit.capture import QUANTITIES
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.stages.lens_shading import LensShadingMesh, LensShadingRadial
 
@@ -112,7 +113,9 @@ def test_exports_with_dynamic_size(capture):
             return self.stage(x, capture)
 
     sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
-    program = torch.export.export(Net(), (torch.rand(1, 1, 6, 8), capture), dynamic_shapes=(sizes, [None] * 5))
+    program = torch.export.export(
+        Net(), (torch.rand(1, 1, 6, 8), capture), dynamic_shapes=(sizes, [None] * len(QUANTITIES))
+    )
     x = torch.rand(1, 1, 10, 12)
     assert torch.allclose(program.module()(x, capture), STAGES["sites"](x, capture))
 
