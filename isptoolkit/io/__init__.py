@@ -1,7 +1,7 @@
 """Read and write RAW files and images."""
 
 from .dng import write_dng as write_dng
-from .gain_map import read_gain_map as read_gain_map
+from .opcodes import read_gain_map as read_gain_map
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .jpeg_coefficients import read_jpeg_coefficients as read_jpeg_coefficients

@@ -12,6 +12,7 @@ from .demosaic import DemosaicBilinear as DemosaicBilinear
 from .demosaic import DemosaicMalvar as DemosaicMalvar
 from .exposure import Exposure as Exposure
 from .exposure import Gain as Gain
+from .gain_map import GainMap as GainMap
 from .highlight_white_balance import HighlightWhiteBalance as HighlightWhiteBalance
 from .jpeg import DiffJpeg as DiffJpeg
 from .jpeg import Jpeg as Jpeg

@@ -12,7 +12,7 @@ import torch
 from isptoolkit import Capture, errors, read_raw, stages, write_dng
 from isptoolkit.io import describe_raw, read_gain_map
 from isptoolkit.io.color_profile import ColorProfile
-from isptoolkit.io.gain_map import gain_map_opcodes
+from isptoolkit.io.opcodes import gain_map_opcodes
 from isptoolkit.io.tiff import tiff_tags
 from isptoolkit.priors import random_captures
 from isptoolkit.spaces import XYZ_FROM_SRGB
