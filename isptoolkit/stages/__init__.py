@@ -1,5 +1,7 @@
 """The public stages, one chapter file per concept."""
 
+from .bad_pixels import BadPixelConstant as BadPixelConstant
+from .bad_pixels import BadPixelList as BadPixelList
 from .cfa import Mosaic as Mosaic
 from .cfa import Pack as Pack
 from .cfa import pack as pack
