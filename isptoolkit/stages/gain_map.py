@@ -14,7 +14,7 @@ from .lens_shading import tent_weights
 class GainMap(Stage):
     """Multiply an area of the frame by a gain map, interpolated bilinearly: `y = g x`, `x = y / g`; exact.
 
-    The center of pixel (i, j) of a frame of H x W pixels lies at row `((i + 1/2) / H - origin_0) / spacing_0` and column
+    The center of pixel (i, j) of an H x W frame lies at row `((i + 1/2) / H - origin_0) / spacing_0` and column
     `((j + 1/2) / W - origin_1) / spacing_1` of the map; outside the map, its border is continued. Pixels outside the
     area, between the pitches, and of other planes keep their values (g = 1). Plane p of the image reads plane p of the
     map, or the map's last plane if it has fewer. A map that spans the frame is a `LensShadingMesh`, which kernels fuse.
@@ -22,7 +22,7 @@ class GainMap(Stage):
     Args:
         mesh: `[planes,rows,cols]` or `[B,planes,rows,cols]`, positive gains.
         origin: row and column of the map's first node, as fractions of the frame.
-        spacing: of the nodes in rows and columns, as fractions of the frame, positive; None spreads them over the frame.
+        spacing: of the nodes in rows and columns, as fractions of the frame, positive; None spans it.
         area: top, left, bottom, right in pixels, the last two exclusive; None is the whole frame.
         pitch: every how many rows and columns of the area are multiplied, counted from `top` and `left`.
         planes: first plane of the image to multiply, and the number of planes; None is all.
