@@ -152,6 +152,12 @@ def test_a_mesh_per_sample(capture):
     assert torch.allclose(together[1:], LensShadingMesh(mesh[1].tolist())(x[1:], capture), atol=1e-15)
 
 
+@pytest.mark.parametrize("coefficients", [[0.5, 1e-311], [0.0, 0.0], [0.5, -0.2, 5e-324, -1e-250]])
+def test_coefficients_that_are_all_but_zero_are_valid(capture, coefficients):
+    y = LensShadingRadial(coefficients)(torch.ones(1, 1, 3, 3, dtype=torch.float64), capture)
+    assert float(y[0, 0, 0, 0]) == pytest.approx(1 + sum(coefficients))
+
+
 @pytest.mark.parametrize("coefficients", [[-1.0], [-4.0, 4.0], [0.5, -1.6], [], [float("nan")]])
 def test_a_gain_that_is_not_positive_is_refused(coefficients):
     with pytest.raises(InvalidArgument, match="coefficients"):
