@@ -57,8 +57,8 @@ class Decoded:
 def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     """Decode the samples of a RAW file.
 
-    LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode or decodes with a loss: floating-point,
-    JPEG XL, deflated, planar, and several strips of lossless JPEG.
+    LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode or decodes with a loss:
+    floating-point, JPEG XL, deflated, planar, and several strips of lossless JPEG.
 
     Args:
         path: any file that LibRaw decodes, a DNG, or a gray TIFF with a stated `cfa`.

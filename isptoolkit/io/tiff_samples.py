@@ -97,7 +97,7 @@ def _segment(main: Directory, index: int, coded: bytes, order: Literal["<", ">"]
     if main.compression == JPEG:
         return _lossless_jpeg(coded, shape)
     size = stored_bytes(main, index)
-    raw = _decompressed(main.compression, coded, size)
+    raw = _decompressed(main.compression, coded, size, size // rows * main.segment[0])
     if len(raw) < size:
         raise ValueError(f"{len(raw)} of {size} bytes")
     predictor = main.number(_PREDICTOR, 1) if main.compression != NONE else 1
@@ -141,16 +141,16 @@ def _lossless_jpeg(coded: bytes, shape: tuple[int, int, int]) -> Array:
     return values[:size].reshape(shape)
 
 
-def _decompressed(compression: int, coded: bytes, size: int) -> bytes:
-    """The bytes of a strip or tile; fewer than `size` where the data end before."""
+def _decompressed(compression: int, coded: bytes, size: int, most: int) -> bytes:
+    """The bytes of a strip or tile: `size`, fewer where the data end before, or `most` if the last strip is padded."""
     import imagecodecs
 
     if compression == NONE:
         return coded[:size]
     if compression in _DEFLATE:
         stream = zlib.decompressobj()
-        raw = stream.decompress(coded, size + 1)
-        if len(raw) <= size and not stream.eof:  # the checksum at the end is read only now
+        raw = stream.decompress(coded, most + 1)
+        if not stream.eof:  # its checksum is read only at its end
             raise ValueError("a Deflate stream without its end")
         return raw
     decoders = {
