@@ -188,10 +188,10 @@ def test_the_table_says_which_stage_clips_the_pixel(opened, sensor, camera):
     inside = pipeline["clip"].in_domain(journey.inputs["clip"], camera)[0, 0, STEP // 2 :: STEP, STEP // 2 :: STEP]
     for kept in (True, False):
         row, column = (inside == kept).nonzero()[7].tolist()
-        opened.execute_script("set(arguments[0], arguments[1], 5)", row, column)
+        opened.execute_script("set(arguments[0], arguments[1], 6)", row, column)
         assert place(opened) == (row * STEP + STEP // 2, column * STEP + STEP // 2)
-        assert ("clipped here" in one(opened, "#pixel tbody[data-stage='5']").text) is not kept
-        assert "clipped here" not in one(opened, "#pixel tbody[data-stage='6']").text
+        assert ("clipped here" in one(opened, "#pixel tbody[data-stage='6']").text) is not kept
+        assert "clipped here" not in one(opened, "#pixel tbody[data-stage='7']").text
 
 
 def test_a_click_pins_the_pixel_and_keys_move_it(opened):
@@ -262,10 +262,10 @@ def test_the_map_shows_errors_on_its_scale_and_clipped_pixels_in_gray(opened, se
 
 
 def test_contracts_stand_beside_what_was_measured(opened):
-    quantize = every(opened, "section.stage")[8].text
+    quantize = every(opened, "section.stage")[9].text
     assert "inverse within a bound" in quantize and "within 0.00196" in quantize
     assert re.search(r"✓ kept: error 0\.00(19|2), allowed 0\.002, ratio (0\.9\d?|1)", quantize)
-    clip = every(opened, "section.stage")[5].text
+    clip = every(opened, "section.stage")[6].text
     assert "exact on its domain, lossy outside" in clip
     assert re.search(r"outside its domain\s+\d+\.\d\d % of the pixels", clip)
 
@@ -375,7 +375,7 @@ def test_figures_are_those_of_the_round_trip(sensor, camera):
         size = travel(pipeline, sensor, camera).inputs[row.stage].numel()
         assert counts == round(size * (1 - facts["histogram"]["beyond"])) > 0.99 * size
     clip = pipeline["clip"].in_domain(travel(pipeline, sensor, camera).inputs["clip"], camera)
-    assert data["stages"][5]["clipped"] == 1 - float(clip.double().mean())
+    assert data["stages"][6]["clipped"] == 1 - float(clip.double().mean())
     assert data["stages"][2]["verdict"] == "exact on its domain" and data["stages"][0]["verdict"] == "exact"
 
 
