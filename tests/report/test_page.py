@@ -241,7 +241,7 @@ def test_the_map_shows_errors_on_its_scale_and_clipped_pixels_in_gray(opened, se
     journey = travel(pipeline, sensor, camera)
     alive = survivors(pipeline, journey, camera)["clip"][0, 0].numpy()
     error = error_map(journey.recovered["clip"], journey.inputs["clip"], LINEAR, 958.0)[0, 0].numpy()
-    script = """const canvas = document.querySelectorAll("section.stage")[5].querySelector("canvas");
+    script = """const canvas = document.querySelectorAll("section.stage")[6].querySelector("canvas");
     const {width, height} = canvas;
     return [width, height, ...canvas.getContext("2d").getImageData(0, 0, width, height).data]"""
     width, height, *data = opened.execute_script(script)
@@ -252,12 +252,12 @@ def test_the_map_shows_errors_on_its_scale_and_clipped_pixels_in_gray(opened, se
     brightness = pixels.sum(-1)[alive].astype(float)
     order = np.argsort(error[alive])
     assert brightness[order[:2000]].mean() < brightness[order[-2000:]].mean()
-    scale = every(opened, "section.stage .ticks")[5].text.split()
+    scale = every(opened, "section.stage .ticks")[6].text.split()
     trip = measure(pipeline, sensor, camera)
     assert scale[-2:] == ["10", "DN"] and 1 < max(row.on_domain[2] for row in trip.rows) <= 10
     opened.execute_script("document.querySelector('input[name=errors][value=all]').click()")
     wait(opened, "return !document.querySelectorAll('section.stage .ticks')[5].textContent.endsWith('10 DN')")
-    assert every(opened, "section.stage .ticks")[5].text.split()[-2:] == ["10⁴", "DN"]
+    assert every(opened, "section.stage .ticks")[6].text.split()[-2:] == ["10⁴", "DN"]
     assert 1e3 < max(row.everywhere[2] for row in trip.rows) <= 1e4
 
 
