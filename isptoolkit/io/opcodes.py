@@ -122,8 +122,6 @@ def _parsed(number: int, content: Any) -> list[Opcode]:
     if not isinstance(content, bytes):
         raise ValueError(f"it holds {type(content).__name__} instead of bytes")
     (count,), at, opcodes = struct.unpack_from(">I", content), 4, []
-    if count > (len(content) - 4) // _HEAD.size:
-        raise ValueError(f"it states {count} opcodes, but has {len(content)} bytes")
     for _ in range(count):
         code, *version, flags, size = _HEAD.unpack_from(content, at)
         at += _HEAD.size

@@ -54,11 +54,12 @@ def light(planes=1, top=1.2):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)])
-def test_four_maps_of_the_sites(order, tmp_path):
+@pytest.mark.parametrize("spare", [0, 1], ids=["whole", "last site"])
+def test_four_maps_of_the_sites(order, spare, tmp_path):
+    """Each area ends at the frame's edge, or behind its last site."""
     gains = random_gains(4, 5, 7, 1)
-    corrections = read_corrections(
-        file(tmp_path, *(gain_map(gains[site], (*SITES[site], H, W), (2, 2)) for site in order))
-    )
+    areas = [(top, left, H - spare * (1 - top), W - spare * (1 - left)) for top, left in SITES]
+    corrections = read_corrections(file(tmp_path, *(gain_map(gains[site], areas[site], (2, 2)) for site in order)))
     assert [type(stage) for stage in corrections.mosaic] == [stages.LensShadingMesh, stages.Clip]
     assert (corrections.sensor, corrections.camera, corrections.unapplied) == ((), (), ())
     x, spacing = light(), (1 / 4, 1 / 6)
@@ -74,6 +75,15 @@ def test_one_map_for_all_sites(tmp_path):
     assert torch.equal(read_gain_map(tmp_path / "a.dng").mesh, corrections.mosaic[0].mesh)
 
 
+@pytest.mark.parametrize("shape", [(1, 4), (5, 1), (1, 1)])
+def test_one_row_of_nodes_has_no_spacing(shape, tmp_path):
+    gains = random_gains(*shape, 1)
+    spacing = [1 / (n - 1) if n > 1 else 0.0 for n in shape]
+    origin = [0.0 if n > 1 else 9.0 for n in shape]
+    corrections = read_corrections(file(tmp_path, gain_map(gains, WHOLE, spacing=spacing, origin=origin)))
+    assert torch.equal(corrections.mosaic[0].mesh, torch.from_numpy(gains[..., 0]).double()[None])
+
+
 @pytest.mark.parametrize(
     ("area", "pitch", "spacing", "origin"),
     [
@@ -82,6 +92,8 @@ def test_one_map_for_all_sites(tmp_path):
         ((-5, -2, H + 9, 31), (2, 2), (0.01, 7.0), (0.5, 0.5)),
         ((0, 0, H - 3, W), (2, 2), None, (0.0, 0.0)),
         ((0, 0, H, W), (1, 1), (0.3, 0.25), (0.0, 0.0)),
+        ((1, 0, H, W), (1, 1), None, (0.0, 0.0)),
+        ((0, 0, H, W - 1), (1, 1), None, (0.0, 0.0)),
     ],
 )
 def test_maps_of_a_part(area, pitch, spacing, origin, tmp_path):
