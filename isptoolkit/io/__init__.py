@@ -1,10 +1,10 @@
 """Read and write RAW files and images."""
 
+from .description import describe_raw as describe_raw
 from .dng import write_dng as write_dng
 from .gain_map import read_gain_map as read_gain_map
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .jpeg_coefficients import read_jpeg_coefficients as read_jpeg_coefficients
 from .mosaic_dump import read_mosaic as read_mosaic
-from .raw import describe_raw as describe_raw
 from .raw import read_raw as read_raw
