@@ -61,6 +61,7 @@ class Fused(Stage):
         super().__init__()
         self.stages = stages
         self.takes, self.gives, self.contract = stages.takes, stages.gives, stages.contract
+        self.layouts = stages.layouts
         for name, stage in stages.items():
             if not (_pointwise(stage) or type(stage) in _METHODS):
                 raise InvalidArgument(f"Fused: {name} ({type(stage).__name__}) is not pointwise")
@@ -163,16 +164,19 @@ class Fused(Stage):
         method = self._method()
         if method and min(x.shape[-2:]) < 2:
             return None
-        return planned(self, ("forward", x.device), self.stages, capture, lambda: self._forward_plan(x.device, capture))
+        return planned(self, ("forward", x.device), self.stages, capture, lambda: self._forward_plan(x, capture))
 
-    def _forward_plan(self, device: torch.device, capture: Capture) -> "_Plan | None":
+    def _forward_plan(self, x: Tensor, capture: Capture) -> "_Plan | None":
+        next(iter(self.stages)).check_values(x, capture)  # once per plan: small inputs take less time than this
+        device = x.device
         before, after = (_steps([s.forward_steps(capture) for s in half], device) for half in self._parts())
         if max(len(before), len(after)) > MAX_STEPS:
             return None
         start = sum(step.coefficients.shape[1] for step in before)
         coefficients = join_coefficients(before + after, device)
         programs = encode_program(before), encode_program(after, start)
-        return _Plan(coefficients, *programs, self._method(), site_channels(capture.cfa))
+        channels = site_channels(capture.cfa) if self._method() else (0, 0, 0, 0)
+        return _Plan(coefficients, *programs, self._method(), channels)
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         """The stages before the demosaic, and those after it."""
