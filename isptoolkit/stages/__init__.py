@@ -23,6 +23,7 @@ from .levels import pack_sensor as pack_sensor
 from .limits import Clip as Clip
 from .limits import Quantize as Quantize
 from .menon import DemosaicMenon as DemosaicMenon
+from .monochrome import Monochrome as Monochrome
 from .monotone_curve import MonotoneCurve as MonotoneCurve
 from .noise import PoissonGaussianNoise as PoissonGaussianNoise
 from .noise import RowNoise as RowNoise
