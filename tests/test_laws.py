@@ -28,10 +28,17 @@ CASES: dict[str, Stage] = {
     "levels": stages.Levels(),
     "own levels": stages.Levels(black=(1, 2, 3, 4), white=250.0),
     "linearize": stages.Linearize([0.0, 1.0, 3.0, 7.0, 20.0, 60.0]),
+    "bad pixel list": stages.BadPixelList([[0, 0], [1, 1], [1, 2], [2, 2], [3, 2]]),
+    "bad pixels of a mosaic": stages.BadPixelList([[1, 3], [4, 4], [5, 5], [4, 5]], space=MOSAIC),
+    "bad pixel constant": stages.BadPixelConstant(1.0, space=MOSAIC),
     "radial shading": stages.LensShadingRadial([0.5, 0.2, -0.1]),
     "mesh shading": stages.LensShadingMesh(1 + torch.rand(4, 3, 5, dtype=torch.float64)),
     "channel mesh shading": stages.LensShadingMesh(1 + torch.rand(3, 4, 3, dtype=torch.float64), space=CAMERA),
     "linear levels": stages.Levels(space=LINEAR_RAW),
+    "gain map": stages.GainMap(
+        1 + torch.rand(1, 3, 4, dtype=torch.float64), (0.1, -0.2), (0.3, 0.5), (1, 0, 9, 8), pitch=(2, 1)
+    ),
+    "channel gain map": stages.GainMap(1 + torch.rand(2, 2, 3, dtype=torch.float64), planes=(1, 2), space=CAMERA),
     "balance": stages.WhiteBalance(),
     "balance up to white": stages.WhiteBalance(floor=1.0),
     "camera balance": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),

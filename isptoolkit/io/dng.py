@@ -15,7 +15,7 @@ from ..spaces import SRGB, XYZ_FROM_SRGB
 from ..stages import LensShadingMesh
 from .color_profile import PROFILE_TAGS, ColorProfile
 from .dng_tags import VERSION
-from .gain_map import gain_map_opcodes
+from .opcodes import gain_map_opcodes
 
 Tag = tuple[int, int, int, Any, bool]
 """Code, TIFF type, count, value, and whether it is written once: tifffile's `extratags`."""
