@@ -158,7 +158,7 @@ def encoded_image(image: Pixels, *, lossless: bool) -> str:
 
 
 def channel_names(space: Space, cfa: str) -> list[str]:
-    """Labels of the channels of a space; "" for a mosaic, whose filter depends on the pixel.
+    """Labels of the channels of a space; "" for one plane, whose filter depends on the pixel if there are filters.
 
     >>> from isptoolkit import CAMERA, PACKED
     >>> channel_names(CAMERA, "GRBG"), channel_names(PACKED, "GRBG")
@@ -166,7 +166,7 @@ def channel_names(space: Space, cfa: str) -> list[str]:
     """
     if space.channels == 1 and space.name in ("sensor", "mosaic"):
         return [""]
-    if space.name in ("camera", "linear", "srgb") and space.channels == 3:
+    if space.name in ("linear-raw", "camera", "linear", "srgb") and space.channels == 3:
         return list("RGB")
     if space.name == "packed" and space.channels == 4:
         return list(cfa)

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..pipeline import Pipeline
-from ..spaces import SENSOR, Space
+from ..spaces import Space
 from ..stage import Pair, Stage
 from .explain import class_name, flatten, verdict
 from .graph import branches, series
 from .page_pixels import channel_names
 from .round_trip import StageError, measure, survivors, travel
+from .visible import DIGITAL
 
 _BINS, _STRIP = 96, 128
 
@@ -157,7 +158,7 @@ def histogram(x: Tensor, recovered: Tensor | None, space: Space, cfa: str) -> di
     flat = x.flatten()[:: max(1, x.numel() // 50_000)].float()
     flat = flat[flat.isfinite()]
     low, high = flat.quantile(torch.tensor([0.0005, 0.9995]).to(flat)).tolist() if flat.numel() else (0.0, 0.0)
-    bins = max(1, min(_BINS, int(high - low))) if space == SENSOR else _BINS
+    bins = max(1, min(_BINS, int(high - low))) if space in DIGITAL else _BINS
     high = max(high, low + 1e-6 * max(1.0, abs(low)))
     groups, others = _by_color(x, space, cfa), {} if recovered is None else _by_color(recovered, space, cfa)
     counts = {name: _counts(values, bins, low, high) for name, values in groups.items()}
@@ -176,7 +177,7 @@ def histogram(x: Tensor, recovered: Tensor | None, space: Space, cfa: str) -> di
 def _by_color(x: Tensor, space: Space, cfa: str) -> dict[str, list[Tensor]]:
     names = channel_names(space, cfa)
     parts = [(name, x[0, i]) for i, name in enumerate(names)]
-    if names == [""]:
+    if names == [""] and cfa in BAYER:
         parts = [(letter, x[0, 0, i // 2 :: 2, i % 2 :: 2]) for i, letter in enumerate(cfa)]
     colors: dict[str, list[Tensor]] = {}
     for name, values in sorted(parts, key=lambda part: "RGB".find(part[0])):
