@@ -35,12 +35,11 @@ def render(
     from ..stages import Jpeg
     from .watched import watched
 
-    chain = options.build(bits=bits)
+    chain, x, capture = options.prepare(bits=bits)
     if options.recipe and isinstance(chain[chain.names[-1]], Jpeg):  # the output file brings its own compression
         chain = chain.span(chain.names[0], chain.names[-2])
     if chain.gives != SRGB:
         raise InvalidArgument(f"render needs a pipeline that outputs srgb, this one outputs {chain.gives.name}")
-    x, capture = options.load()
     chain = fuse(chain, demosaic=True) if options.fused else chain
     with progress() as bar, torch.no_grad(), options.kernels():
         task = bar.add_task("rendering", total=len(chain))

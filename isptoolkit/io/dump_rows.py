@@ -13,8 +13,15 @@ Array = np.ndarray[Any, Any]
 
 _PLAIN = {"uint8": "u1", "uint16": "<u2", ">u2": ">u2", "float32": "<f4", ">f4": ">f4"}
 _ALIASES = {"<u2": "uint16", "<f4": "float32"}
-DTYPES = (*_PLAIN, *PACKINGS)
-"""The layouts of samples, without those that have two names."""
+DTYPES = {
+    "uint8": "one byte",
+    "uint16": "two bytes, the lower one first",
+    ">u2": "two bytes, the upper one first",
+    "float32": "floating-point numbers, little-endian",
+    ">f4": "floating-point numbers, big-endian",
+    **{name: packing.about for name, packing in PACKINGS.items()},
+}
+"""A phrase about each layout of samples, by its name; two have another name besides."""
 _PADDING, _HEADER = 256, 1 << 16
 """The longest padding of a row and the longest header, in bytes, that an error suggests."""
 
@@ -132,9 +139,11 @@ def _advice(size: int, geometry: Geometry) -> str:
     fits = []
     length, rest = divmod(size, rows)
     padding = {name: length - row_bytes(name, samples) for name in DTYPES}
-    least = min((n for n in padding.values() if 0 < n <= _PADDING), default=None)
-    if rest == 0 and least is not None:
-        names = _either([name for name, n in padding.items() if n == least])
+    likely = {name: n for name, n in padding.items() if 0 < n <= _PADDING}
+    if rest == 0 and likely:
+        stated = _ALIASES.get(geometry.dtype, geometry.dtype)
+        least = likely.get(stated, min(likely.values()))
+        names = _either([name for name, n in likely.items() if n == least])
         fits.append(f"stride={length} and dtype={names} fit rows with {least} bytes of padding")
     extra = size - geometry.sizes[0]
     if 0 < extra <= _HEADER:

@@ -98,8 +98,10 @@ def read_mosaic(
         needed |= colors
     missing = [f"{name}=" for name, value in needed.items() if value is None]
     if missing or cfa is None or black is None or white is None:
-        lack = "no header" if header is None else f"no metadata of a mosaic, being a {header.name}"
-        raise MissingMetadata(f"{path} has {lack}: pass {_phrase(missing)}")
+        lacks = "has no header" if header is None else f"is a {header.name} without metadata of a mosaic"
+        raise MissingMetadata(f"{path} {lacks}: pass {_phrase(missing)}")
+    if isinstance(white, str):
+        raise InvalidArgument(f"white must be a number, got {white!r}: {path} states no white level to start from")
     capture = Capture.of(
         cfa,
         black=black,
