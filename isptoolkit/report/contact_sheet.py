@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from ..atomic import check_target, replacing
 from ..capture import BAYER, Capture
 from ..pipeline import Pipeline
-from ..spaces import Space
+from ..spaces import DIGITAL, Space
 from ..stages.cfa import pack, site_channels
 from .round_trip import Journey, RoundTrip, error_map, measure, number, percent, survivors, travel
-from .visible import DIGITAL, Pixels, pooling, visible
+from .visible import Pixels, pooling, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,11 +149,13 @@ def _error_image(axis: "Axes", error: Tensor, alive: Tensor, worst: float, scale
 
 
 def _histogram(axis: "Axes", x: Tensor, space: Space, capture: Capture) -> None:
-    bayer = capture.cfa in BAYER
-    mosaic = bayer and x.shape[1] == 1 and min(x.shape[2:]) > 1
+    mosaic = capture.cfa in BAYER and x.shape[1] == 1 and min(x.shape[2:]) > 1
     channels = pack(x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2])[0] if mosaic else x[0]
-    sites = [_CHANNELS[c] for c in site_channels(capture.cfa)] if bayer else []
-    colors = {3: list(_CHANNELS), len(sites): sites}.get(len(channels), [_MUTED] * len(channels))
+    colors = [_MUTED] * len(channels)
+    if len(channels) == 3:
+        colors = list(_CHANNELS)
+    elif len(channels) == 4 and capture.cfa in BAYER:
+        colors = [_CHANNELS[c] for c in site_channels(capture.cfa)]
     values = channels.flatten(1).double().numpy()
     values = np.where(np.isfinite(values), values, 0.0)
     low, high = np.quantile(values[:, :: max(1, values.shape[1] // 100_000)], (0.0005, 0.9995))

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..atomic import check_target, replacing
 from ..capture import BAYER, Capture
 from ..pipeline import Pipeline
-from ..spaces import Space
+from ..spaces import DIGITAL, Space
 from .page_pixels import (
     CODES_PER_DECADE,
     DETAIL,
@@ -27,7 +27,7 @@ from .page_pixels import (
 )
 from .page_stages import Passage, graph, histogram, passages, stage_facts
 from .round_trip import error_map
-from .visible import DIGITAL, visible
+from .visible import visible
 
 SUFFIXES = (".html",)
 _SIDES = (640, 512, 400, 320, 240, 160, 96)

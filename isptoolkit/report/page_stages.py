@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..capture import BAYER, Capture
+from ..capture import Capture
 from ..pipeline import Pipeline
-from ..spaces import Space
+from ..spaces import DIGITAL, Space
 from ..stage import Pair, Stage
 from .explain import class_name, flatten, verdict
 from .graph import branches, series
 from .page_pixels import channel_names
 from .round_trip import StageError, measure, survivors, travel
-from .visible import DIGITAL
 
 _BINS, _STRIP = 96, 128
 
@@ -177,7 +176,7 @@ def histogram(x: Tensor, recovered: Tensor | None, space: Space, cfa: str) -> di
 def _by_color(x: Tensor, space: Space, cfa: str) -> dict[str, list[Tensor]]:
     names = channel_names(space, cfa)
     parts = [(name, x[0, i]) for i, name in enumerate(names)]
-    if names == [""] and cfa in BAYER:
+    if names == [""]:
         parts = [(letter, x[0, 0, i // 2 :: 2, i % 2 :: 2]) for i, letter in enumerate(cfa)]
     colors: dict[str, list[Tensor]] = {}
     for name, values in sorted(parts, key=lambda part: "RGB".find(part[0])):

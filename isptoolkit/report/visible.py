@@ -8,12 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..capture import BAYER, Capture
-from ..spaces import LINEAR_RAW, MOSAIC, PACKED, SENSOR, SRGB, Space
+from ..spaces import DIGITAL, MOSAIC, PACKED, SENSOR, SRGB, Space
 from ..stages import SRGBCurve
 from ..stages.cfa import cell_colors, pack, site_masks
 
-DIGITAL = (SENSOR, LINEAR_RAW)
-"""The spaces whose values are digital numbers; in the others, white is 1."""
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 """`[h,w]` or `[h,w,3]`."""
 
@@ -26,8 +24,8 @@ def visible(x: Tensor, space: Space, capture: Capture, side: int, *, filters: bo
 
     Args:
         x: `[B,C,H,W]` in `space`.
-        space: one of `DIGITAL`, or a space with white at 1. Spaces with neither 3 nor 4 channels are shown by their
-            first channel, in gray, and so are samples without a mosaic.
+        space: SENSOR and LINEAR_RAW count digital numbers, other spaces have white at 1. Spaces with neither 3 nor 4
+            channels, and samples without color filters, are shown by their first channel, in gray.
         capture: of the same samples.
         side: length of the longer side, in pixels; the image is at most half as long again.
         filters: show each sample of a mosaic in its filter's color.
