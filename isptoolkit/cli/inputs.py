@@ -14,10 +14,11 @@ from torch import Tensor
 
 from .. import presets
 from ..capture import MONO, RGB, Capture
+from ..display import enumerated
 from ..errors import InvalidArgument, IspError
-from ..io import read_mosaic, read_raw
-from ..io.corrections import corrected, read_corrections
+from ..io import corrected, read_corrections, read_mosaic, read_raw
 from ..io.mosaic_dump import is_array_file
+from ..io.raw import default_crop
 from ..pipeline import Pipeline
 from ..serialization.file import with_values
 from ..serialization.public import public_classes
@@ -84,7 +85,9 @@ def prepared(options: "Rendering", bits: int) -> tuple[Pipeline, Tensor, Capture
     x, capture = options.read(options.raw)
     if is_preset:
         chain = _built(options, bits, _VARIANTS.get(capture.cfa, "mosaic"))
-    return (_corrected(chain, options) if options.corrections else chain), x, capture
+    if options.corrections and not _is_stated(options.raw, options):
+        chain = _corrected(chain, options)
+    return chain, x, capture
 
 
 def _built(options: "Rendering", bits: int, *layouts: presets.Layout) -> Pipeline:
@@ -118,23 +121,59 @@ def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
     """The samples of a RAW file, headerless dump, .npy file, or PNG, and their capture."""
     stated, geometry = options.stated(), options.geometry()
     with _by_options(stated), working(f"reading {raw.name}"):
-        if options.size is not None or is_array_file(raw):
+        if _is_stated(raw, options):
             return read_mosaic(raw, **stated, **geometry)
         for name, value in geometry.items():
             if value is not None:
                 raise InvalidArgument(f"--{name} {value} describes a headerless dump, which also needs --size")
-        return read_raw(raw, **{k: v for k, v in stated.items() if v is not None})
+        return read_raw(raw, **stated)
+
+
+def _is_stated(raw: Path, options: "Metadata") -> bool:
+    """Whether the options state all metadata of a file: of a headerless dump, a .npy file, or a PNG."""
+    return options.size is not None or is_array_file(raw)
+
+
+def cropped(image: Tensor, x: Tensor, options: "Rendering") -> Tensor:
+    """The part of a rendering that the camera's own picture shows; all of it if the file states none.
+
+    Raises:
+        InvalidArgument: for a rendering of another size than its samples `x`.
+    """
+    crop = None if _is_stated(options.raw, options) else default_crop(options.raw)
+    if crop is None:
+        return image
+    top, left, height, width = crop
+    if image.shape[2:] != x.shape[2:]:
+        raise InvalidArgument(
+            f"the pipeline gives {image.shape[3]} x {image.shape[2]} pixels for {x.shape[3]} x {x.shape[2]} samples, "
+            "which the crop of the file does not fit: pass --frame active"
+        )
+    return image[..., top : top + height, left : left + width]
 
 
 @contextmanager
 def _by_options(stated: dict[str, Any]) -> Iterator[None]:
-    """Errors of the library that name its arguments name the options instead."""
+    """Errors of the library that name its arguments name the options instead.
+
+    Where the library points to `--size`, all options are named that a headerless dump needs and does not have yet.
+    """
     try:
         yield
     except IspError as error:
-        needed = ["--size", *(f"--{name}" for name, value in stated.items() if value is None)]
-        text = str(error).replace("--size on the command line", f"pass {', '.join(needed[:-1])}, and {needed[-1]}")
+        text = str(error)
+        if _HEADERLESS in text:
+            needed = [name for name, value in stated.items() if value is None]
+            colorless = ("gains", "matrix") if stated["cfa"] == MONO else ()
+            options = ["--size", *(f"--{name}" for name in needed if name not in colorless)]
+            text = text.replace(_HEADERLESS, f"pass {enumerated(options)}")
         text = re.sub(r"\bwidth=(, | and )height=", "--size", text)
-        text = re.sub(r"\b(cfa|black|white|gains|matrix|dtype|stride|offset)=(?=[\w>])", r"--\1 ", text)
-        text = re.sub(r"\b(cfa|black|white|gains|matrix|dtype|stride|offset)=", r"--\1", text)
-        raise type(error)(text) from None
+        text = re.sub(rf"{_ARGUMENT} \(--\1\)", r"--\1", text)
+        text = re.sub(rf"{_ARGUMENT}(?=[\w>])", r"--\1 ", text)
+        raise type(error)(re.sub(_ARGUMENT, r"--\1", text)) from None
+
+
+_HEADERLESS = "read it with read_mosaic and state its geometry (--size on the command line)"
+"""The advice of the library on files that may be headerless dumps."""
+_ARGUMENT = r"\b(cfa|black|white|gains|matrix|dtype|stride|offset)="
+"""An argument in a message of the library."""

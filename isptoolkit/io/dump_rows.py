@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..display import enumerated
 from ..errors import InvalidArgument, UnreadableFile
 from .packing import PACKINGS
 
@@ -135,7 +136,7 @@ def _advice(size: int, geometry: Geometry) -> str:
     rows, samples = geometry.rows, geometry.samples
     if exact := [name for name in DTYPES if size == row_bytes(name, samples) * rows]:
         bits = size * 8 / (rows * samples)
-        return f"at exactly {bits:g} bits a sample, dtype={_either(exact)} fits"
+        return f"at exactly {bits:g} bits a sample, dtype={enumerated(exact, 'or')} fits"
     fits = []
     length, rest = divmod(size, rows)
     padding = {name: length - row_bytes(name, samples) for name in DTYPES}
@@ -143,13 +144,9 @@ def _advice(size: int, geometry: Geometry) -> str:
     if rest == 0 and likely:
         stated = _ALIASES.get(geometry.dtype, geometry.dtype)
         least = likely.get(stated, min(likely.values()))
-        names = _either([name for name, n in likely.items() if n == least])
+        names = enumerated([name for name, n in likely.items() if n == least], "or")
         fits.append(f"stride={length} and dtype={names} fit rows with {least} bytes of padding")
     extra = size - geometry.sizes[0]
     if 0 < extra <= _HEADER:
         fits.append(f"offset={geometry.offset + extra} fits a header before the samples")
     return ", or ".join(fits)
-
-
-def _either(names: list[str]) -> str:
-    return " or ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])}, or {names[-1]}"
