@@ -15,13 +15,13 @@ from ..errors import InvalidArgument, InvalidSize, InvalidTensor
 from ..spaces import SRGB
 from ..stages import LensShadingMesh
 from .color_profile import ColorProfile
-from .dng_color import camera_fields
+from .dng_color import camera_fields, source_fields
 from .exif import Exif, add_exif, main_fields, read_exif
 from .gain_map import gain_map_opcodes
 from .tiff_fields import Field, Kind, field
 
 _PHOTOMETRIC, _MOSAIC, _LINEAR, _SUB_IFDS = 262, 32803, 34892, 330
-_SMALLEST = 22
+SMALLEST = 22
 """Rows and columns below which LibRaw 0.22 takes a file for no RAW file."""
 _MOST = 65535
 _FAR = 10
@@ -98,9 +98,10 @@ def write_dng(
     if preview is not None:
         SRGB.check(preview)
         thumbnail = (preview[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    copied = [] if source is None else source_fields(Path(source))
     photograph = exif if exif is not None else source
     facts = {} if photograph is None else read_exif(photograph)
-    own = _file_fields(capture, profile, source, facts)
+    own = _file_fields(capture, profile, copied, facts)
     raw = [*_level_fields(capture, codes.ndim), *_frame_fields(codes.shape[:2], shading, crop)]
     options: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None, "rowsperstrip": len(codes)}
     options |= {"photometric": _LINEAR, "planarconfig": "contig"} if codes.ndim == 3 else {"photometric": _MOSAIC}
@@ -137,9 +138,9 @@ def _check(mosaic: Tensor, capture: Capture) -> None:
     if mosaic.shape[1] not in planes:
         raise InvalidTensor(f"a capture of cfa {capture.cfa} has {planes[0]} planes, got {mosaic.shape[1]}")
     rows, columns = mosaic.shape[2:]
-    if min(rows, columns) < _SMALLEST:
+    if min(rows, columns) < SMALLEST:
         raise InvalidSize(
-            f"a DNG file needs {_SMALLEST} rows and columns, or LibRaw refuses it, got {rows} x {columns}: pad the "
+            f"a DNG file needs {SMALLEST} rows and columns, or LibRaw refuses it, got {rows} x {columns}: pad the "
             "mosaic and state the visible part by crop="
         )
 
@@ -175,9 +176,9 @@ def _codes(mosaic: Tensor, capture: Capture) -> "np.ndarray[Any, np.dtype[np.uin
     return codes[0] if len(codes) == 1 else np.ascontiguousarray(codes.transpose(1, 2, 0))
 
 
-def _file_fields(capture: Capture, profile: ColorProfile | None, source: str | Path | None, facts: Exif) -> list[Field]:
-    """Fields of the first directory; make and model of the photograph name another camera where the capture's is."""
-    fields = camera_fields(capture, profile, None if source is None else Path(source), facts)
+def _file_fields(capture: Capture, profile: ColorProfile | None, source: Sequence[Field], facts: Exif) -> list[Field]:
+    """Fields of the first directory: the camera, and the photograph's author where `source` names none."""
+    fields = camera_fields(capture, profile, source, facts)
     stated = {code for code, *_ in fields}
     authors = {name: value for name, value in facts.items() if name in ("artist", "copyright")}
     return fields + [entry for entry in main_fields(authors) if entry[0] not in stated]

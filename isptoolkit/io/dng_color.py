@@ -1,5 +1,6 @@
 """What a DNG file states of its camera: names, white balance, color profile, and brightness."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,20 @@ _COPIED = {
 """Tags that are copied from a source file: its camera and its color profile."""
 
 
-def camera_fields(capture: Capture, profile: ColorProfile | None, source: Path | None, exif: Exif) -> list[Field]:
+def camera_fields(capture: Capture, profile: ColorProfile | None, source: Sequence[Field], exif: Exif) -> list[Field]:
     """The fields of the whole file.
 
     Args:
         capture: one capture.
         profile: replaces the capture's matrix.
-        source: a DNG whose color profile and names replace all others; its exposure counts if the capture has none.
+        source: fields of another DNG, whose color profile and names replace all others; its exposure counts if the
+            capture has none.
         exif: facts of the photograph; its make and model are used where they spell the capture's camera.
 
     Raises:
         InvalidArgument: for an orientation outside 1 to 8, or colors of a sensor without color filters.
-        UnreadableFile: for a source that is not a DNG.
 
-    >>> [code for code, *_ in camera_fields(Capture.of("MONO", exposure=0.5), None, None, {})]
+    >>> [code for code, *_ in camera_fields(Capture.of("MONO", exposure=0.5), None, [], {})]
     [274, 50706, 50707, 50708, 50730]
     """
     orientation = capture.orientation[0] if capture.orientation else 1
@@ -53,14 +54,41 @@ def camera_fields(capture: Capture, profile: ColorProfile | None, source: Path |
         *_exposure(capture),
         *(_no_colors(capture, profile) if capture.cfa == MONO else _colors(capture, profile)),
     ]
-    if source is None:
-        return own
-    copied = {tag[0]: tag for tag in _source_fields(source)}
+    copied = {tag[0]: tag for tag in source}
     if PROFILE_TAGS["color_matrix1"] in copied:
         own = [tag for tag in own if tag[0] not in PROFILE_TAGS.values()]
     named = {tag[0]: tag for tag in own}
     kept = {_EXPOSURE} & named.keys()
     return list((named | {code: tag for code, tag in copied.items() if code not in kept}).values())
+
+
+def source_fields(path: Path) -> list[Field]:
+    """The camera and color profile of a DNG file, as fields.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UnreadableFile: for a file that is not a DNG.
+
+    >>> source_fields(Path("missing.dng"))
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.dng is not a readable DNG: No such file or directory
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            first: Any = file.pages[0]
+            fields = [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in first.tags]
+    except OSError as error:
+        raise UnreadableFile(f"{path} is not a readable DNG: {error.strerror}") from None
+    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise UnreadableFile(f"{path} is not a readable DNG: {error}") from None
+    if not any(code == VERSION for code, *_ in fields):
+        raise UnreadableFile(f"{path} is not a DNG: it has no DNGVersion tag")
+    return [tag for tag in fields if tag[0] in _COPIED]
 
 
 def _names(camera: str, exif: Exif) -> list[Field]:
@@ -105,17 +133,3 @@ def _no_colors(capture: Capture, profile: ColorProfile | None) -> list[Field]:
         what = f"gains {gains}" if profile is None else "a color profile"
         raise InvalidArgument(f"a sensor without color filters (cfa MONO) has equal gains and no profile, got {what}")
     return []
-
-
-def _source_fields(path: Path) -> list[Field]:
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            first: Any = file.pages[0]
-            fields = [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in first.tags]
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise UnreadableFile(f"{path} is not a readable DNG: {error}") from None
-    if not any(code == VERSION for code, *_ in fields):
-        raise UnreadableFile(f"{path} is not a DNG: it has no DNGVersion tag")
-    return [tag for tag in fields if tag[0] in _COPIED]
