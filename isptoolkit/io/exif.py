@@ -195,7 +195,8 @@ def _image_tags(path: Path) -> dict[int, Any]:
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
             exif = image.getexif()
-            return dict(exif) | exif.get_ifd(_POINTER)
+            tags = dict(exif) | exif.get_ifd(_POINTER)
+            return {code: value.encode("latin-1") if isinstance(value, str) else value for code, value in tags.items()}
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error, Image.DecompressionBombError):
         return {}
 
@@ -213,7 +214,7 @@ def _tiff_tags(path: Path) -> dict[int, Any]:
 def _value(stated: Any, entry: Entry) -> Value | None:
     """A tag's value in the type of its entry; None if it states nothing."""
     if entry.kind == Kind.ASCII:
-        content = stated.decode("utf-8", "replace") if isinstance(stated, bytes) else stated
+        content = _decoded(stated) if isinstance(stated, bytes) else stated
         content = content.split("\0")[0].strip() if isinstance(content, str) else ""
         return content if 0 < len(content) <= _LONGEST else None
     try:
@@ -226,6 +227,14 @@ def _value(stated: Any, entry: Entry) -> Value | None:
         return None
     limits = (-_MOST if entry.kind == Kind.SRATIONAL else 0, _MOST)
     return number if limits[0] <= number <= limits[1] and (number or entry.zero) else None
+
+
+def _decoded(content: bytes) -> str:
+    """Text in UTF-8, which cameras write beyond ASCII, or else in Latin-1."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _libraw_tags(path: Path, *, is_utc: bool) -> dict[int, Any]:
