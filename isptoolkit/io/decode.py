@@ -1,0 +1,230 @@
+"""Decode the samples of a RAW file, and refuse a file that does not hold all of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..capture import BAYER, MONO, RGB
+from ..errors import NotAMosaic, UnreadableFile
+from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete
+from .libraw import LibRawFacts, libraw_facts, opened, read_content, unpacked
+from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Directory, Tiff, parsed
+from .tiff_samples import read_samples
+
+MAX_SAMPLES = 1 << 29
+"""Files with more samples than this are refused before memory is taken for them."""
+_LIBRAW_DNG = (NONE, JPEG, LOSSY_JPEG)
+"""Compressions of DNG that LibRaw decodes; the others are decoded here."""
+_GRAY, _REPEAT, _ACTIVE_AREA = (0, 1), 33421, 50829
+_HEADERLESS_BITS = (8, 10, 12, 14, 16)
+
+Layout = Literal["mosaic", "linear", "mono"]
+_LAYOUTS: dict[str, Layout] = {RGB: "linear", MONO: "mono"}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The samples of a RAW file and where they lie in the stored frame.
+
+    Args:
+        samples: `[H,W]`, or `[H,W,3]` where the layout is linear; uint16 or float32, of the visible area. The
+            LinearizationTable of the file is applied; levels are not.
+        layout: a mosaic, three linear samples per pixel, or one sample per pixel without color filters.
+        cfa: letters of the top-left 2x2 samples of a mosaic, row-major; empty for other layouts.
+        top: row of the stored frame with the first sample.
+        left: column of the stored frame with the first sample.
+        frame: rows and columns of the stored frame.
+        levels_apply: whether BlackLevel and WhiteLevel of the file describe the samples. Not so for lossy DNG, to which
+            LibRaw applies the polynomial of its opcodes: its samples have black 0 and white 65535.
+        tiff: structure of a TIFF-based file.
+        libraw: metadata that LibRaw states; None if LibRaw does not open the file.
+    """
+
+    samples: "np.ndarray[Any, Any]"
+    layout: Layout
+    cfa: str
+    top: int
+    left: int
+    frame: tuple[int, int]
+    levels_apply: bool
+    tiff: Tiff | None
+    libraw: LibRawFacts | None
+
+
+def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
+    """Decode the samples of a RAW file.
+
+    LibRaw decodes, except floating-point, JPEG XL, deflated, and planar DNG and plain TIFF, which it does not decode or
+    decodes with a loss.
+
+    Args:
+        path: any file that LibRaw decodes, a DNG, or a gray TIFF with a stated `cfa`.
+        cfa: letters of the color filter array, for files that do not state it or state another one.
+
+    Raises:
+        UnreadableFile: if the file is missing, not a RAW file, truncated, hollow, compressed in a way that is not
+            decoded, or has more than `MAX_SAMPLES` samples.
+        NotAMosaic: for X-Trans, Foveon and other files with neither a Bayer mosaic, nor linear RAW, nor one plane; and
+            for a TIFF without a color filter array where none is passed.
+
+    >>> decode("missing.dng")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.dng is not a file
+    """
+    path = Path(path)
+    content = read_content(path)
+    tiff = parsed(content, path)
+    if tiff is not None:
+        if tiff.is_plain:
+            _check_mosaic(path, tiff.main, cfa)
+        check_complete(path, tiff, content)
+        if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff.main)):
+            return _from_tiff(path, tiff, content, cfa)
+    return _from_libraw(path, tiff, content, cfa)
+
+
+def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
+    """Refuse a plain TIFF unless it is gray and the caller states its color filter array."""
+    if main.photometric not in _GRAY or main.samples != 1:
+        raise UnreadableFile(f"{path} is a TIFF image without RAW samples, not a RAW file")
+    if cfa is None:
+        raise NotAMosaic(
+            f"{path} is a gray TIFF that states no color filter array: if it is a mosaic, pass cfa= (--cfa)"
+        )
+
+
+def _suits_libraw(main: Directory) -> bool:
+    """Whether LibRaw decodes a DNG exactly: it cuts floating-point samples to 14 bits and mixes up separate planes."""
+    return main.compression in _LIBRAW_DNG and main.bits <= 16 and not main.is_float and not main.is_planar
+
+
+def check_size(path: Path, rows: int, columns: int, samples: int = 1) -> None:
+    """Refuse an image that is too large, before memory is taken for it.
+
+    Args:
+        path: of the file, for error messages.
+        rows: of the stored frame.
+        columns: of the stored frame.
+        samples: per pixel.
+
+    Raises:
+        UnreadableFile: for an empty image, or more than `MAX_SAMPLES` samples.
+
+    >>> check_size(Path("a.dng"), 1 << 20, 1 << 20)
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: a.dng claims 1048576 x 1048576 pixels: at most 536870912 samples are read
+    """
+    if min(rows, columns, samples) < 1:
+        raise UnreadableFile(f"{path} is damaged: its RAW image has {columns} x {rows} pixels of {samples} samples")
+    if rows * columns * samples > MAX_SAMPLES:
+        raise UnreadableFile(f"{path} claims {columns} x {rows} pixels: at most {MAX_SAMPLES} samples are read")
+
+
+def _from_libraw(path: Path, tiff: Tiff | None, content: bytes, cfa: str | None) -> Decoded:
+    with opened(path, content) as raw:
+        sizes = raw.sizes
+        planes = 4 if tiff is not None and tiff.main.photometric == LINEAR_RAW else 1
+        check_size(path, sizes.raw_height, sizes.raw_width, planes)
+        stored = unpacked(path, raw, content, planes)
+        facts = libraw_facts(raw, is_decoded=True)
+        layout, letters = _layout_of_libraw(path, facts, stored, tiff, cfa)
+        if tiff is None and _is_bare(content, sizes):
+            raise UnreadableFile(
+                f"{path} is a headerless dump, and LibRaw's {sizes.raw_width} x {sizes.raw_height} is a guess from its "
+                "size: read it with read_mosaic and state its geometry (--size on the command line)"
+            )
+        rows = slice(sizes.top_margin, sizes.top_margin + sizes.height)
+        columns = slice(sizes.left_margin, sizes.left_margin + sizes.width)
+        return Decoded(
+            samples=(stored[..., :3] if stored.ndim == 3 else stored)[rows, columns].copy(),
+            layout=layout,
+            cfa=letters,
+            top=sizes.top_margin,
+            left=sizes.left_margin,
+            frame=(stored.shape[0], stored.shape[1]),
+            levels_apply=tiff is None or tiff.main.compression != LOSSY_JPEG,
+            tiff=tiff,
+            libraw=facts,
+        )
+
+
+def _layout_of_libraw(
+    path: Path, facts: LibRawFacts, stored: Any, tiff: Tiff | None, cfa: str | None
+) -> tuple[Layout, str]:
+    if stored.ndim == 3:
+        if tiff is None or tiff.main.photometric != LINEAR_RAW or tiff.main.samples != 3:
+            raise NotAMosaic(f"{path} has layered pixels, not a mosaic: use a Bayer RAW file or a linear DNG")
+        return _stated(path, "linear", "", cfa)
+    shape = facts.pattern
+    if shape is None:
+        return _stated(path, "mono", "", cfa)
+    repeat = () if tiff is None else tiff.main.numbers(_REPEAT)
+    if cfa is None and (shape != (2, 2) or repeat not in ((), (2, 2))):
+        rows, columns = shape if shape != (2, 2) else repeat
+        raise NotAMosaic(f"{path} has a {rows} x {columns} color filter array: only Bayer (2 x 2) is supported")
+    return _stated(path, "mosaic", facts.letters, cfa)
+
+
+def _stated(path: Path, layout: Layout, letters: str, cfa: str | None) -> tuple[Layout, str]:
+    """Layout and letters of the file, or those of the stated `cfa`."""
+    if cfa is not None:
+        stated = _LAYOUTS.get(cfa, "mosaic")
+        if (stated == "linear") != (layout == "linear"):
+            raise NotAMosaic(f"{path} has {1 if layout != 'linear' else 3} samples per pixel, which {cfa} does not fit")
+        return stated, cfa if stated == "mosaic" else ""
+    if layout == "mosaic" and letters not in BAYER:
+        raise NotAMosaic(f"{path} has the color filter array {letters}: only {', '.join(BAYER)} are supported")
+    return layout, letters
+
+
+def _from_tiff(path: Path, tiff: Tiff, content: bytes, cfa: str | None) -> Decoded:
+    """Decode without LibRaw, which still states metadata."""
+    main = tiff.main
+    check_size(path, main.height, main.width, main.samples)
+    layout, letters = _layout_of_tags(path, main, cfa)
+    top, left, bottom, right = _active_area(path, main)
+    stored = read_samples(path, tiff, content)
+    try:
+        with opened(path, content) as raw:
+            facts = libraw_facts(raw, is_decoded=False)
+    except UnreadableFile:
+        facts = None
+    return Decoded(
+        samples=stored[top:bottom, left:right].copy(),
+        layout=layout,
+        cfa=letters,
+        top=top,
+        left=left,
+        frame=(main.height, main.width),
+        levels_apply=True,
+        tiff=tiff,
+        libraw=facts,
+    )
+
+
+def _layout_of_tags(path: Path, main: Directory, cfa: str | None) -> tuple[Layout, str]:
+    if main.samples == 3:
+        return _stated(path, "linear", "", cfa)
+    if main.photometric != CFA:
+        return _stated(path, "mono", "", cfa)
+    shape, colors = main.numbers(_REPEAT), main.tags.get(CFA_PATTERN, b"")
+    if cfa is None and (shape != (2, 2) or not isinstance(colors, bytes)):
+        raise NotAMosaic(f"{path} has the color filter array {shape}: only Bayer (2 x 2) is supported")
+    letters = "" if cfa is not None else "".join("RGB"[color] if color < 3 else "?" for color in colors)
+    return _stated(path, "mosaic", letters, cfa)
+
+
+def _active_area(path: Path, main: Directory) -> tuple[int, int, int, int]:
+    area = main.numbers(_ACTIVE_AREA) or (0, 0, main.height, main.width)
+    if len(area) != 4 or not (0 <= area[0] < area[2] <= main.height and 0 <= area[1] < area[3] <= main.width):
+        raise UnreadableFile(f"{path} is damaged: ActiveArea {area} does not lie in {main.height} x {main.width}")
+    return area[0], area[1], area[2], area[3]
+
+
+def _is_bare(content: bytes, sizes: Any) -> bool:
+    """Whether the samples alone, at some common bit depth, account for every byte of the file."""
+    return any(len(content) * 8 == sizes.raw_width * sizes.raw_height * bits for bits in _HEADERLESS_BITS)

@@ -1,0 +1,59 @@
+"""Names of files that are not RAW, recognized by their first bytes, and of compressions."""
+
+_SIGNATURES = {
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG\r\n\x1a\n": "a PNG image",
+    b"GIF8": "a GIF image",
+    b"BM": "a BMP image",
+    b"8BPS": "a Photoshop document",
+    b"P5": "a PGM image",
+    b"P6": "a PPM image",
+    b"v/1\x01": "an OpenEXR image",
+    b"\xff\x0a": "a JPEG XL image",
+    b"\0\0\0\x0cJXL ": "a JPEG XL image",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 image",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x93NUMPY": "a NumPy array",
+}
+_BRANDS = {b"avif": "an AVIF image", b"crx ": None, b"qt  ": "a video", b"mp42": "a video", b"isom": "a video"}
+"""Brands of ISO media files; Canon's CR3 is a RAW file, and all other brands are HEIC's."""
+_COMPRESSIONS = {
+    **{1: "nothing", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "Deflate", 9: "VC-5 (GoPro)", 32773: "PackBits"},
+    **{32946: "Deflate", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34925: "LZMA", 50000: "Zstandard"},
+    **{50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"},
+}
+HEAD = 16
+"""Bytes that are enough to recognize a file."""
+
+
+def kind_of(head: bytes) -> str | None:
+    """What kind of file begins with these bytes, with its article; None if it may be RAW.
+
+    Args:
+        head: the first `HEAD` bytes of the file.
+
+    Source: the signatures in the PNG specification, third edition, 5.2, and in ISO/IEC 14496-12, 4.3 (ftyp).
+
+    >>> kind_of(bytes.fromhex("ffd8ffe0"))
+    'a JPEG image'
+    """
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP image"
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "a HEIC image")
+    return next((kind for start, kind in _SIGNATURES.items() if head.startswith(start)), None)
+
+
+def compression_name(code: int) -> str:
+    """Name of a TIFF compression.
+
+    Args:
+        code: value of the Compression tag.
+
+    Source: libtiff's tiff.h; DNG 1.7 specification, Compression; 9 is VC-5 in GoPro's files.
+
+    >>> compression_name(52546), compression_name(65000)
+    ('JPEG XL', 'compression 65000')
+    """
+    return _COMPRESSIONS.get(code, f"compression {code}")
