@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline as Pipeline
     from .spaces import CAMERA as CAMERA
     from .spaces import LINEAR as LINEAR
+    from .spaces import LINEAR_RAW as LINEAR_RAW
     from .spaces import MOSAIC as MOSAIC
     from .spaces import PACKED as PACKED
     from .spaces import SENSOR as SENSOR
@@ -63,7 +64,7 @@ _NAMES = {
     "io": ("read_image", "read_mosaic", "read_raw", "write_dng", "write_image"),
     "parallel": ("ChannelSplit", "Parallel", "Split"),
     "pipeline": ("Pipeline",),
-    "spaces": ("CAMERA", "LINEAR", "MOSAIC", "PACKED", "SENSOR", "SRGB", "Space"),
+    "spaces": ("CAMERA", "LINEAR", "LINEAR_RAW", "MOSAIC", "PACKED", "SENSOR", "SRGB", "Space"),
     "stage": ("Learned", "Pair", "Stage"),
     "tiles": ("Tiled",),
 }
@@ -92,6 +93,7 @@ _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names
 __all__ = [
     "CAMERA",
     "LINEAR",
+    "LINEAR_RAW",
     "MOSAIC",
     "PACKED",
     "SENSOR",

@@ -61,6 +61,7 @@ class Fused(Stage):
         super().__init__()
         self.stages = stages
         self.takes, self.gives, self.contract = stages.takes, stages.gives, stages.contract
+        self.layouts = stages.layouts
         for name, stage in stages.items():
             if not (_pointwise(stage) or type(stage) in _METHODS):
                 raise InvalidArgument(f"Fused: {name} ({type(stage).__name__}) is not pointwise")
@@ -172,7 +173,8 @@ class Fused(Stage):
         start = sum(step.coefficients.shape[1] for step in before)
         coefficients = join_coefficients(before + after, device)
         programs = encode_program(before), encode_program(after, start)
-        return _Plan(coefficients, *programs, self._method(), site_channels(capture.cfa))
+        channels = site_channels(capture.cfa) if self._method() else (0, 0, 0, 0)
+        return _Plan(coefficients, *programs, self._method(), channels)
 
     def _parts(self) -> tuple[list[Stage], list[Stage]]:
         """The stages before the demosaic, and those after it."""

@@ -1,17 +1,17 @@
-"""Crops, flips and rotations of a mosaic and its capture: the CFA phase and black levels follow the pixels."""
+"""Crops, flips and rotations of samples and their capture: the CFA phase and black levels follow the pixels."""
 
 import torch
 from torch import Tensor
 
-from .capture import BAYER, Capture
-from .errors import InvalidArgument, InvalidSize
+from .capture import BAYER, MONO, RGB, Capture
+from .errors import InvalidArgument, InvalidCapture, InvalidSize
 
 
 def crop(mosaic: Tensor, capture: Capture, top: int, left: int, height: int, width: int) -> tuple[Tensor, Capture]:
     """Crop a mosaic to `height` x `width` pixels from `(top, left)`.
 
     Args:
-        mosaic: `[B,1,H,W]`, SENSOR or MOSAIC.
+        mosaic: `[B,1,H,W]`, SENSOR or MOSAIC, or three planes, `[B,3,H,W]`.
         capture: of the same samples.
 
     Raises:
@@ -67,6 +67,7 @@ def align(mosaic: Tensor, capture: Capture, cfa: str = "RGGB") -> tuple[Tensor, 
 
     Raises:
         InvalidArgument: for an unknown phase.
+        InvalidCapture: for samples without a mosaic.
 
     >>> import torch
     >>> align(torch.zeros(1, 1, 4, 4), Capture.of("BGGR"))[0].shape
@@ -74,6 +75,8 @@ def align(mosaic: Tensor, capture: Capture, cfa: str = "RGGB") -> tuple[Tensor, 
     """
     if cfa not in BAYER:
         raise InvalidArgument(f"cfa must be one of {', '.join(BAYER)}, got {cfa!r}")
+    if capture.cfa not in BAYER:
+        raise InvalidCapture(f"samples with the cfa {capture.cfa!r} have no phase to align: leave out align()")
     rows, columns = mosaic.shape[-2:]
     for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
         letters = _rephased(capture, _sites((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1))).cfa
@@ -106,5 +109,9 @@ def _sites(*positions: tuple[int, int]) -> list[int]:
 
 
 def _rephased(capture: Capture, sites: list[int]) -> Capture:
-    """A capture whose four sites are `sites` of the old one."""
+    """A capture whose four sites are `sites` of the old one; three planes have no sites."""
+    if capture.cfa == RGB:
+        return capture
+    if capture.cfa == MONO:
+        return capture.replace(black=capture.black[:, sites])
     return capture.replace(cfa="".join(capture.cfa[site] for site in sites), black=capture.black[:, sites])

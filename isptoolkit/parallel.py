@@ -12,7 +12,7 @@ from .capture import Capture
 from .contract import Contract
 from .errors import InvalidArgument, SpaceMismatch
 from .spaces import Space, resample_mask
-from .stage import Stage
+from .stage import Stage, shared_layouts
 
 
 class Split(nn.Module, ABC):
@@ -106,6 +106,7 @@ class Parallel(Stage):
         self.split, self.join = split, join
         self.branches = nn.ModuleDict(branches)
         self.takes, self.gives = split.takes, (join or split).takes
+        self.layouts = shared_layouts(branches.values())
         self.contract = _worst([branch.contract for branch in branches.values()])
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:

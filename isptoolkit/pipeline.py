@@ -12,7 +12,7 @@ from .capture import Capture
 from .contract import compose
 from .errors import InvalidArgument, IspError, SpaceMismatch
 from .spaces import resample_mask
-from .stage import Stage
+from .stage import Stage, shared_layouts
 
 if TYPE_CHECKING:
     from .report.explain import Explanation
@@ -74,7 +74,7 @@ class Pipeline(Stage):
 
     Raises:
         SpaceMismatch: for adjacent stages whose spaces differ; names both stages and both spaces.
-        InvalidArgument: for a pipeline without stages, or a value that is not a stage.
+        InvalidArgument: for a pipeline without stages, a value that is not a stage, or stages that no capture suits.
 
     >>> from isptoolkit import Capture, stages
     >>> import torch
@@ -104,6 +104,7 @@ class Pipeline(Stage):
         except KeyError as error:
             raise InvalidArgument(f"a stage cannot be called {error.args[0]!r}: choose another name") from error
         self.takes, self.gives = pairs[0][1].takes, pairs[-1][1].gives
+        self.layouts = shared_layouts(stages.values())
         self.contract = compose([stage.contract for stage in stages.values()])
 
     def __setattr__(self, name: str, value: Any) -> None:

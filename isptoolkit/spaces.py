@@ -58,6 +58,8 @@ class Space:
 
 SENSOR = Space("sensor", 1)
 """`[B,1,H,W]` the mosaic in raw digital numbers."""
+LINEAR_RAW = Space("linear-raw", 3)
+"""`[B,3,H,W]` camera RGB in raw digital numbers, before white balance: what a DNG file calls LinearRaw."""
 MOSAIC = Space("mosaic", 1)
 """`[B,1,H,W]` the mosaic, linear, black at 0 and white at 1."""
 PACKED = Space("packed", 4, downscale=2)
@@ -68,6 +70,9 @@ LINEAR = Space("linear", 3)
 """`[B,3,H,W]` linear, sRGB (Rec. 709) primaries, D65 white at 1."""
 SRGB = Space("srgb", 3)
 """`[B,3,H,W]` encoded for display, nominal range [0, 1]."""
+
+DIGITAL = (SENSOR, LINEAR_RAW)
+"""The spaces that count digital numbers; in all others white is at 1."""
 
 
 def resample_mask(mask: Tensor, source: Space, target: Space) -> Tensor:

@@ -4,21 +4,28 @@ import functools
 import inspect
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from .bound import Bound
-from .capture import Capture
+from .capture import BAYER, LAYOUTS, MONO, RGB, Capture
 from .contract import Contract
 from .display import constructor_call
-from .errors import InvalidArgument, OneWay
+from .errors import InvalidArgument, InvalidCapture, OneWay
 from .spaces import Space, resample_mask
 
 if TYPE_CHECKING:
     from .kernels.steps import Step
+
+_ADVICE = {
+    RGB: 'render three planes with presets.classic(layout="linear")',
+    MONO: 'render a sensor without color filters with presets.classic(layout="mono")',
+    **dict.fromkeys(BAYER, "render a mosaic with presets.classic(), or state another cfa"),
+}
+"""What to do with samples that a stage cannot process, by the cfa of their capture."""
 
 Quantity: TypeAlias = float | Sequence[Any] | Tensor
 """What a constructor accepts for a physical quantity: a number, nested numbers, a tensor, or an `nn.Parameter`."""
@@ -38,6 +45,7 @@ class Stage(nn.Module, ABC):
         takes: the space of the input of `forward`.
         gives: the space of its output.
         contract: what is promised of the two directions.
+        layouts: the cfa of the captures that the stage accepts; others raise `InvalidCapture`.
 
     >>> class Negative(Stage):
     ...     takes = gives = Space("srgb", 3)
@@ -54,6 +62,7 @@ class Stage(nn.Module, ABC):
     takes: Space
     gives: Space
     contract: Contract
+    layouts: tuple[str, ...] = LAYOUTS
     _constructed = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -189,6 +198,11 @@ def _checked(method: Callable[..., Tensor], side: str) -> Callable[..., Tensor]:
 
     @functools.wraps(method)
     def run(self: Stage, tensor: Tensor, capture: Capture) -> Tensor:
+        if capture.cfa not in self.layouts:
+            raise InvalidCapture(
+                f"{type(self).__name__} takes samples of {' or '.join(self.layouts)}, but the capture has the cfa "
+                f"{capture.cfa!r}: {_ADVICE[capture.cfa]}"
+            )
         getattr(self, side).check(tensor)
         capture.check(tensor)
         return method(self, tensor, capture)
@@ -212,6 +226,24 @@ def _seal_after_construction(cls: type[Stage]) -> None:
     setattr(cls, "__init__", __init__)  # noqa: B010
 
 
+def shared_layouts(stages: Iterable[Stage]) -> tuple[str, ...]:
+    """The cfa of the captures that every stage accepts.
+
+    Raises:
+        InvalidArgument: if there is none.
+
+    >>> from isptoolkit.stages import DemosaicMalvar, Gain
+    >>> shared_layouts([Gain(2.0), DemosaicMalvar()])
+    ('RGGB', 'BGGR', 'GRBG', 'GBRG')
+    """
+    stages = list(stages)
+    shared = tuple(cfa for cfa in LAYOUTS if all(cfa in stage.layouts for stage in stages))
+    if not shared:
+        needs = ", ".join(f"{type(stage).__name__} takes {' or '.join(stage.layouts)}" for stage in stages)
+        raise InvalidArgument(f"no capture suits all of these stages: {needs}")
+    return shared
+
+
 class Inverse(Stage):
     """A reversed stage, as `stage.inv` returns it: `forward` is the stage's `inverse`, and conversely.
 
@@ -224,6 +256,7 @@ class Inverse(Stage):
         super().__init__()
         self.stage = stage
         self.takes, self.gives, self.contract = stage.gives, stage.takes, stage.contract.inv
+        self.layouts = stage.layouts
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         return self.stage.inverse(x, capture)
@@ -280,6 +313,7 @@ class Pair(Stage):
             )
         self.there, self.back = there, back
         self.takes, self.gives = there.takes, there.gives
+        self.layouts = shared_layouts([there, back])
         promised = there.contract
         self.contract = contract or Contract(
             None, None, promised.condition, promised.reach, promised.period, promised.neutral, promised.differentiable

@@ -41,6 +41,7 @@ class Tiled(Stage):
             )
         self.stage, self.tile = stage, tile
         self.takes, self.gives, self.contract = stage.takes, stage.gives, stage.contract
+        self.layouts = stage.layouts
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         return self._each(self.stage.forward, x, capture, self.gives.channels)

@@ -4,7 +4,20 @@ import pytest
 import torch
 from torch import nn
 
-from isptoolkit import CAMERA, LINEAR, MOSAIC, SRGB, ChannelSplit, Pair, Parallel, Pipeline, Stage, presets, stages
+from isptoolkit import (
+    CAMERA,
+    LINEAR,
+    LINEAR_RAW,
+    MOSAIC,
+    SRGB,
+    ChannelSplit,
+    Pair,
+    Parallel,
+    Pipeline,
+    Stage,
+    presets,
+    stages,
+)
 from isptoolkit.testing import assert_lawful
 
 torch.manual_seed(0)
@@ -15,10 +28,19 @@ CASES: dict[str, Stage] = {
     "levels": stages.Levels(),
     "own levels": stages.Levels(black=(1, 2, 3, 4), white=250.0),
     "linearize": stages.Linearize([0.0, 1.0, 3.0, 7.0, 20.0, 60.0]),
+    "bad pixel list": stages.BadPixelList([[0, 0], [1, 1], [1, 2], [2, 2], [3, 2]]),
+    "bad pixels of a mosaic": stages.BadPixelList([[1, 3], [4, 4], [5, 5], [4, 5]], space=MOSAIC),
+    "bad pixel constant": stages.BadPixelConstant(1.0, space=MOSAIC),
     "radial shading": stages.LensShadingRadial([0.5, 0.2, -0.1]),
     "mesh shading": stages.LensShadingMesh(1 + torch.rand(4, 3, 5, dtype=torch.float64)),
     "channel mesh shading": stages.LensShadingMesh(1 + torch.rand(3, 4, 3, dtype=torch.float64), space=CAMERA),
+    "linear levels": stages.Levels(space=LINEAR_RAW),
+    "gain map": stages.GainMap(
+        1 + torch.rand(1, 3, 4, dtype=torch.float64), (0.1, -0.2), (0.3, 0.5), (1, 0, 9, 8), pitch=(2, 1)
+    ),
+    "channel gain map": stages.GainMap(1 + torch.rand(2, 2, 3, dtype=torch.float64), planes=(1, 2), space=CAMERA),
     "balance": stages.WhiteBalance(),
+    "balance up to white": stages.WhiteBalance(floor=1.0),
     "camera balance": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),
     "highlight balance": stages.HighlightWhiteBalance(brightness=1.25),
     "mosaic": stages.Mosaic(),
@@ -29,7 +51,9 @@ CASES: dict[str, Stage] = {
     "menon unrefined": stages.DemosaicMenon(refine=False),
     "matrix": stages.ColorMatrix(),
     "own matrix": stages.ColorMatrix(srgb_to_camera=_MATRIX),
-    "exposure": stages.Exposure(stops=1.5),
+    "exposure": stages.Exposure(),
+    "own exposure": stages.Exposure(stops=1.5),
+    "monochrome": stages.Monochrome(),
     "gain": stages.Gain(gain=0.7, space=MOSAIC),
     "saturation": stages.Saturation(amount=1.3),
     "ycbcr 601": stages.YCbCr(),
@@ -59,6 +83,8 @@ CASES: dict[str, Stage] = {
     "pair": Pair(stages.SRGBCurve(), stages.SRGBCurve().inv),
     "pipeline": presets.classic().span("levels", "tone"),
     "lossy pipeline": presets.classic(),
+    "linear pipeline": presets.classic(layout="linear").span("levels", "tone"),
+    "monochrome pipeline": presets.classic(layout="mono").span("levels", "tone"),
     "nested pipeline": Pipeline(raw=presets.libraw().span("levels", "demosaic"), matrix=stages.ColorMatrix()),
     "reversed": stages.SRGBCurve().inv,
 }

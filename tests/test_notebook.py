@@ -72,7 +72,7 @@ def test_repr_of_a_pipeline_constructs_it(name):
         (Learned(nn.Conv2d(3, 3, 1), LINEAR, SRGB), "Learned(net=<Conv2d, 12 parameters>, takes=LINEAR, gives=SRGB)"),
         (stages.SRGBCurve().inv, "SRGBCurve(takes=LINEAR, gives=SRGB).inv"),
         (Pair(stages.Pack(), stages.Pack().inv), "Pair(there=Pack(), back=Pack().inv)"),
-        (Pipeline(**{"a b": stages.Levels()}), "Pipeline(**{'a b': Levels()})"),
+        (Pipeline(**{"a b": stages.Levels()}), "Pipeline(**{'a b': Levels(space=SENSOR)})"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -90,7 +90,7 @@ def test_repr_of_long_and_nested_stages_is_indented():
         "  luma=Gain(gain=2.0, space=Space(name='srgb[0:1]', channels=1, downscale=1)),",
     ]
     nested = Pipeline(camera=presets.classic())
-    assert "\n    levels=Levels(),\n" in repr(nested)
+    assert "\n    levels=Levels(space=SENSOR),\n" in repr(nested)
     assert eval(repr(nested), names_of(isptoolkit) | names_of(stages))["camera"].names == presets.classic().names
 
 

@@ -22,6 +22,7 @@ class Watched(Stage):
         super().__init__()
         self.stage, self.on_start, self.on_end = stage, on_start, on_end
         self.takes, self.gives, self.contract = stage.takes, stage.gives, stage.contract
+        self.layouts = stage.layouts
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         self.on_start()

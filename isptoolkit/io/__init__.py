@@ -1,7 +1,11 @@
 """Read and write RAW files and images."""
 
+from .corrections import Corrections as Corrections
+from .corrections import corrected as corrected
+from .corrections import describe_corrections as describe_corrections
+from .corrections import read_corrections as read_corrections
+from .corrections import read_gain_map as read_gain_map
 from .dng import write_dng as write_dng
-from .gain_map import read_gain_map as read_gain_map
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .jpeg_coefficients import read_jpeg_coefficients as read_jpeg_coefficients

@@ -17,7 +17,7 @@ from ..stages import LensShadingMesh
 from .color_profile import ColorProfile
 from .dng_color import camera_fields, source_fields
 from .exif import Exif, add_exif, main_fields, read_exif
-from .gain_map import gain_map_opcodes
+from .opcodes import gain_map_opcodes
 from .tiff_fields import Field, Kind, field
 
 _PHOTOMETRIC, _MOSAIC, _LINEAR, _SUB_IFDS = 262, 32803, 34892, 330

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import UnreadableFile
 from .libraw import opened
-from .tiff import tiff_tags
+from .tiff import structure
 from .tiff_fields import Field, Kind, rational
 
 Value: TypeAlias = str | int | Fraction
@@ -71,7 +71,7 @@ def read_exif(path: str | Path) -> dict[str, Value]:
         Empty for a file that states none, such as a headerless dump.
 
     Raises:
-        UnreadableFile: if the file is missing.
+        UnreadableFile: if the file is missing, or has more directories or values than any camera writes.
 
     >>> read_exif("missing.jpg")
     Traceback (most recent call last):
@@ -203,12 +203,8 @@ def _image_tags(path: Path) -> dict[int, Any]:
 
 def _tiff_tags(path: Path) -> dict[int, Any]:
     """The tags of a TIFF-based file, those of its EXIF directory included."""
-    from tifffile import TIFF
-
-    tags = tiff_tags(path)
-    nested = tags.get(_POINTER)
-    named = nested if isinstance(nested, dict) else {}
-    return tags | {int(TIFF.EXIF_TAGS[name]): value for name, value in named.items() if name in TIFF.EXIF_TAGS}
+    tiff = structure(path)
+    return {} if tiff is None else tiff.directories[0].tags | tiff.exif
 
 
 def _value(stated: Any, entry: Entry) -> Value | None:

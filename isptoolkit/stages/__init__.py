@@ -1,5 +1,7 @@
 """The public stages, one chapter file per concept."""
 
+from .bad_pixels import BadPixelConstant as BadPixelConstant
+from .bad_pixels import BadPixelList as BadPixelList
 from .cfa import Mosaic as Mosaic
 from .cfa import Pack as Pack
 from .cfa import pack as pack
@@ -12,6 +14,7 @@ from .demosaic import DemosaicBilinear as DemosaicBilinear
 from .demosaic import DemosaicMalvar as DemosaicMalvar
 from .exposure import Exposure as Exposure
 from .exposure import Gain as Gain
+from .gain_map import GainMap as GainMap
 from .highlight_white_balance import HighlightWhiteBalance as HighlightWhiteBalance
 from .jpeg import DiffJpeg as DiffJpeg
 from .jpeg import Jpeg as Jpeg
@@ -23,6 +26,7 @@ from .levels import pack_sensor as pack_sensor
 from .limits import Clip as Clip
 from .limits import Quantize as Quantize
 from .menon import DemosaicMenon as DemosaicMenon
+from .monochrome import Monochrome as Monochrome
 from .monotone_curve import MonotoneCurve as MonotoneCurve
 from .noise import PoissonGaussianNoise as PoissonGaussianNoise
 from .noise import RowNoise as RowNoise

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..contract import Contract
-from ..errors import InvalidSize
+from ..errors import InvalidCapture, InvalidSize
 from ..kernels import usable
 from ..spaces import CAMERA, MOSAIC, PACKED
 from ..stage import Stage
@@ -15,9 +15,17 @@ from ..stage import Stage
 def site_channels(cfa: str) -> tuple[int, int, int, int]:
     """The channel (R 0, G 1, B 2) of each site of the 2x2 cell, row-major.
 
+    Raises:
+        InvalidCapture: for samples without a mosaic.
+
     >>> site_channels("GRBG")
     (1, 0, 2, 1)
     """
+    if cfa not in BAYER:
+        raise InvalidCapture(
+            f'a capture with cfa {cfa!r} has no mosaic: for "RGB" render with presets.classic(layout="linear"), '
+            'for "MONO" with presets.classic(layout="mono")'
+        )
     first, second, third, fourth = ("RGB".index(letter) for letter in cfa)
     return first, second, third, fourth
 
@@ -109,6 +117,7 @@ class Mosaic(Stage):
     """
 
     takes, gives = CAMERA, MOSAIC
+    layouts = BAYER
     contract = Contract(round_trip=None, re_render=None)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:

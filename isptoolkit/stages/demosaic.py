@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..contract import Contract
 from ..errors import InvalidSize
 from ..kernels import usable
@@ -114,6 +114,7 @@ class DemosaicBilinear(Stage):
     """
 
     takes, gives = MOSAIC, CAMERA
+    layouts = BAYER
     contract = Contract(round_trip=0.0, re_render=0.0, reach=1, neutral=True)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
@@ -144,6 +145,7 @@ class DemosaicMalvar(Stage):
     """
 
     takes, gives = MOSAIC, CAMERA
+    layouts = BAYER
     contract = Contract(round_trip=0.0, re_render=0.0, condition=2.0, reach=2, neutral=True)
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:

@@ -15,40 +15,47 @@ class Exposure(Stage):
     """Change the exposure by photographic stops: `y = 2^stops x`, `x = y / 2^stops`; exact.
 
     Args:
-        stops: scalar or `[B]`; one stop doubles the light.
+        stops: scalar or `[B]`; one stop doubles the light. None reads the capture, and is 0 if that states no exposure.
         space: a linear-light space; the values in it are proportional to exposure.
 
     Raises:
         InvalidArgument: if `stops` has another shape or is not finite.
 
-    Source: the exposure value of the APEX system, in which one step is a factor of two.
+    Source: the exposure value of the APEX system, in which one step is a factor of two; the capture's exposure is the
+    tag BaselineExposure (50730) of the DNG specification.
 
-    >>> Exposure(stops=1.0)(torch.full((1, 3, 1, 1), 0.25), Capture.of("RGGB")).flatten()
+    >>> Exposure()(torch.full((1, 3, 1, 1), 0.25), Capture.of("RGGB", exposure=1.0)).flatten()
     tensor([0.5000, 0.5000, 0.5000])
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, condition=4.0, neutral=True)
-    stops: Tensor
+    stops: Tensor | None
 
-    def __init__(self, stops: Quantity = 0.0, space: Space = LINEAR) -> None:
+    def __init__(self, stops: Quantity | None = None, space: Space = LINEAR) -> None:
         super().__init__()
         self.takes = self.gives = self.space = space
         self.hold("stops", stops, ())
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        return x * self._factor(x)
+        factor = self._factor(capture)
+        return x if factor is None else x * factor.to(x.dtype).reshape(-1, 1, 1, 1)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
-        return y / self._factor(y)
+        factor = self._factor(capture)
+        return y if factor is None else y / factor.to(y.dtype).reshape(-1, 1, 1, 1)
 
     def forward_steps(self, capture: Capture) -> list[Step]:
-        return [scaled(torch.exp2(self.stops.double()))]
+        factor = self._factor(capture)
+        return [] if factor is None else [scaled(factor)]
 
     def inverse_steps(self, capture: Capture) -> list[Step]:
-        return [scaled(torch.exp2(-self.stops.double()))]
+        factor = self._factor(capture)
+        return [] if factor is None else [scaled(1 / factor)]
 
-    def _factor(self, x: Tensor) -> Tensor:
-        return torch.exp2(self.stops.to(x.dtype)).reshape(-1, 1, 1, 1)
+    def _factor(self, capture: Capture) -> Tensor | None:
+        """In float64; None if neither the stage nor the capture states an exposure."""
+        stops = capture.exposure if self.stops is None else self.stops
+        return None if stops is None else torch.exp2(stops.double())
 
 
 class Gain(Stage):

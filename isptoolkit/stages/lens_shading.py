@@ -66,8 +66,16 @@ def site_mesh_gain(height: int, width: int, mesh: Tensor) -> Tensor:
 
 
 def _hats(pixels: int, nodes: int, like: Tensor) -> Tensor:
-    """`[pixels, nodes]` the linear interpolation weights of each pixel's center; rows sum to 1."""
-    place = (_indices(pixels, like) + 0.5) / pixels * (nodes - 1)
+    """`[pixels, nodes]` the interpolation weights of each pixel's center in nodes that span the frame."""
+    return tent_weights((_indices(pixels, like) + 0.5) / pixels * (nodes - 1), nodes, like)
+
+
+def tent_weights(place: Tensor, nodes: int, like: Tensor) -> Tensor:
+    """`[pixels, nodes]` the linear interpolation weights at places in [0, nodes - 1], `[pixels]`; rows sum to 1.
+
+    >>> tent_weights(torch.tensor([0.0, 0.25, 2.0]), 3, torch.ones(1)).tolist()
+    [[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.0, 0.0, 1.0]]
+    """
     hats: Tensor = 1 - (place[:, None] - _indices(nodes, like)).abs()
     return hats.clamp(min=0).to(like.dtype)
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import BAYER, MONO, RGB, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
-from ..kernels.steps import Step, sites
-from ..spaces import MOSAIC, SENSOR
+from ..kernels.steps import Step, channels, sites
+from ..spaces import CAMERA, LINEAR_RAW, MOSAIC, SENSOR, Space
 from ..stage import Quantity, Stage
 from .cfa import pack, site_plane
 
@@ -54,17 +54,19 @@ def _count(table: Tensor, y: Tensor, *, right: bool) -> Tensor:
 
 
 class Levels(Stage):
-    """Subtract the black level of each site and scale white to 1, without clipping.
+    """Subtract the black level of each site, or of each plane, and scale white to 1, without clipping.
 
     `y = (x - black_site) / (white - black_site)`, `x = y (white - black_site) + black_site`: black becomes 0 and white
     1 at every site. Exact if white is above black.
 
     Args:
-        black: `[4]` or `[B,4]` digital numbers of the 2x2 sites, row-major; None reads the capture.
+        black: `[4]` or `[B,4]` digital numbers of the 2x2 sites, row-major, or of the planes R, G, G and B; None reads
+            the capture.
         white: digital number at saturation, scalar or `[B]`; None reads the capture.
+        space: SENSOR becomes MOSAIC, and LINEAR_RAW, three planes of a capture whose cfa is `"RGB"`, becomes CAMERA.
 
     Raises:
-        InvalidArgument: for a wrong shape, or white not above black when both are given.
+        InvalidArgument: for a wrong shape, another space, or white not above black when both are given.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
     with two differences. The standard divides all sites by white minus the highest black level, so that white is not 1
@@ -76,13 +78,16 @@ class Levels(Stage):
               [1.0000, 0.0000]]]])
     """
 
-    takes, gives = SENSOR, MOSAIC
-    contract = Contract(round_trip=0.0, re_render=0.0, condition=8.0, period=2)
     black: Tensor | None
     white: Tensor | None
 
-    def __init__(self, black: Quantity | None = None, white: Quantity | None = None) -> None:
+    def __init__(self, black: Quantity | None = None, white: Quantity | None = None, space: Space = SENSOR) -> None:
         super().__init__()
+        if space not in (SENSOR, LINEAR_RAW):
+            raise InvalidArgument(f"Levels: space must be SENSOR or LINEAR_RAW, got {space!r}")
+        self.takes = self.space = space
+        self.gives, self.layouts = (MOSAIC, (*BAYER, MONO)) if space == SENSOR else (CAMERA, (RGB,))
+        self.contract = Contract(0.0, 0.0, condition=8.0, period=2 if space == SENSOR else 1)
         self.hold("black", black, (4,))
         self.hold("white", white, ())
         if self.black is not None and self.white is not None:
@@ -100,18 +105,27 @@ class Levels(Stage):
 
     def forward_steps(self, capture: Capture) -> list[Step]:
         black, span = self._sites(capture)
+        if self.space == LINEAR_RAW:
+            return [channels(1 / span, -black / span)]
         return [sites(black, 1 / span, torch.zeros_like(span))]
 
     def inverse_steps(self, capture: Capture) -> list[Step]:
         black, span = self._sites(capture)
+        if self.space == LINEAR_RAW:
+            return [channels(span, black)]
         return [sites(torch.zeros_like(span), span, black)]
 
     def _sites(self, capture: Capture, like: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Black and white minus black: `[B,4]` of the sites, or `[B,3]` of the planes."""
         black = self.quantity("black", capture, like).reshape(-1, 4)
+        if self.space == LINEAR_RAW:
+            black = black[:, [0, 1, 3]]
         return black, self.quantity("white", capture, like).reshape(-1, 1) - black
 
     def _levels(self, x: Tensor, capture: Capture) -> tuple[Tensor, Tensor]:
         black, span = self._sites(capture, like=x)
+        if self.space == LINEAR_RAW:
+            return black[..., None, None], span[..., None, None]
         height, width = x.shape[-2:]
         return site_plane(black, height, width), site_plane(span, height, width)
 

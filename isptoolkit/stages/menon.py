@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..contract import Contract
 from ..spaces import CAMERA, MOSAIC
 from ..stage import Stage
@@ -104,6 +104,7 @@ class DemosaicMenon(Stage):
     """
 
     takes, gives = MOSAIC, CAMERA
+    layouts = BAYER
 
     def __init__(self, refine: bool = True) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import BAYER, LAYOUTS, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidSize, InvalidTensor
 from ..kernels.steps import Step, channels, sites
@@ -21,12 +21,15 @@ class WhiteBalance(Stage):
         gains: `[3]` or `[B,3]`, positive multipliers of R, G, B; None reads the capture.
         space: MOSAIC or CAMERA.
         peak: scale all gains so that the largest is this (1 keeps every value at or below white); None keeps the gains.
+        floor: scale all gains so that the smallest is at least this; None keeps the gains. With 1, every channel of a
+            blown highlight reaches white, so that clipping at 1 leaves it neutral.
 
     Raises:
-        InvalidArgument: for gains or a peak that is not positive, or another space.
+        InvalidArgument: for gains, a peak or a floor that is not positive, both peak and floor, or another space.
 
     Source: the coefficient law of von Kries (1902), in camera primaries; tag AsShotNeutral of the DNG 1.6
-    specification, whose values are the reciprocals of the gains.
+    specification, whose values are the reciprocals of the gains. A floor of 1 is the scale of LibRaw, which divides the
+    multipliers by the smallest.
 
     >>> capture = Capture.of("GRBG", gains=(2.0, 1.0, 1.5))
     >>> WhiteBalance()(torch.full((1, 1, 2, 2), 0.5), capture)
@@ -36,14 +39,24 @@ class WhiteBalance(Stage):
 
     gains: Tensor | None
 
-    def __init__(self, gains: Quantity | None = None, space: Space = MOSAIC, peak: float | None = None) -> None:
+    def __init__(
+        self,
+        gains: Quantity | None = None,
+        space: Space = MOSAIC,
+        peak: float | None = None,
+        floor: float | None = None,
+    ) -> None:
         super().__init__()
         if space not in (MOSAIC, CAMERA):
             raise InvalidArgument(f"WhiteBalance: space must be MOSAIC or CAMERA, got {space!r}")
-        if peak is not None and not 0 < peak < float("inf"):
-            raise InvalidArgument(f"WhiteBalance: peak must be positive, got {peak!r}")
-        self.peak = peak
+        for name, scale in (("peak", peak), ("floor", floor)):
+            if scale is not None and not 0 < scale < float("inf"):
+                raise InvalidArgument(f"WhiteBalance: {name} must be positive, got {scale!r}")
+        if peak is not None and floor is not None:
+            raise InvalidArgument(f"WhiteBalance: peak and floor exclude each other, got {peak!r} and {floor!r}")
+        self.peak, self.floor = peak, floor
         self.takes = self.gives = self.space = space
+        self.layouts = BAYER if space == MOSAIC else LAYOUTS
         self.hold("gains", gains, (3,))
         if self.gains is not None and not (self.gains > 0).all():
             raise InvalidArgument(f"WhiteBalance: gains must be positive, got {gains!r}")
@@ -70,6 +83,8 @@ class WhiteBalance(Stage):
         gains = self.quantity("gains", capture, like).reshape(-1, 3)
         if self.peak is not None:
             gains = gains * (self.peak / gains.amax(1, keepdim=True))
+        if self.floor is not None:
+            gains = gains * (self.floor / gains.amin(1, keepdim=True)).clamp(min=1)
         if self.space == CAMERA:
             return gains
         return torch.stack([gains[:, channel] for channel in site_channels(capture.cfa)], 1)

@@ -11,7 +11,7 @@ from ..capture import Capture
 from ..display import html_table
 from ..errors import InvalidArgument, InvalidSize
 from ..stage import Stage
-from .examples import SIZES, described, example, typical_capture
+from .examples import SIZES, described, example, suitable_layouts, typical_capture
 from .laws import NO_PIXEL, Finding, findings
 
 
@@ -123,8 +123,10 @@ def falsify(make_stage: Callable[[], Stage], *, examples: int = 50, seed: int = 
     counterexample = _search(stage, examples)
     if counterexample is not None:
         return counterexample
-    trips = []
-    for phase, size in SIZES:
+    trips, layouts = [], suitable_layouts(stage)
+    for index, (phase, size) in enumerate(SIZES):
+        if phase not in layouts:
+            phase = layouts[index % len(layouts)]
         x, capture = example(stage.takes, size, phase, seed), typical_capture(phase)
         report = check(stage, x, capture)
         if not report.ok:
@@ -159,7 +161,7 @@ def _search(stage: Stage, examples: int) -> Report | None:
         phases=(Phase.generate, Phase.shrink),
     )
     try:
-        x, capture = find(st.tuples(inputs(stage.takes), captures()), breaks, settings=limits)
+        x, capture = find(st.tuples(inputs(stage.takes), captures(suitable_layouts(stage))), breaks, settings=limits)
     except NoSuchExample:
         return None
     return replace(check(stage, x, capture), example=described(x, capture))

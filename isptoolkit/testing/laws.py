@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..capture import Capture
+from ..capture import MONO, Capture
 from ..fusion import Fused
 from ..geometry import crop
 from ..kernels import usable
 from ..pipeline import Pipeline
-from ..spaces import MOSAIC, PACKED, SENSOR
+from ..spaces import DIGITAL, LINEAR_RAW, MOSAIC, PACKED, SENSOR, Space
 from ..stage import Inverse, Stage
 from ..stages.cfa import site_channels, site_plane
 
@@ -22,6 +22,8 @@ ULPS = 16.0
 NO_PIXEL = "no pixel in the domain"
 
 _MOSAICS = (SENSOR, MOSAIC)
+_UNBALANCED = (*_MOSAICS, PACKED, LINEAR_RAW)
+"""Spaces before white balance, in which gray has the color of the illuminant."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def purity(stage: Stage, x: Tensor, capture: Capture) -> Finding:
     first = stage(x.clone(), capture)
     recovered = stage.inverse(first.clone(), capture) if stage.two_way else first
     watched = [x, first, *stage.state_dict().values(), capture.black, capture.white, capture.gains]
-    watched += [capture.srgb_to_camera, *([] if capture.noise is None else [capture.noise])]
+    watched += [capture.srgb_to_camera, *(t for t in (capture.noise, capture.exposure) if t is not None)]
     before = [tensor.clone() for tensor in watched]
     second = stage(x, capture)
     recovered_second = stage.inverse(first, capture) if stage.two_way else second
@@ -182,11 +184,8 @@ def gradients(stage: Stage, x: Tensor, capture: Capture) -> list[Finding]:
     # Low contrast, and gray under the capture's illuminant: nothing clips, and every curve is smooth.
     first = capture[0]
     red, green, blue = (1 / first.gains[0].double()).tolist()
-    gray = _uniform(stage, noise, first, (red, green, blue)) if stage.takes in (*_MOSAICS, PACKED) else 1.0
-    patch = 0.25 * gray * (1 + 0.3 * noise)
-    if stage.takes == SENSOR:
-        black = site_plane(first.black.double(), height, width)
-        patch = black + 0.25 * (gray - black) * (1 + 0.3 * noise)
+    gray = _uniform_light(stage, noise, first, (red, green, blue)) if stage.takes in _UNBALANCED else 1.0
+    patch = _in_units_of(stage.takes, 0.25 * gray * (1 + 0.3 * noise), first)
     results = [_gradient("forward", stage, patch, first)]
     if stage.two_way:
         with torch.no_grad():
@@ -281,12 +280,25 @@ def white(stage: Stage, x: Tensor, capture: Capture) -> Finding:
 
 def _uniform(stage: Stage, x: Tensor, capture: Capture, color: tuple[float, float, float]) -> Tensor:
     """A uniform color in the space that the stage takes."""
+    return _in_units_of(stage.takes, _uniform_light(stage, x, capture, color), capture)
+
+
+def _uniform_light(stage: Stage, x: Tensor, capture: Capture, color: tuple[float, float, float]) -> Tensor:
+    """A uniform color with black at 0 and white at 1."""
     if stage.takes not in (*_MOSAICS, PACKED):
         values = (color * 2)[: stage.takes.channels] if stage.takes.channels <= 6 else (0.5,) * stage.takes.channels
         return torch.tensor(values, dtype=x.dtype).view(1, -1, 1, 1).expand(1, -1, *x.shape[-2:]).clone()
-    sites = torch.tensor([[color[c] for c in site_channels(capture.cfa)]], dtype=x.dtype)
+    channels = (1, 1, 1, 1) if capture.cfa == MONO else site_channels(capture.cfa)
+    sites = torch.tensor([[color[c] for c in channels]], dtype=x.dtype)
     if stage.takes == PACKED:
         return sites.view(1, 4, 1, 1).expand(1, 4, *x.shape[-2:]).clone()
-    if stage.takes == SENSOR:
-        sites = capture.black[:1] + sites * (capture.white[:1, None] - capture.black[:1])
     return site_plane(sites, *x.shape[-2:])
+
+
+def _in_units_of(space: Space, light: Tensor, capture: Capture) -> Tensor:
+    """Values with white at 1, in digital numbers if the space counts those."""
+    if space not in DIGITAL:
+        return light
+    black = capture.black[:1].to(light.dtype)
+    levels = black[:, [0, 1, 3], None, None] if space == LINEAR_RAW else site_plane(black, *light.shape[-2:])
+    return levels + light * (capture.white[0].to(light.dtype) - levels)

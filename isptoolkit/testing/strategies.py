@@ -1,11 +1,13 @@
 """Hypothesis strategies of hard inputs for stages."""
 
+from collections.abc import Sequence
+
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ..capture import BAYER, Capture
-from ..spaces import MOSAIC, SENSOR, Space
+from ..capture import BAYER, RGB, Capture
+from ..spaces import DIGITAL, MOSAIC, SENSOR, Space
 from .examples import typical_capture
 
 _HARD = st.sampled_from((0.0, 1.0, 0.5, 1e-40, -0.25, 1.5, 2**-12, 1 - 2**-20))
@@ -16,18 +18,29 @@ def sizes(smallest: int = 1, largest: int = 9) -> st.SearchStrategy[tuple[int, i
     return st.tuples(st.integers(smallest, largest), st.integers(smallest, largest))
 
 
-def captures() -> st.SearchStrategy[Capture]:
-    """Single captures of every CFA phase, with uneven black levels, strong gains and a real color matrix."""
-    level = st.floats(0, 600)
-    return st.builds(
-        lambda cfa, black, red, blue: typical_capture(cfa).replace(
+def captures(layouts: Sequence[str] = BAYER) -> st.SearchStrategy[Capture]:
+    """Single captures of every CFA phase, with uneven black levels, strong gains, a real color matrix and an exposure.
+
+    Args:
+        layouts: the cfa of the captures, one of these.
+    """
+
+    def capture(cfa: str, black: list[float], red: float, blue: float, exposure: float | None) -> Capture:
+        if cfa == RGB:
+            black[2] = black[1]
+        return typical_capture(cfa).replace(
             black=torch.tensor([black], dtype=torch.float64),
             gains=torch.tensor([[red, 1.0, blue]], dtype=torch.float64),
-        ),
-        st.sampled_from(BAYER),
-        st.lists(level, min_size=4, max_size=4),
+            exposure=None if exposure is None else torch.tensor([exposure], dtype=torch.float64),
+        )
+
+    return st.builds(
+        capture,
+        st.sampled_from(tuple(layouts)),
+        st.lists(st.floats(0, 600), min_size=4, max_size=4),
         st.floats(0.5, 3),
         st.floats(0.5, 3),
+        st.none() | st.floats(-1, 0.5),
     )
 
 
@@ -43,7 +56,7 @@ def inputs(space: Space) -> st.SearchStrategy[Tensor]:
         x = torch.rand(1, space.channels, height, width, generator=torch.Generator().manual_seed(seed)).double()
         for value in draw(st.lists(_HARD, max_size=4)):
             x[0, 0, draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))] = value
-        return 600 + 3000 * x if space == SENSOR else x
+        return 600 + 3000 * x if space in DIGITAL else x
 
     return tensors()
 

@@ -12,7 +12,7 @@ import torch
 from isptoolkit import Capture, errors, read_raw, stages, write_dng
 from isptoolkit.io import describe_raw, read_gain_map
 from isptoolkit.io.color_profile import ColorProfile
-from isptoolkit.io.gain_map import gain_map_opcodes
+from isptoolkit.io.opcodes import gain_map_opcodes
 from isptoolkit.io.tiff import tiff_tags
 from isptoolkit.priors import random_captures
 from isptoolkit.spaces import XYZ_FROM_SRGB
@@ -164,7 +164,7 @@ def test_the_bytes_of_a_gain_map():
 def test_truncated_opcodes_are_refused(cut, tmp_path, monkeypatch):
     content = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))[:cut]
     monkeypatch.setattr("isptoolkit.io.tiff.tiff_tags", lambda path: {51009: content})
-    with pytest.raises(errors.UnreadableFile, match="GainMap opcodes cannot be read"):
+    with pytest.raises(errors.UnreadableFile, match="OpcodeList2 cannot be read"):
         read_gain_map(tmp_path / "a.dng")
 
 
