@@ -83,7 +83,6 @@ def write_dng(
     ...
     isptoolkit.errors.InvalidArgument: cannot write /nowhere/a.png: the suffix must be one of .dng
     """
-    import imagecodecs
     import tifffile
 
     path = Path(path)
@@ -106,7 +105,7 @@ def write_dng(
     options: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None, "rowsperstrip": len(codes)}
     options |= {"photometric": _LINEAR, "planarconfig": "contig"} if codes.ndim == 3 else {"photometric": _MOSAIC}
     if compress:
-        data: Any = iter([imagecodecs.ljpeg_encode(codes, bitspersample=16)])
+        data: Any = iter([_lossless_jpeg(codes)])
         options["compression"] = "jpeg"
     else:
         data = codes
@@ -174,6 +173,14 @@ def _codes(mosaic: Tensor, capture: Capture) -> "np.ndarray[Any, np.dtype[np.uin
         )
     codes = whole[0].to(torch.int32).cpu().numpy().astype(np.uint16)
     return codes[0] if len(codes) == 1 else np.ascontiguousarray(codes.transpose(1, 2, 0))
+
+
+def _lossless_jpeg(codes: "np.ndarray[Any, np.dtype[np.uint16]]") -> bytes:
+    """Encode one plane as DNG cameras do: predictor 1, and neighbors as two components, of different colors."""
+    import imagecodecs
+
+    pairs = codes.reshape(len(codes), -1, 2) if codes.shape[1] % 2 == 0 else codes
+    return bytes(imagecodecs.jpeg8_encode(pairs, lossless=True, predictor=1, bitspersample=16))
 
 
 def _file_fields(capture: Capture, profile: ColorProfile | None, source: Sequence[Field], facts: Exif) -> list[Field]:
