@@ -43,6 +43,7 @@ class LibRawFacts:
         aperture: f-number, 0 if not stated.
         lens: model, empty if not stated.
         time: when the picture was taken, by the camera's clock; None if not stated.
+        crop: top, left, height and width of the camera's own picture in the visible area; None if LibRaw knows none.
     """
 
     black: tuple[float, ...]
@@ -58,6 +59,7 @@ class LibRawFacts:
     aperture: float
     lens: str
     time: datetime | None
+    crop: tuple[int, int, int, int] | None
 
 
 def read_content(path: Path) -> bytes:
@@ -206,7 +208,13 @@ def libraw_facts(raw: Any, *, is_decoded: bool) -> LibRawFacts:
         aperture=float(raw.other.aperture),
         lens=str(raw.lens.model),
         time=raw.other.timestamp,
+        crop=_crop_of(sizes),
     )
+
+
+def _crop_of(sizes: Any) -> tuple[int, int, int, int] | None:
+    top, left = sizes.crop_top_margin - sizes.top_margin, sizes.crop_left_margin - sizes.left_margin
+    return (top, left, sizes.crop_height, sizes.crop_width) if sizes.crop_height and sizes.crop_width else None
 
 
 def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
