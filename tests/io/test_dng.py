@@ -65,8 +65,9 @@ def test_linear_files(tmp_path):
     with rawpy.imread(str(tmp_path / "a.dng")) as raw:
         assert raw.raw_pattern is None
         assert np.array_equal(raw.raw_image_visible[..., :3], x[0].permute(1, 2, 0).numpy().astype(np.uint16))
-    with pytest.raises(errors.NotAMosaic):
-        read_raw(tmp_path / "a.dng")
+    sensor, result = read_raw(tmp_path / "a.dng")
+    assert torch.equal(sensor, x)
+    assert (result.cfa, result.black.tolist()) == ("RGB", [[64] * 4])
     with pytest.raises(errors.InvalidArgument, match="cannot compress LinearRaw"):
         write_dng(tmp_path / "b.dng", x, capture("RGB", black=64), compress=True)
 
