@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,57 @@ import tifffile
 import torch
 from torch import Tensor
 
-from isptoolkit import CAMERA, LINEAR, Capture, Fused, Pipeline, presets, stages
+from isptoolkit import CAMERA, LINEAR, MOSAIC, Capture, Fused, Pipeline, presets, stages
 from isptoolkit.kernels import reference
 from isptoolkit.learned import adain, couple
 from isptoolkit.stages.jpeg.blocks import jpeg_blocks
 
-Entrants = dict[str, Callable[[], Any]]
+
+@dataclass(frozen=True)
+class Entrant:
+    """What is timed.
+
+    Args:
+        run: the operation.
+        moved: bytes that it has to read and write, if every value moves once; 0 where that is unknown.
+    """
+
+    run: Callable[[], Any]
+    moved: int = 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Images to run a task on."""
+
+    batch: int
+    height: int
+    width: int
+    device: torch.device
+
+    @property
+    def pixels(self) -> int:
+        return self.batch * self.height * self.width
+
+    def random(self, channels: int) -> Tensor:
+        """Values in [0, 1)."""
+        return torch.rand(self.batch, channels, self.height, self.width, device=self.device)
+
+
+Entrants = dict[str, Entrant]
 PEERS = ("kornia", "opencv-python-headless", "colour-demosaicing", "rawpy")
 MATRIX = ((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76))
+CURVES = (
+    stages.SRGBCurve(),
+    stages.Rec709Curve(),
+    stages.PowerCurve(),
+    stages.PQCurve(),
+    stages.HLGCurve(),
+    stages.Smoothstep(),
+    stages.ExtendedReinhard(),
+    stages.Filmic(),
+    # stages.MonotoneCurve(torch.linspace(-1, 1, 16)),
+)
 CHAIN = Pipeline(
     balance=stages.WhiteBalance(space=CAMERA),
     matrix=stages.ColorMatrix(),
@@ -60,14 +104,15 @@ def _plain(stage: Any, *arguments: Any) -> Callable[[], Any]:
     return run
 
 
-def chain(height: int, width: int, threads: int, device: torch.device) -> Entrants:
+def chain(frame: Frame, threads: int) -> Entrants:
     """White balance, matrix, clip, sRGB curve and smoothstep on three channels."""
-    x, capture = torch.rand(1, 3, height, width, device=device), _capture(device)
-    out, fused = torch.empty_like(x), Fused(CHAIN).to(device)
+    x, capture = frame.random(3), _capture(frame.device)
+    out, fused = torch.empty_like(x), Fused(CHAIN).to(frame.device)
     torch.compiler.reset()  # otherwise previous sizes count toward the recompilation limit
     compiled = torch.compile(CHAIN, dynamic=False)
     leaf, gradient = x.clone().requires_grad_(), torch.rand_like(x)
     output = fused(leaf, capture)
+    moved = 24 * frame.pixels
 
     def new() -> Tensor:
         with torch.no_grad():
@@ -78,55 +123,77 @@ def chain(height: int, width: int, threads: int, device: torch.device) -> Entran
             output: Tensor = compiled(x, capture)
             return output
 
+    def backward() -> Any:
+        return torch.autograd.grad(output, leaf, gradient, retain_graph=True)
+
     return {
-        "copy": lambda: out.copy_(x),
-        "isptoolkit, out=": lambda: fused.render(x, capture, out=out),
-        "clone": lambda: x.clone(),
-        "isptoolkit": new,
-        "isptoolkit, backward": lambda: torch.autograd.grad(output, leaf, gradient, retain_graph=True),
-        "torch.compile": inductor,
-        "torch eager": _plain(CHAIN, x, capture),
+        "copy": Entrant(lambda: out.copy_(x), moved),
+        "isptoolkit, out=": Entrant(lambda: fused.render(x, capture, out=out), moved),
+        "clone": Entrant(lambda: x.clone(), moved),
+        "isptoolkit": Entrant(new, moved),
+        "isptoolkit, backward": Entrant(backward, 36 * frame.pixels),
+        "torch.compile": Entrant(inductor, moved),
+        "torch eager": Entrant(_plain(CHAIN, x, capture), moved),
     }
 
 
-def demosaic(height: int, width: int, threads: int, device: torch.device) -> Entrants:
+def demosaic(frame: Frame, threads: int) -> Entrants:
     """Demosaic a mosaic to three channels."""
-    x, capture = torch.rand(1, 1, height, width, device=device), _capture(device)
-    two, other, out = (
-        torch.rand(1, 2, height, width, device=device),
-        torch.empty(1, 2, height, width, device=device),
-        torch.empty(1, 3, height, width, device=device),
+    x, capture = frame.random(1), _capture(frame.device)
+    two, out = frame.random(2), torch.empty_like(frame.random(3))
+    other, moved = torch.empty_like(two), 16 * frame.pixels
+    encoded = Pipeline(
+        encode=stages.SRGBCurve(MOSAIC, MOSAIC), d=stages.DemosaicMalvar(), decode=stages.SRGBCurve(CAMERA, CAMERA).inv
     )
-    malvar, bilinear = (Fused(Pipeline(d=stage)) for stage in (stages.DemosaicMalvar(), stages.DemosaicBilinear()))
+    malvar, bilinear, between = (
+        Fused(pipeline)
+        for pipeline in (Pipeline(d=stages.DemosaicMalvar()), Pipeline(d=stages.DemosaicBilinear()), encoded)
+    )
     entrants: Entrants = {
-        "copy": lambda: other.copy_(two),
-        "isptoolkit Malvar, out=": lambda: malvar.render(x, capture, out=out),
-        "isptoolkit bilinear, out=": lambda: bilinear.render(x, capture, out=out),
-        "torch eager Malvar": _plain(stages.DemosaicMalvar(), x, capture),
+        "copy": Entrant(lambda: other.copy_(two), moved),
+        "isptoolkit Malvar, out=": Entrant(lambda: malvar.render(x, capture, out=out), moved),
+        "isptoolkit bilinear, out=": Entrant(lambda: bilinear.render(x, capture, out=out), moved),
+        "isptoolkit Malvar in sRGB, out=": Entrant(lambda: between.render(x, capture, out=out), moved),
+        "torch eager Malvar": Entrant(_plain(stages.DemosaicMalvar(), x, capture), moved),
     }
-    if device.type != "cpu":
+    if frame.device.type != "cpu" or frame.batch > 1:
         return entrants
     if cv2 := _peer("cv2"):
         cv2.setNumThreads(threads)
-        codes, target = (x[0, 0].numpy() * 65535).astype(np.uint16), np.empty((height, width, 3), np.uint16)
-        entrants["OpenCV bilinear uint16"] = lambda: cv2.cvtColor(codes, cv2.COLOR_BayerRGGB2RGB, target)
-        entrants["OpenCV edge-aware uint16"] = lambda: cv2.cvtColor(codes, cv2.COLOR_BayerRGGB2RGB_EA, target)
+        codes = (x[0, 0].numpy() * 65535).astype(np.uint16)
+        target, halved = np.empty((frame.height, frame.width, 3), np.uint16), moved // 2
+        for name, code in (("bilinear", cv2.COLOR_BayerRGGB2RGB), ("edge-aware", cv2.COLOR_BayerRGGB2RGB_EA)):
+            entrants[f"OpenCV {name} uint16"] = Entrant(lambda code=code: cv2.cvtColor(codes, code, target), halved)
     if kornia := _peer("kornia"):
-        entrants["kornia bilinear"] = lambda: kornia.color.raw_to_rgb(x, kornia.color.CFA.BG)
+        entrants["kornia bilinear"] = Entrant(lambda: kornia.color.raw_to_rgb(x, kornia.color.CFA.BG), moved)
     if peer := _peer("colour_demosaicing"):
         plane = x[0, 0].numpy().astype(np.float64)
-        entrants["colour-demosaicing Malvar"] = lambda: peer.demosaicing_CFA_Bayer_Malvar2004(plane, "RGGB")
-        entrants["colour-demosaicing bilinear"] = lambda: peer.demosaicing_CFA_Bayer_bilinear(plane, "RGGB")
+        entrants["colour-demosaicing Malvar"] = Entrant(lambda: peer.demosaicing_CFA_Bayer_Malvar2004(plane, "RGGB"))
+        entrants["colour-demosaicing bilinear"] = Entrant(lambda: peer.demosaicing_CFA_Bayer_bilinear(plane, "RGGB"))
     return entrants
 
 
-def render(height: int, width: int, threads: int, device: torch.device) -> Entrants:
+def curves(frame: Frame, threads: int) -> Entrants:
+    """Each curve, and a monotone curve with 16 segments, on three channels."""
+    x, out, capture = frame.random(3), torch.empty_like(frame.random(3)), _capture(frame.device)
+    moved = 24 * frame.pixels
+    entrants = {"copy": Entrant(lambda: out.copy_(x), moved)}
+    for curve in CURVES:
+        for name, stage in ((type(curve).__name__, curve), (f"{type(curve).__name__} inverse", curve.inv)):
+            fused = Fused(Pipeline(curve=stage)).to(frame.device)
+            entrants[f"isptoolkit {name}"] = Entrant(lambda fused=fused: fused.render(x, capture, out=out), moved)
+    return entrants
+
+
+def render(frame: Frame, threads: int) -> Entrants:
     """Render a uint16 mosaic to uint8 sRGB: levels, gains, clip, Malvar, matrix, clip, curve, tone, 8 bits."""
-    pixels = torch.randint(64, 1024, (1, 1, height, width), dtype=torch.int32).to(torch.uint16)
-    capture, fused = _capture(device), Fused(presets.classic()).to(device)
-    out, sensor = torch.empty(1, 3, height, width, dtype=torch.uint8, device=device), pixels.to(device)
-    entrants: Entrants = {"isptoolkit, out=": lambda: fused.render(sensor, capture, out=out)}
-    if device.type != "cpu":
+    size = frame.batch, 1, frame.height, frame.width
+    pixels = torch.randint(64, 1024, size, dtype=torch.int32).to(torch.uint16)
+    capture, fused = _capture(frame.device), Fused(presets.classic()).to(frame.device)
+    out = torch.empty(frame.batch, 3, frame.height, frame.width, dtype=torch.uint8, device=frame.device)
+    sensor, moved = pixels.to(frame.device), 5 * frame.pixels
+    entrants = {"isptoolkit, out=": Entrant(lambda: fused.render(sensor, capture, out=out), moved)}
+    if frame.device.type != "cpu" or frame.batch > 1:
         return entrants
     mosaic = pixels[0, 0].numpy()
     if cv2 := _peer("cv2"):
@@ -137,7 +204,7 @@ def render(height: int, width: int, threads: int, device: torch.device) -> Entra
             """Demosaic and a lookup table, without levels, gains or matrix."""
             return curve[cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB)]
 
-        entrants["OpenCV bilinear + numpy curve"] = opencv
+        entrants["OpenCV bilinear + numpy curve"] = Entrant(opencv)
     if rawpy := _peer("rawpy"):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "frame.dng"
@@ -151,7 +218,7 @@ def render(height: int, width: int, threads: int, device: torch.device) -> Entra
             output_color=rawpy.ColorSpace.sRGB,
             adjust_maximum_thr=0,
         )
-        entrants["LibRaw bilinear"] = lambda: raw.postprocess(**options)
+        entrants["LibRaw bilinear"] = Entrant(lambda: raw.postprocess(**options))
     return entrants
 
 
@@ -191,21 +258,23 @@ def write_dng(path: Path, mosaic: np.ndarray[Any, Any]) -> None:
     tifffile.imwrite(path, mosaic, photometric=32803, extratags=tags, metadata=None)
 
 
-def blocks(height: int, width: int, threads: int, device: torch.device) -> Entrants:
+def blocks(frame: Frame, threads: int) -> Entrants:
     """AdaIN and coupling on as many values as three channels, and JPEG blocks of three channels at about quality 75."""
-    x = torch.rand(1, 48, height // 4, width // 4, device=device)
-    y, style, table = torch.empty_like(x), torch.rand(1, 48, device=device), torch.full((1, 8, 8), 16.0, device=device)
-    planes = (255 * torch.rand(3, height // 8 * 8, width // 8 * 8, device=device)).round()
-    entrants: Entrants = {
-        "copy": lambda: y.copy_(x),
-        "isptoolkit AdaIN": lambda: adain(x, style, style),
-        "torch eager AdaIN": _plain(adain, x, style, style),
-        "isptoolkit coupling": lambda: couple(x, x, x),
-        "torch eager coupling": _plain(couple, x, x, x),
-        "isptoolkit JPEG blocks": lambda: jpeg_blocks(planes, table),
-        "torch eager JPEG blocks": _plain(jpeg_blocks, planes, table),
+    size = frame.batch, 48, frame.height // 4, frame.width // 4
+    x, style = torch.rand(*size, device=frame.device), torch.rand(frame.batch, 48, device=frame.device)
+    y, table = torch.empty_like(x), torch.full((1, 8, 8), 16.0, device=frame.device)
+    height, width = (n // 8 * 8 for n in (frame.height, frame.width))
+    planes = (255 * torch.rand(3 * frame.batch, height, width, device=frame.device)).round()
+    moved = 4 * x.numel()
+    return {
+        "copy": Entrant(lambda: y.copy_(x), 2 * moved),
+        "isptoolkit AdaIN": Entrant(lambda: adain(x, style, style), 3 * moved),
+        "torch eager AdaIN": Entrant(_plain(adain, x, style, style), 3 * moved),
+        "isptoolkit coupling": Entrant(lambda: couple(x, x, x), 2 * moved),  # x, h and t are one tensor
+        "torch eager coupling": Entrant(_plain(couple, x, x, x), 2 * moved),
+        "isptoolkit JPEG blocks": Entrant(lambda: jpeg_blocks(planes, table), 2 * moved),
+        "torch eager JPEG blocks": Entrant(_plain(jpeg_blocks, planes, table), 2 * moved),
     }
-    return entrants
 
 
-TASKS = {"chain": chain, "demosaic": demosaic, "render": render, "blocks": blocks}
+TASKS = {"chain": chain, "demosaic": demosaic, "curves": curves, "render": render, "blocks": blocks}

@@ -92,6 +92,8 @@ class Capture:
             raise InvalidCapture(
                 f"white must be above black, got white {self.white.tolist()}, black {self.black.tolist()}"
             )
+        if self.cfa == RGB and not torch.equal(self.black[:, 1], self.black[:, 2]):
+            raise InvalidCapture(f"three planes have one black level for green, given twice, got {self.black.tolist()}")
         if not (self.gains > 0).all():
             raise InvalidCapture(f"gains must be positive, got {self.gains.tolist()}")
         rows = self.srgb_to_camera.double().sum(-1)
@@ -151,7 +153,14 @@ class Capture:
         camera: str = "",
         orientation: int = 1,
     ) -> "Capture":
-        """One capture from plain numbers, in float64; `black` is one number, or four row-major over the 2x2 sites."""
+        """One capture from plain numbers, in float64; `black` is one number, or four row-major over the 2x2 sites.
+
+        The defaults describe samples with black at 0 and white at 1, neutral light, and a camera with the primaries of
+        sRGB. State `black` and `white` for digital numbers, which `Levels` refuses otherwise.
+
+        >>> Capture.of("RGB", black=(64, 60, 60, 66), white=1023, exposure=0.5).exposure
+        tensor([0.5000], dtype=torch.float64)
+        """
 
         def tensor(value: Any) -> Tensor:
             return torch.as_tensor(value, dtype=torch.float64)[None]
@@ -189,6 +198,8 @@ class Capture:
     def collate(cls, captures: Sequence["Capture"]) -> "Capture":
         """Join captures of one CFA phase into a batch, without the fields (noise, names) that one of them lacks.
 
+        An exposure that only some of them state is 0 for the others, as it is in `Exposure`.
+
         Raises:
             InvalidCapture: for captures of several CFA phases.
 
@@ -201,6 +212,8 @@ class Capture:
 
         def joined(name: str) -> Tensor | None:
             values = [getattr(capture, name) for capture in captures]
+            if name == "exposure" and any(value is not None for value in values):
+                values = [torch.zeros_like(c.white) if c.exposure is None else c.exposure for c in captures]
             return None if any(value is None for value in values) else torch.cat(values)
 
         names = {}

@@ -164,9 +164,11 @@ class Fused(Stage):
         method = self._method()
         if method and min(x.shape[-2:]) < 2:
             return None
-        return planned(self, ("forward", x.device), self.stages, capture, lambda: self._forward_plan(x.device, capture))
+        return planned(self, ("forward", x.device), self.stages, capture, lambda: self._forward_plan(x, capture))
 
-    def _forward_plan(self, device: torch.device, capture: Capture) -> "_Plan | None":
+    def _forward_plan(self, x: Tensor, capture: Capture) -> "_Plan | None":
+        next(iter(self.stages)).check_values(x, capture)  # once per plan: small inputs take less time than this
+        device = x.device
         before, after = (_steps([s.forward_steps(capture) for s in half], device) for half in self._parts())
         if max(len(before), len(after)) > MAX_STEPS:
             return None

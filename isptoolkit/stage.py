@@ -115,6 +115,9 @@ class Stage(nn.Module, ABC):
         """Where the round-trip promise holds: `[B,1,H,W]` bool over the pixels of `x`."""
         return torch.ones_like(x[:, :1], dtype=torch.bool)
 
+    def check_values(self, x: Tensor, capture: Capture) -> None:
+        """Raise if the input of `forward` cannot be what the capture describes; accepts everything by default."""
+
     @property
     def has_domain(self) -> bool:
         """Whether the contract is limited to a domain: False if it holds for every input."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import replacing
-from ..capture import Capture
+from ..capture import QUANTITIES, Capture
 from ..errors import UnreadableFile
 from ..geometry import crop
 from ..io import read_raw
@@ -28,8 +28,7 @@ from ..io.libraw import render_by_libraw
 from .registration import place, register
 from .turning import phased
 
-_FORMAT = "2"
-_FIELDS = ("black", "white", "gains", "srgb_to_camera")
+_FORMAT = "3"
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,8 @@ def _save(path: Path, pair: Pair) -> None:
     from safetensors.torch import save_file
 
     capture = pair.capture
-    tensors = {name: getattr(capture, name) for name in _FIELDS}
+    values = {name: getattr(capture, name) for name in QUANTITIES}
+    tensors = {name: value.contiguous() for name, value in values.items() if value is not None}
     fields = {"cfa": capture.cfa, "camera": list(capture.camera), "orientation": list(capture.orientation)}
     whole = pair.sensor.to(torch.uint16)
     sensor = whole if torch.equal(whole.to(pair.sensor.dtype), pair.sensor) else pair.sensor
@@ -222,6 +222,6 @@ def _save(path: Path, pair: Pair) -> None:
 
 def _capture(file: Any) -> Capture:
     fields = json.loads(file.metadata()["capture"])
-    tensors = {name: file.get_tensor(name) for name in _FIELDS}
+    tensors = {name: file.get_tensor(name) for name in QUANTITIES if name in file.keys()}  # noqa: SIM118
     camera, orientation = tuple(fields["camera"]), tuple(fields["orientation"])
-    return Capture(fields["cfa"], **tensors, noise=None, camera=camera, orientation=orientation)
+    return Capture(fields["cfa"], **tensors, camera=camera, orientation=orientation)

@@ -10,7 +10,8 @@ from ..capture import BAYER, MONO, RGB
 from ..errors import NotAMosaic, UnreadableFile
 from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete
 from .libraw import LibRawFacts, libraw_facts, opened, read_content, unpacked
-from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Directory, Tiff, parsed
+from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Tiff, parsed
+from .tiff_directory import Directory
 from .tiff_samples import read_samples
 
 MAX_SAMPLES = 1 << 29

@@ -41,6 +41,8 @@ _VIGNETTE = struct.Struct(">7d")  # five coefficients; center in x and y
 _CONSTANT = struct.Struct(">2I")  # value, Bayer phase
 _LIST = struct.Struct(">3I")  # Bayer phase, points, rectangles
 _MOST_GAINS = 1 << 20
+_LARGEST_COEFFICIENT = 1e30
+"""A bound on the coefficients of a vignette, so that their sum is finite in float32."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def vignette_values(body: bytes) -> tuple[tuple[float, ...], tuple[float, float]
     """The coefficients k_0 to k_4 of a FixVignetteRadial, and its center in x and y as fractions of the frame."""
     _check_size(body, _VIGNETTE.size)
     *coefficients, x, y = _VIGNETTE.unpack(body)
-    if not (np.isfinite(coefficients).all() and 0 <= x <= 1 and 0 <= y <= 1):
+    if not (np.abs(coefficients).max() < _LARGEST_COEFFICIENT and 0 <= x <= 1 and 0 <= y <= 1):
         raise ValueError(f"coefficients {coefficients}, center {x}, {y}")
     return tuple(coefficients), (x, y)
 

@@ -9,7 +9,8 @@ import numpy as np
 from ..errors import UnreadableFile
 from .completeness import NONE, segment_shape, stored_bytes
 from .signatures import compression_name
-from .tiff import Directory, Tiff
+from .tiff import Tiff
+from .tiff_directory import Directory
 
 Array = np.ndarray[Any, Any]
 

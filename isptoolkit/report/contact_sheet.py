@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..atomic import check_target, replacing
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..pipeline import Pipeline
-from ..spaces import SENSOR, Space
+from ..spaces import DIGITAL, Space
 from ..stages.cfa import pack, site_channels
 from .round_trip import Journey, RoundTrip, error_map, measure, number, percent, survivors, travel
 from .visible import Pixels, pooling, visible
@@ -149,14 +149,17 @@ def _error_image(axis: "Axes", error: Tensor, alive: Tensor, worst: float, scale
 
 
 def _histogram(axis: "Axes", x: Tensor, space: Space, capture: Capture) -> None:
-    mosaic = x.shape[1] == 1 and min(x.shape[2:]) > 1
+    mosaic = capture.cfa in BAYER and x.shape[1] == 1 and min(x.shape[2:]) > 1
     channels = pack(x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2])[0] if mosaic else x[0]
-    sites = [_CHANNELS[c] for c in site_channels(capture.cfa)]
-    colors = {3: list(_CHANNELS), 4: sites}.get(len(channels), [_MUTED] * len(channels))
+    colors = [_MUTED] * len(channels)
+    if len(channels) == 3:
+        colors = list(_CHANNELS)
+    elif len(channels) == 4 and capture.cfa in BAYER:
+        colors = [_CHANNELS[c] for c in site_channels(capture.cfa)]
     values = channels.flatten(1).double().numpy()
     values = np.where(np.isfinite(values), values, 0.0)
     low, high = np.quantile(values[:, :: max(1, values.shape[1] // 100_000)], (0.0005, 0.9995))
-    bins = max(1, min(120, int(high - low))) if space == SENSOR else 120
+    bins = max(1, min(120, int(high - low))) if space in DIGITAL else 120
     edges = np.linspace(low, max(high, low + 1e-6), bins + 1)
     for channel, color in zip(values, colors, strict=True):
         outline, counts = np.repeat(edges, 2)[1:-1], np.repeat(np.histogram(channel, edges)[0], 2)

@@ -222,7 +222,7 @@ function numbers(stage) {
   if (stage.onDomain) parts.push(el("h3", {}, "Error of the recovered input, DN"), el("table", {},
     el("thead", {}, el("tr", {}, ...["pixels", "median", "99 %", "max"].map(text => el("th", {}, text)))),
     el("tbody", {}, stage.alive ? row(`unclipped (${percent(stage.alive)})`, stage.onDomain) : null, row("all", stage.everywhere))));
-  const unit = stage.takes === "sensor" ? " DN" : "", worst = stage.measured, lines = [["contract, round trip", stage.verdict === "exact on its domain" ? stage.verdict : stage.roundTrip]];
+  const unit = ["sensor", "linear-raw"].includes(stage.takes) ? " DN" : "", worst = stage.measured, lines = [["contract, round trip", stage.verdict === "exact on its domain" ? stage.verdict : stage.roundTrip]];
   if (worst && worst.worst !== null) lines.push(["this stage alone", worst.held === null ? `largest error ${dn(worst.worst)}${unit}`
     : el("span", {}, el("b", { class: worst.held ? "good" : "bad" }, worst.held ? "✓ kept" : "✗ broken"), `: error ${dn(worst.worst)}${unit}, allowed ${dn(worst.allowed)}${unit}, ratio ${dn(worst.allowed ? worst.worst / worst.allowed : 0)}`)]);
   else if (worst) lines.push(["this stage alone", "no pixel inside its domain"]);

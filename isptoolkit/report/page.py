@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..atomic import check_target, replacing
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..pipeline import Pipeline
-from ..spaces import SENSOR, Space
+from ..spaces import DIGITAL, Space
 from .page_pixels import (
     CODES_PER_DECADE,
     DETAIL,
@@ -90,7 +90,7 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
         stage_facts(passage, capture)
         | {
             "channels": channel_names(passage.stage.takes, capture.cfa),
-            "unit": 1.0 if passage.stage.takes == SENSOR else digital_numbers,
+            "unit": 1.0 if passage.stage.takes in DIGITAL else digital_numbers,
             "histogram": histogram(passage.before, passage.recovered, passage.stage.takes, capture.cfa),
         }
         for passage in chain
@@ -98,7 +98,7 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
     output = {
         "takes": last.stage.gives.name,
         "channels": channel_names(last.stage.gives, capture.cfa),
-        "unit": 1.0 if last.stage.gives == SENSOR else digital_numbers,
+        "unit": 1.0 if last.stage.gives in DIGITAL else digital_numbers,
         "histogram": histogram(last.after, None, last.stage.gives, capture.cfa),
     }
     views = []
@@ -119,7 +119,7 @@ def page_data(pipeline: Pipeline, x: Tensor, capture: Capture, source: str = "")
         "facts": _facts(capture, height, width, x.dtype),
         "height": height,
         "width": width,
-        "cfa": capture.cfa if base == 1 else "",
+        "cfa": capture.cfa if base == 1 and capture.cfa in BAYER else "",
         "digitalNumbers": digital_numbers,
         "graph": graph(pipeline),
         "stages": [*stages, output],

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..capture import BAYER
 from ..spaces import Space
 from .visible import Pixels, pooling
 
@@ -158,17 +159,17 @@ def encoded_image(image: Pixels, *, lossless: bool) -> str:
 
 
 def channel_names(space: Space, cfa: str) -> list[str]:
-    """Labels of the channels of a space; "" for a mosaic, whose filter depends on the pixel.
+    """Labels of the channels of a space; "" for a mosaic, whose filter depends on the pixel, Y without filters.
 
     >>> from isptoolkit import CAMERA, PACKED
     >>> channel_names(CAMERA, "GRBG"), channel_names(PACKED, "GRBG")
     (['R', 'G', 'B'], ['G', 'R', 'B', 'G'])
     """
     if space.channels == 1 and space.name in ("sensor", "mosaic"):
-        return [""]
-    if space.name in ("camera", "linear", "srgb") and space.channels == 3:
+        return [""] if cfa in BAYER else ["Y"]
+    if space.name in ("linear-raw", "camera", "linear", "srgb") and space.channels == 3:
         return list("RGB")
-    if space.name == "packed" and space.channels == 4:
+    if space.name == "packed" and space.channels == 4 and cfa in BAYER:
         return list(cfa)
     return [str(number) for number in range(1, space.channels + 1)]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..capture import Capture
 from ..pipeline import Pipeline
-from ..spaces import SENSOR, Space
+from ..spaces import DIGITAL, Space
 from ..stage import Pair, Stage
 from .explain import class_name, flatten, verdict
 from .graph import branches, series
@@ -157,7 +157,7 @@ def histogram(x: Tensor, recovered: Tensor | None, space: Space, cfa: str) -> di
     flat = x.flatten()[:: max(1, x.numel() // 50_000)].float()
     flat = flat[flat.isfinite()]
     low, high = flat.quantile(torch.tensor([0.0005, 0.9995]).to(flat)).tolist() if flat.numel() else (0.0, 0.0)
-    bins = max(1, min(_BINS, int(high - low))) if space == SENSOR else _BINS
+    bins = max(1, min(_BINS, int(high - low))) if space in DIGITAL else _BINS
     high = max(high, low + 1e-6 * max(1.0, abs(low)))
     groups, others = _by_color(x, space, cfa), {} if recovered is None else _by_color(recovered, space, cfa)
     counts = {name: _counts(values, bins, low, high) for name, values in groups.items()}

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..errors import OneWay
 from ..pipeline import Pipeline
-from ..spaces import SENSOR, Space, resample_mask
+from ..spaces import DIGITAL, Space, resample_mask
 
 _PERCENTILES = (50.0, 99.0, 100.0)
 
@@ -40,7 +40,7 @@ class RoundTrip:
 
     Attributes:
         rows: one per stage in pipeline order; the first is the error at the pipeline's input.
-        digital_numbers: digital numbers between black and white, the unit of errors outside SENSOR.
+        digital_numbers: digital numbers between black and white, the unit of errors outside SENSOR and LINEAR_RAW.
     """
 
     rows: tuple[StageError, ...]
@@ -108,7 +108,7 @@ def error_map(recovered: Tensor, target: Tensor, space: Space, digital_numbers: 
     Args:
         recovered: `[B,C,H,W]` in `space`.
         target: `[B,C,H,W]`, the true values.
-        space: values of SENSOR are digital numbers already.
+        space: values of SENSOR and LINEAR_RAW are digital numbers already.
         digital_numbers: digital numbers between black and white.
 
     Returns:
@@ -116,7 +116,7 @@ def error_map(recovered: Tensor, target: Tensor, space: Space, digital_numbers: 
     """
     difference = (recovered - target).detach().abs_()
     worst = difference.amax(1, keepdim=True) if difference.shape[1] > 1 else difference
-    return worst if space == SENSOR else worst.mul_(digital_numbers)
+    return worst if space in DIGITAL else worst.mul_(digital_numbers)
 
 
 def measure(

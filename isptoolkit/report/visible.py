@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..capture import Capture
-from ..spaces import MOSAIC, PACKED, SENSOR, SRGB, Space
+from ..capture import BAYER, Capture
+from ..spaces import DIGITAL, MOSAIC, PACKED, SENSOR, SRGB, Space
 from ..stages import SRGBCurve
 from ..stages.cfa import cell_colors, pack, site_masks
 
@@ -24,8 +24,8 @@ def visible(x: Tensor, space: Space, capture: Capture, side: int, *, filters: bo
 
     Args:
         x: `[B,C,H,W]` in `space`.
-        space: SENSOR counts digital numbers, other spaces have white at 1. Spaces with neither 3 nor 4 channels are
-            shown by their first channel, in gray.
+        space: SENSOR and LINEAR_RAW count digital numbers, other spaces have white at 1. Spaces with neither 3 nor 4
+            channels, and samples without color filters, are shown by their first channel, in gray.
         capture: of the same samples.
         side: length of the longer side, in pixels; the image is at most half as long again.
         filters: show each sample of a mosaic in its filter's color.
@@ -38,10 +38,10 @@ def visible(x: Tensor, space: Space, capture: Capture, side: int, *, filters: bo
     (2, 3, 3)
     """
     x, capture = x[:1].detach(), capture[0].to(x.device, torch.float64)
-    if space == SENSOR:
+    if space in DIGITAL:
         black = capture.black.mean().to(x.dtype)
         x = (x - black) / (capture.white.to(x.dtype) - black)
-    if space in (SENSOR, MOSAIC):
+    if space in (SENSOR, MOSAIC) and capture.cfa in BAYER:
         if filters:
             x = x * site_masks(capture.cfa, x)
         elif min(x.shape[2:]) > 1:

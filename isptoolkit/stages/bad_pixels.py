@@ -166,7 +166,8 @@ class BadPixelConstant(Stage):
         height, width = x.shape[-2:]
         good = self.in_domain(x, capture)
         framed, usable = (F.pad(plane, (2, 2, 2, 2)) for plane in (torch.where(good, x, 0), good.to(x.dtype)))
-        y, sums = x, dict[Ring, tuple[Tensor, Tensor]]()
+        sums: dict[Ring, tuple[Tensor, Tensor]] = {}
+        y = x
         for rings, sites in _sites_by_rings(capture.cfa, radius=2):
             pending = ~good & (site_plane(x.new_tensor(sites), height, width) > 0)
             for ring in rings:

@@ -143,7 +143,9 @@ class LensShadingRadial(Stage):
 def _least_gain(coefficients: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
     """The minimum over the unit interval of `1 + k_0 u + k_1 u^2 + ...`: at an end or where the slope is zero."""
     gain = np.polynomial.Polynomial(np.concatenate([[1.0], coefficients]))
-    extrema = [complex(root) for root in gain.deriv().roots()]
+    # A leading coefficient this small changes no gain, but division by it overflows.
+    slope = gain.deriv().trim(1e-200 * np.abs(coefficients).max())
+    extrema = [complex(root) for root in slope.roots()]
     inside = [root.real for root in extrema if abs(root.imag) < 1e-9 and 0 < root.real < 1]
     return float(min(gain(u) for u in (0.0, 1.0, *inside)))
 

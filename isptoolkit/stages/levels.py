@@ -1,15 +1,20 @@
 """Digital numbers to a linear mosaic: black and white levels, and the linearization table."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..capture import BAYER, MONO, RGB, Capture
 from ..contract import Contract
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, InvalidCapture
+from ..kernels import transforming
 from ..kernels.steps import Step, channels, sites
 from ..spaces import CAMERA, LINEAR_RAW, MOSAIC, SENSOR, Space
 from ..stage import Quantity, Stage
 from .cfa import pack, site_plane
+
+_CHECKED = 32
+"""About how many rows and columns of a frame `Levels` checks."""
 
 
 def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
@@ -53,6 +58,13 @@ def _count(table: Tensor, y: Tensor, *, right: bool) -> Tensor:
     return torch.searchsorted(table.detach().expand(y.shape[0], -1).contiguous(), flat, right=right).view(y.shape)
 
 
+def _readable(*tensors: Tensor) -> bool:
+    """Whether values can be read without a wait for a GPU and without an effect on a traced program."""
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() or transforming() or _get_current_dispatch_mode():
+        return False
+    return all(type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" for x in tensors)
+
+
 class Levels(Stage):
     """Subtract the black level of each site, or of each plane, and scale white to 1, without clipping.
 
@@ -67,6 +79,9 @@ class Levels(Stage):
 
     Raises:
         InvalidArgument: for a wrong shape, another space, or white not above black when both are given.
+        InvalidCapture: in `forward`, if the white level of the capture is not that of the samples: their median is
+            above twice the level or below minus the level. Noise below black and highlights above white are normal.
+            Values on a GPU and of traced programs are not checked.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
     with two differences. The standard divides all sites by white minus the highest black level, so that white is not 1
@@ -96,6 +111,7 @@ class Levels(Stage):
                 raise InvalidArgument(f"Levels: white must be above black, got white {white!r}, black {black!r}")
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
+        self.check_values(x, capture)
         black, span = self._levels(x, capture)
         return (x - black) / span
 
@@ -114,6 +130,23 @@ class Levels(Stage):
         if self.space == LINEAR_RAW:
             return [channels(span, black)]
         return [sites(torch.zeros_like(span), span, black)]
+
+    def check_values(self, x: Tensor, capture: Capture) -> None:
+        if self.white is not None or not _readable(x, capture.white):
+            return
+        white = capture.white.double()[:, None]
+        reach = torch.maximum(white.abs(), capture.black.double().abs().amax(1, keepdim=True))
+        # An odd step visits every site of the 2x2 cell.
+        rows, columns = (size // _CHECKED | 1 for size in x.shape[-2:])
+        samples = x.detach()[..., ::rows, ::columns].flatten(1).double()
+        far = ((samples > 2 * reach).double().mean(1) > 0.5) | ((samples < -reach).double().mean(1) > 0.5)
+        if far.any():
+            index = int(far.long().argmax())
+            median, level = float(samples[index].median()), float(white[min(index, len(white) - 1)])
+            raise InvalidCapture(
+                f"Levels: the median of the samples, {median:g}, is far outside 0 to {level:g}, the white level of the "
+                f'capture: pass the levels of the sensor, such as Capture.of("{capture.cfa}", black=64, white=1023)'
+            )
 
     def _sites(self, capture: Capture, like: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Black and white minus black: `[B,4]` of the sites, or `[B,3]` of the planes."""

@@ -19,7 +19,7 @@ def test_every_script_parses_its_arguments(script):
     assert "argparse.ArgumentParser(" in source and ".parse_args(" in source
 
 
-@pytest.mark.parametrize("script", ["cuda_resources", "kernel_parity", "tables"])
+@pytest.mark.parametrize("script", ["cuda_resources", "curve_costs", "kernel_parity", "tables"])
 @pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--halp", 2)])
 def test_scripts_without_options_do_not_run(script, option, code, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{script}.py", option])

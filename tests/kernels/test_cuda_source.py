@@ -92,5 +92,5 @@ def test_the_table_of_resources_lists_every_kernel():
     cuda_resources = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cuda_resources)
     kernels = [k for source in nvrtc.SOURCES for k in nvrtc.resources(source, "sm_90")]
-    assert sorted(cuda_resources.BYTES) == sorted(kernels)
+    assert sorted(cuda_resources.TRAFFIC) == sorted(kernels)
     assert [cuda_resources.occupancy(registers) for registers in (32, 40, 64, 92, 255)] == [1, 0.75, 0.5, 0.25, 0.125]

@@ -6,6 +6,7 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 
 from isptoolkit import CAMERA, LINEAR, MOSAIC, PACKED
+from isptoolkit.capture import QUANTITIES
 from isptoolkit.errors import InvalidArgument
 from isptoolkit.stages.lens_shading import LensShadingMesh, LensShadingRadial
 
@@ -112,7 +113,9 @@ def test_exports_with_dynamic_size(capture):
             return self.stage(x, capture)
 
     sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
-    program = torch.export.export(Net(), (torch.rand(1, 1, 6, 8), capture), dynamic_shapes=(sizes, [None] * 5))
+    program = torch.export.export(
+        Net(), (torch.rand(1, 1, 6, 8), capture), dynamic_shapes=(sizes, [None] * len(QUANTITIES))
+    )
     x = torch.rand(1, 1, 10, 12)
     assert torch.allclose(program.module()(x, capture), STAGES["sites"](x, capture))
 
@@ -147,6 +150,12 @@ def test_a_mesh_per_sample(capture):
     x = torch.rand(2, 1, 6, 6, dtype=torch.float64)
     together = LensShadingMesh(mesh.tolist())(x, capture)
     assert torch.allclose(together[1:], LensShadingMesh(mesh[1].tolist())(x[1:], capture), atol=1e-15)
+
+
+@pytest.mark.parametrize("coefficients", [[0.5, 1e-311], [0.0, 0.0], [0.5, -0.2, 5e-324, -1e-250]])
+def test_coefficients_that_are_all_but_zero_are_valid(capture, coefficients):
+    y = LensShadingRadial(coefficients)(torch.ones(1, 1, 3, 3, dtype=torch.float64), capture)
+    assert float(y[0, 0, 0, 0]) == pytest.approx(1 + sum(coefficients))
 
 
 @pytest.mark.parametrize("coefficients", [[-1.0], [-4.0, 4.0], [0.5, -1.6], [], [float("nan")]])

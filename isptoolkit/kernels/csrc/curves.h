@@ -49,7 +49,9 @@ ISP_NO_PARTIAL(srgb_encode)
 ISP_FN float srgb_decode(float x, float p) {
     (void)p;
     float size = isp_abs(x);
-    float curved = isp_signed(isp_power((size + 0.055f) * 0.947867299f, 2.4f), x);
+    /* The fraction of the exponent, below 1, takes half the time that the whole exponent would take. */
+    float base = (size + 0.055f) * 0.947867299f;
+    float curved = isp_signed(base * base * isp_root_power(base, 0.4f), x);
     return size > 12.92f * SRGB_BREAK ? curved : x * 0.0773993808f;
 }
 ISP_INVERSE_SLOPE(srgb_decode, srgb_encode)
@@ -71,7 +73,8 @@ ISP_NO_PARTIAL(rec709_encode)
 ISP_FN float rec709_decode(float x, float p) {
     (void)p;
     float size = isp_abs(x);
-    float curved = isp_signed(isp_power((size + 0.099f) * 0.909918107f, 2.22222222f), x);
+    float base = (size + 0.099f) * 0.909918107f;
+    float curved = isp_signed(base * base * isp_root_power(base, 0.222222222f), x);
     return size >= 0.0811214496f ? curved : x * 0.222222222f; /* the middle of the standard's jump at the breakpoint */
 }
 ISP_INVERSE_SLOPE(rec709_decode, rec709_encode)
