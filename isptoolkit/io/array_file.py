@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import UnreadableFile
 
+_NUMPY = "NumPy array"
 _NPY, _PNG = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n"
 _PNG_COLORS = {0: (), 2: (3,)}
 """Planes after height and width, by the color type of a PNG (PNG specification, third edition, 11.2.1)."""
@@ -22,7 +23,7 @@ class Header(NamedTuple):
     """What a file states about its array."""
 
     name: str
-    """Of the format."""
+    """Of the format, for messages."""
     shape: tuple[int, ...]
     """Height, width, and the planes unless there is one."""
     dtype: np.dtype[Any]
@@ -58,8 +59,7 @@ def read_array(path: Path, header: Header) -> "np.ndarray[Any, Any]":
     Raises:
         UnreadableFile: if the file is truncated or damaged, or holds integers that float32 cannot hold.
     """
-    read = _read_png if header.name == "PNG" else _read_npy
-    values = read(path, header)
+    values = _read_npy(path) if header.name == _NUMPY else _read_png(path, header)
     if values.dtype.kind in "iu" and values.dtype.itemsize > 2 and values.size:
         low, high = int(values.min()), int(values.max())
         if max(-low, high) > _EXACT:
@@ -76,7 +76,7 @@ def _png_header(path: Path, head: bytes) -> Header:
             f"{path} is a PNG of color type {color} with {bits} bits: mosaics are gray, linear samples RGB, both with "
             "8 or 16 bits and without transparency"
         )
-    return Header("PNG", (height, width, *_PNG_COLORS[color]), np.dtype(f"u{bits // 8}"))
+    return Header("PNG image", (height, width, *_PNG_COLORS[color]), np.dtype(f"u{bits // 8}"))
 
 
 def _read_png(path: Path, header: Header) -> "np.ndarray[Any, Any]":
@@ -110,10 +110,10 @@ def _npy_header(path: Path, stream: Any) -> Header:
     size, needed = path.stat().st_size, stream.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
     if size != needed:
         raise UnreadableFile(f"{path} holds {size} bytes, but its array of shape {tuple(shape)} needs {needed}")
-    return Header(".npy", tuple(shape), dtype)
+    return Header(_NUMPY, tuple(shape), dtype)
 
 
-def _read_npy(path: Path, _: Header) -> "np.ndarray[Any, Any]":
+def _read_npy(path: Path) -> "np.ndarray[Any, Any]":
     try:
         values: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

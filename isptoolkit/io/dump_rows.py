@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..display import enumerated
 from ..errors import InvalidArgument, UnreadableFile
 from .packing import PACKINGS
 
@@ -13,8 +14,15 @@ Array = np.ndarray[Any, Any]
 
 _PLAIN = {"uint8": "u1", "uint16": "<u2", ">u2": ">u2", "float32": "<f4", ">f4": ">f4"}
 _ALIASES = {"<u2": "uint16", "<f4": "float32"}
-DTYPES = (*_PLAIN, *PACKINGS)
-"""The layouts of samples, without those that have two names."""
+DTYPES = {
+    "uint8": "one byte",
+    "uint16": "two bytes, the lower one first",
+    ">u2": "two bytes, the upper one first",
+    "float32": "floating-point numbers, little-endian",
+    ">f4": "floating-point numbers, big-endian",
+    **{name: packing.about for name, packing in PACKINGS.items()},
+}
+"""A phrase about each layout of samples, by its name; two have another name besides."""
 _PADDING, _HEADER = 256, 1 << 16
 """The longest padding of a row and the longest header, in bytes, that an error suggests."""
 
@@ -128,19 +136,17 @@ def _advice(size: int, geometry: Geometry) -> str:
     rows, samples = geometry.rows, geometry.samples
     if exact := [name for name in DTYPES if size == row_bytes(name, samples) * rows]:
         bits = size * 8 / (rows * samples)
-        return f"at exactly {bits:g} bits a sample, dtype={_either(exact)} fits"
+        return f"at exactly {bits:g} bits a sample, dtype={enumerated(exact, 'or')} fits"
     fits = []
     length, rest = divmod(size, rows)
     padding = {name: length - row_bytes(name, samples) for name in DTYPES}
-    least = min((n for n in padding.values() if 0 < n <= _PADDING), default=None)
-    if rest == 0 and least is not None:
-        names = _either([name for name, n in padding.items() if n == least])
+    likely = {name: n for name, n in padding.items() if 0 < n <= _PADDING}
+    if rest == 0 and likely:
+        stated = _ALIASES.get(geometry.dtype, geometry.dtype)
+        least = likely.get(stated, min(likely.values()))
+        names = enumerated([name for name, n in likely.items() if n == least], "or")
         fits.append(f"stride={length} and dtype={names} fit rows with {least} bytes of padding")
     extra = size - geometry.sizes[0]
     if 0 < extra <= _HEADER:
         fits.append(f"offset={geometry.offset + extra} fits a header before the samples")
     return ", or ".join(fits)
-
-
-def _either(names: list[str]) -> str:
-    return " or ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])}, or {names[-1]}"

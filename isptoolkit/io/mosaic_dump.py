@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..capture import MONO, RGB, Capture
+from ..display import enumerated
 from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
 from .array_file import Header, array_header, read_array
 from .dump_rows import Geometry, read_rows
@@ -98,8 +99,10 @@ def read_mosaic(
         needed |= colors
     missing = [f"{name}=" for name, value in needed.items() if value is None]
     if missing or cfa is None or black is None or white is None:
-        lack = "no header" if header is None else f"no metadata of a mosaic, being a {header.name}"
-        raise MissingMetadata(f"{path} has {lack}: pass {_phrase(missing)}")
+        lacks = "has no header" if header is None else f"is a {header.name} without metadata of a mosaic"
+        raise MissingMetadata(f"{path} {lacks}: pass {enumerated(missing)}")
+    if isinstance(white, str):
+        raise InvalidArgument(f"white must be a number, got {white!r}: {path} states no white level to start from")
     capture = Capture.of(
         cfa,
         black=black,
@@ -168,13 +171,4 @@ def _check_count(rows: int, samples: int) -> None:
 def _refuse(arguments: dict[str, Any], reason: str) -> None:
     """Refuse arguments that do not apply to a file."""
     if passed := [f"{name}=" for name, value in arguments.items() if value is not None]:
-        raise InvalidArgument(f"{reason}: leave out {_phrase(passed)}")
-
-
-def _phrase(names: Sequence[str]) -> str:
-    """Names joined as in a sentence.
-
-    >>> _phrase(["a"]), _phrase(["a", "b"]), _phrase(["a", "b", "c"])
-    ('a', 'a and b', 'a, b, and c')
-    """
-    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])}, and {names[-1]}"
+        raise InvalidArgument(f"{reason}: leave out {enumerated(passed)}")

@@ -29,12 +29,14 @@ class Packing:
     """How a group of samples shares a group of bytes.
 
     Args:
+        about: a phrase about the layout.
         bits: of each sample.
         size: bytes of a group.
         pieces: of each sample of a group, the bits that make it up.
         stream: whether a row may end inside a group, at any byte; otherwise, it is filled up to whole groups.
     """
 
+    about: str
     bits: int
     size: int
     pieces: tuple[tuple[Piece, ...], ...]
@@ -105,48 +107,47 @@ def _from_msb(offset: int, bits: int) -> Iterator[Piece]:
         yield Piece(byte, 8 - used - taken, taken, left)
 
 
-def _lsb(bits: int, count: int, size: int | None = None) -> Packing:
+def _lsb(about: str, bits: int, count: int, size: int | None = None) -> Packing:
     pieces = tuple(tuple(_from_lsb(index * bits, bits)) for index in range(count))
-    return Packing(bits, size or bits * count // 8, pieces, stream=size is None)
+    return Packing(about, bits, size or bits * count // 8, pieces, stream=size is None)
 
 
-def _msb(bits: int, count: int) -> Packing:
+def _msb(about: str, bits: int, count: int) -> Packing:
     pieces = tuple(tuple(_from_msb(index * bits, bits)) for index in range(count))
-    return Packing(bits, bits * count // 8, pieces, stream=True)
+    return Packing(about, bits, bits * count // 8, pieces, stream=True)
 
 
-def _mipi(bits: int, count: int) -> Packing:
+def _mipi(about: str, bits: int, count: int) -> Packing:
     """The upper 8 bits of each sample, then the lower bits of all of them as a stream from the least significant."""
     low = bits - 8
     pieces = ((Piece(index, 0, 8, low), *_from_lsb(8 * count + low * index, low)) for index in range(count))
-    return Packing(bits, bits * count // 8, tuple(pieces))
+    return Packing(about, bits, bits * count // 8, tuple(pieces))
 
 
-def _gev(bits: int) -> Packing:
+def _gev(about: str, bits: int) -> Packing:
     """Two samples in three bytes: the outer ones hold the upper 8 bits, the middle one the lower bits of both."""
     low = bits - 8
-    return Packing(bits, 3, ((Piece(0, 0, 8, low), Piece(1, 0, low, 0)), (Piece(2, 0, 8, low), Piece(1, 4, low, 0))))
+    first, second = (Piece(0, 0, 8, low), Piece(1, 0, low, 0)), (Piece(2, 0, 8, low), Piece(1, 4, low, 0))
+    return Packing(about, bits, 3, (first, second))
 
 
 PACKINGS = {
-    "mipi10": _mipi(10, 4),
-    "mipi12": _mipi(12, 2),
-    "mipi14": _mipi(14, 4),
-    "lsb10": _lsb(10, 4),
-    "lsb12": _lsb(12, 2),
-    "lsb14": _lsb(14, 4),
-    "msb10": _msb(10, 4),
-    "msb12": _msb(12, 2),
-    "msb14": _msb(14, 4),
-    "gev10": _gev(10),
-    "gev12": _gev(12),
-    "ipu10": _lsb(10, 25, 32),
+    "mipi10": _mipi("MIPI RAW10: four upper bytes, then one with their lower bits", 10, 4),
+    "mipi12": _mipi("MIPI RAW12: two upper bytes, then one with their lower bits", 12, 2),
+    "mipi14": _mipi("MIPI RAW14: four upper bytes, then three with their lower bits", 14, 4),
+    "lsb10": _lsb("bits from the least significant, as in GenICam BayerRG10p", 10, 4),
+    "lsb12": _lsb("bits from the least significant, as in GenICam BayerRG12p", 12, 2),
+    "lsb14": _lsb("bits from the least significant, as in GenICam BayerRG14p", 14, 4),
+    "msb10": _msb("bits from the most significant, as in TIFF", 10, 4),
+    "msb12": _msb("bits from the most significant, as in TIFF", 12, 2),
+    "msb14": _msb("bits from the most significant, as in TIFF", 14, 4),
+    "gev10": _gev("GigE Vision BayerRG10Packed: two samples in three bytes", 10),
+    "gev12": _gev("GigE Vision BayerRG12Packed: two samples in three bytes", 12),
+    "ipu10": _lsb("Intel IPU3: 25 samples in 32 bytes", 10, 25, 32),
 }
 """The layouts by name.
 
-`mipi`: MIPI CSI-2 RAW10, RAW12, and RAW14, in V4L2 (Linux kernel documentation, pixfmt-srggb10p, -12p, and -14p)
-SRGGB10P and so on, in libcamera SRGGB10_CSI2P. `lsb`: a little-endian stream of bits, in GenICam BayerRG10p. `msb`: a
-big-endian stream of bits, as in TIFF and V4L2's Y10BPACK (pixfmt-y10b). `gev`: GigE Vision's BayerRG10Packed and
-BayerRG12Packed (Basler racer GigE user's manual, 9.2.3). `ipu10`: 25 samples in 32 bytes, in V4L2 (pixfmt-srggb10-ipu3)
-IPU3_SRGGB10.
+Sources: for `mipi` and `ipu`, the Linux kernel documentation of V4L2 (pixfmt-srggb10p, -12p, -14p, srggb10-ipu3), where
+they are called SRGGB10P and so on, in libcamera SRGGB10_CSI2P; for `msb`, its pixfmt-y10b; for `gev`, Basler's user's
+manual of the racer GigE, 9.2.3.
 """

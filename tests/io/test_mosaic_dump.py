@@ -203,12 +203,12 @@ def test_array_files_refuse_a_geometry_and_ask_for_metadata(tmp_path):
     (tmp_path / "b").write_bytes(png(16, 0))
     (tmp_path / "c").write_bytes(b"")
     assert [is_array_file(tmp_path / name) for name in "abc"] == [True, True, False]
-    for name, form in (("a", ".npy"), ("b", "PNG")):
+    for name, form in (("a", "NumPy array"), ("b", "PNG image")):
         with pytest.raises(errors.InvalidArgument, match=f"a {form}, which states its geometry: leave out width= and"):
             read_mosaic(tmp_path / name, width=6, height=4, cfa="RGGB", **DUMP)
         with pytest.raises(errors.InvalidArgument, match="leave out dtype=, stride=, and offset="):
             read_mosaic(tmp_path / name, dtype="uint8", stride=6, offset=0, cfa="RGGB", **DUMP)
-        with pytest.raises(errors.MissingMetadata, match=f"a {form}: pass cfa=, black=, white=, gains=, and matrix="):
+        with pytest.raises(errors.MissingMetadata, match=f"{form} without metadata of a mosaic: pass cfa=, black=, white=, gains=, a"):
             read_mosaic(tmp_path / name)
 
 
