@@ -57,8 +57,8 @@ class Decoded:
 def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     """Decode the samples of a RAW file.
 
-    LibRaw decodes, except floating-point, JPEG XL, deflated, and planar DNG and plain TIFF, which it does not decode or
-    decodes with a loss.
+    LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode or decodes with a loss:
+    floating-point, JPEG XL, deflated, planar, and several strips of lossless JPEG.
 
     Args:
         path: any file that LibRaw decodes, a DNG, or a gray TIFF with a stated `cfa`.
@@ -98,8 +98,14 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
 
 
 def _suits_libraw(main: Directory) -> bool:
-    """Whether LibRaw decodes a DNG exactly: it cuts floating-point samples to 14 bits and mixes up separate planes."""
-    return main.compression in _LIBRAW_DNG and main.bits <= 16 and not main.is_float and not main.is_planar
+    """Whether LibRaw decodes a DNG exactly.
+
+    It cuts floating-point samples to 14 bits, mixes up separate planes, and decodes only the first of several strips of
+    lossless JPEG.
+    """
+    has_strips = main.compression == JPEG and not main.is_tiled and len(main.offsets) > 1
+    is_exact = main.bits <= 16 and not (main.is_float or main.is_planar or has_strips)
+    return is_exact and main.compression in _LIBRAW_DNG
 
 
 def check_size(path: Path, rows: int, columns: int, samples: int = 1) -> None:
@@ -165,8 +171,8 @@ def _layout_of_libraw(
         return _stated(path, "mono", "", cfa)
     repeat = () if tiff is None else tiff.main.numbers(_REPEAT)
     if cfa is None and (shape != (2, 2) or repeat not in ((), (2, 2))):
-        rows, columns = shape if shape != (2, 2) else repeat
-        raise NotAMosaic(f"{path} has a {rows} x {columns} color filter array: only Bayer (2 x 2) is supported")
+        sizes = " x ".join(map(str, shape if shape != (2, 2) else repeat))
+        raise NotAMosaic(f"{path} has a {sizes} color filter array: only Bayer (2 x 2) is supported")
     return _stated(path, "mosaic", facts.letters, cfa)
 
 
