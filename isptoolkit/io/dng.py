@@ -23,6 +23,8 @@ from .tiff_fields import Field, Kind, field
 _PHOTOMETRIC, _MOSAIC, _LINEAR, _SUB_IFDS = 262, 32803, 34892, 330
 SMALLEST = 22
 """Rows and columns below which LibRaw 0.22 takes a file for no RAW file."""
+_NARROW = 64
+"""Columns up to which LibRaw may take one strip, by its size, for the 14-bit samples of a NIKON Z: two are written."""
 _MOST = 65535
 _FAR = 10
 """Half of the values above so many times white are not digital numbers of the capture."""
@@ -102,7 +104,8 @@ def write_dng(
     facts = {} if photograph is None else read_exif(photograph)
     own = _file_fields(capture, profile, copied, facts)
     raw = [*_level_fields(capture, codes.ndim), *_frame_fields(codes.shape[:2], shading, crop)]
-    options: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None, "rowsperstrip": len(codes)}
+    options: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None}
+    options["rowsperstrip"] = len(codes) if compress or codes.shape[1] > _NARROW else -(-len(codes) // 2)
     options |= {"photometric": _LINEAR, "planarconfig": "contig"} if codes.ndim == 3 else {"photometric": _MOSAIC}
     if compress:
         data: Any = iter([_lossless_jpeg(codes)])

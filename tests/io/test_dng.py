@@ -324,6 +324,15 @@ def test_files_are_as_large_as_libraw_reads(tmp_path, monkeypatch):
         assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy())
 
 
+@pytest.mark.parametrize("width", range(24, 64, 8))
+def test_narrow_files_of_a_camera_whose_rows_libraw_measures(width, tmp_path):
+    """LibRaw takes one strip of ceil(7 width / 64) 16 bytes a row for packed 14-bit samples of a NIKON Z."""
+    x = samples(32, width)
+    write_dng(tmp_path / "a.dng", x, capture(camera="NIKON Z 6", white=65535))
+    with rawpy.imread(str(tmp_path / "a.dng")) as raw:
+        assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy())
+
+
 @pytest.mark.parametrize(("compress", "preview"), [(False, False), (True, False), (True, True)])
 def test_a_sensor_without_color_filters(compress, preview, tmp_path):
     x, original = samples(32, 49), capture("MONO", gains=(2, 2, 2), black=(60, 61, 62, 63.5))
