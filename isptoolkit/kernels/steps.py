@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, auto
 
 import torch
 from torch import Tensor
@@ -23,30 +23,30 @@ class DemosaicMethod(IntEnum):
 
 
 class Kind(IntEnum):
-    """The operation of a step: `isp_kind` in csrc/steps.h, whose curves are listed in csrc/curves.h."""
+    """The operation of a step: `isp_kind` in csrc/steps.h, which lists values.h, colors.h, gains.h and curves.h."""
 
     SITES = 0
-    CHANNELS = 1
-    MATRIX = 2
-    CLAMP = 3
-    QUANTIZE = 4
-    MESH_MULTIPLY = 5
-    MESH_DIVIDE = 6
-    SRGB_ENCODE = 7
-    SRGB_DECODE = 8
-    REC709_ENCODE = 9
-    REC709_DECODE = 10
-    POWER = 11
-    PQ_ENCODE = 12
-    PQ_DECODE = 13
-    HLG_ENCODE = 14
-    HLG_DECODE = 15
-    SMOOTHSTEP = 16
-    SMOOTHSTEP_INVERSE = 17
-    REINHARD = 18
-    REINHARD_INVERSE = 19
-    HABLE = 20
-    HABLE_INVERSE = 21
+    CHANNELS = auto()
+    CLAMP = auto()
+    QUANTIZE = auto()
+    MATRIX = auto()
+    MESH_MULTIPLY = auto()
+    MESH_DIVIDE = auto()
+    SRGB_ENCODE = auto()
+    SRGB_DECODE = auto()
+    REC709_ENCODE = auto()
+    REC709_DECODE = auto()
+    POWER = auto()
+    PQ_ENCODE = auto()
+    PQ_DECODE = auto()
+    HLG_ENCODE = auto()
+    HLG_DECODE = auto()
+    SMOOTHSTEP = auto()
+    SMOOTHSTEP_INVERSE = auto()
+    REINHARD = auto()
+    REINHARD_INVERSE = auto()
+    HABLE = auto()
+    HABLE_INVERSE = auto()
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Step:
     Args:
         kind: the operation.
         coefficients: `[B,N]` or `[1,N]`, of each sample; N depends on the kind.
-        mesh: planes, rows and columns of the mesh, 0 for other kinds.
+        shape: three integers that the kind defines, such as the planes, rows and columns of a mesh.
     """
 
     kind: Kind
     coefficients: Tensor
-    mesh: tuple[int, int, int] = (0, 0, 0)
+    shape: tuple[int, int, int] = (0, 0, 0)
 
 
 def sites(black: Tensor, scale: Tensor, offset: Tensor) -> Step:
@@ -169,7 +169,7 @@ def encode_program(steps: Sequence[Step], start: int = 0) -> list[int]:
     """
     program = []
     for step in steps:
-        program += [int(step.kind), start, *step.mesh]
+        program += [int(step.kind), start, *step.shape]
         start += step.coefficients.shape[1]
     return program
 
