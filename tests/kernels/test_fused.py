@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from kernel_cases import CURVES, STEPS
+from kernel_cases import CURVES, PER_SAMPLE, STEPS
 
 from isptoolkit import CAMERA, LINEAR, MOSAIC, SRGB, Capture, Fused, Pipeline, errors, fuse, presets, stages
 from isptoolkit.kernels import reference
@@ -14,6 +14,14 @@ from isptoolkit.report.drawing import draw
 
 CASES = {
     **STEPS,
+    **{f"{name} per sample": stage for name, stage in PER_SAMPLE.items()},
+    "encoded demosaic": Pipeline(
+        levels=stages.Levels(),
+        encode=stages.Smoothstep(0.5, MOSAIC).inv,
+        demosaic=stages.DemosaicMalvar(),
+        decode=stages.Smoothstep(0.5, CAMERA),
+        matrix=stages.ColorMatrix(),
+    ),
     "raw": presets.classic().span("levels", "highlights"),
     "chain": Pipeline(
         balance=stages.WhiteBalance(space=CAMERA),
@@ -76,6 +84,8 @@ def test_forward_and_inverse_equal_the_stages(build, device, name):
     chain = pipeline_of(CASES[name], device)
     fused, capture = Fused(chain), captures(device)
     x = inputs(chain, device)
+    assert fused._plan(x, capture) is not None
+    assert fused._inverse_plan(x, capture) is not None
     with torch.no_grad():
         y, expected = fused(x, capture), chain(x.double(), capture.to(torch.float64))
         assert y.dtype == torch.float32
@@ -83,7 +93,7 @@ def test_forward_and_inverse_equal_the_stages(build, device, name):
             assert float((y - expected).abs().max()) <= 1.01 / 255
             assert float(((y - expected).abs() > 1e-4).double().mean()) < 1e-3
         else:
-            assert float((y - expected).abs().max()) <= 2e-6
+            assert float(((y - expected).abs() / expected.abs().clamp_min(1)).max()) <= 2e-6
         recovered, exact = fused.inverse(y, capture), chain.inverse(y.double(), capture.to(torch.float64))
         with reference():
             plain = chain.inverse(y, capture)
@@ -110,7 +120,7 @@ SPECIAL += [-x for x in SPECIAL[6:]] + [math.inf, -math.inf, math.nan]
 
 
 @pytest.mark.parametrize("direction", ["forward", "inverse"])
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [name for name in STEPS if "radial" not in name and name != "linearize"])
 def test_special_values_behave_as_in_the_stages(build, device, name, direction):
     stage, capture = CASES[name].to(device), captures(device, 1)
     values = torch.tensor(SPECIAL, device=device)

@@ -102,10 +102,11 @@ def program():
     lines += ['#define PRINT(name) printf(", \\"" #name "\\": %d", name);', "PRINT(ISP_KINDS)"]
     lines += [
         "#define VALUE(name, count, owner) PRINT(ISP_KIND_##name)",
+        "#define LOOKUP(name, count, search) PRINT(ISP_KIND_##name)",
         "#define COLOR(name, count) PRINT(ISP_KIND_##name)",
         "#define GAIN(name, base) PRINT(ISP_KIND_##name##_multiply) PRINT(ISP_KIND_##name##_divide)",
         "#define CURVE(name) PRINT(ISP_KIND_##name)",
-        "ISP_VALUES(VALUE) ISP_COLORS(COLOR) ISP_GAINS(GAIN) ISP_CURVES(CURVE)",
+        "ISP_VALUES(VALUE) ISP_LOOKUPS(LOOKUP) ISP_COLORS(COLOR) ISP_GAINS(GAIN) ISP_CURVES(CURVE)",
     ]
     lines.append('printf("}, \\"functions\\": {\\"\\": \\"\\"");')
     lines.append('#define F(name, args) printf(", \\"" #name "\\": \\"" #args "\\"");')

@@ -7,6 +7,7 @@ from isptoolkit import CAMERA, LINEAR, MOSAIC, Stage, stages
 
 _RANDOM = torch.Generator().manual_seed(5)
 _MESHES = [1 + torch.rand(*shape, generator=_RANDOM) for shape in ((4, 3, 5), (3, 4, 3))]
+_TABLE = (torch.linspace(0, 1, 1100) ** 2 * 3000).clamp(min=20)
 
 CURVES: dict[str, Stage] = {
     "srgb": stages.SRGBCurve(),
@@ -25,6 +26,12 @@ STEPS: dict[str, Stage] = {
     "levels with own black and white": stages.Levels(black=(1, 2, 3, 4), white=250.0),
     "mesh of sites": stages.LensShadingMesh(nn.Parameter(_MESHES[0])),
     "mesh of channels": stages.LensShadingMesh(_MESHES[1], space=CAMERA),
+    "radial shading": stages.LensShadingRadial(nn.Parameter(torch.tensor([0.5, 0.2, -0.1]))),
+    "radial shading off center": stages.LensShadingRadial([0.4, -0.3, 0.2, 0.1, -0.1], (0.3, 0.9), CAMERA),
+    "linearize": stages.Linearize(nn.Parameter(_TABLE)),
+    "monotone": stages.MonotoneCurve(nn.Parameter(torch.randn(7, generator=_RANDOM))),
+    "monotone with one segment": stages.MonotoneCurve([0.0], space=LINEAR),
+    "highlight balance": stages.HighlightWhiteBalance(brightness=nn.Parameter(torch.tensor(1.25))),
     "balance": stages.WhiteBalance(),
     "balance of camera RGB": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),
     "matrix": stages.ColorMatrix(),
@@ -37,3 +44,15 @@ STEPS: dict[str, Stage] = {
     **CURVES,
 }
 """Stages whose steps contain every `isptoolkit.kernels.steps.Kind`, forward or inverse."""
+
+PER_SAMPLE: dict[str, Stage] = {
+    "radial shading": stages.LensShadingRadial(nn.Parameter(torch.tensor([[0.5, 0.2], [0.1, -0.3]])), (0.3, 0.9)),
+    "linearize": stages.Linearize(nn.Parameter(torch.stack((_TABLE, _TABLE.sqrt() * 60)))),
+    "monotone": stages.MonotoneCurve(nn.Parameter(torch.randn(2, 5, generator=_RANDOM))),
+    "highlight balance": stages.HighlightWhiteBalance(
+        nn.Parameter(torch.tensor([[2.1, 1.0, 1.6], [0.7, 1.2, 1.0]])),
+        nn.Parameter(torch.tensor([1.3, 0.8])),
+        nn.Parameter(torch.tensor([0.9, 0.6])),
+    ),
+}
+"""Stages whose two samples have their own values."""

@@ -49,6 +49,31 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
         }                                                                                                                 \
         break;
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                                  \
+    case ISP_KIND_##name: {                                                                                               \
+        int32_t segment[LENGTH];                                                                                          \
+        float partial[4][LENGTH];                                                                                         \
+        EACH_PLANE {                                                                                                      \
+            const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
+            float *h = hs[c];                                                                                             \
+            find_segments(segment, search, x, k, shape, n);                                                               \
+            if (sums) {                                                                                                   \
+                EACH_VALUE {                                                                                              \
+                    const isp_segment s = isp_segment_of(k, count, segment[i], shape);                                    \
+                    ISP_UNROLL for (int j = 0; j < count; j++)                                                            \
+                        partial[j][i] = isp_chain(g[i], name##_step_partial(j, x[i], y[i], s));                           \
+                }                                                                                                         \
+                for (int i = 0; i < n; i++)                                                                               \
+                    for (int j = 0; j < count; j++)                                                                       \
+                        sums[isp_segment_parameter(j, segment[i], shape)] += (double)partial[j][i];                       \
+            }                                                                                                             \
+            EACH_VALUE {                                                                                                  \
+                const isp_segment s = isp_segment_of(k, count, segment[i], shape);                                        \
+                h[i] = isp_chain(g[i], name##_step_slope(x[i], y[i], s));                                                 \
+            }                                                                                                             \
+        }                                                                                                                 \
+        break;                                                                                                            \
+    }
 #define COLOR_OF(planes) {planes[0][i], planes[1][i], planes[2][i]}
 #define COLOR_SUM(name, count, j)                                                                                         \
     if (j < count) sums[j] += SUM(({ isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs); name##_step_partial(j, x, y, g, own); }), 1);
@@ -106,6 +131,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
         break;                                                                                                            \
     }
     ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)

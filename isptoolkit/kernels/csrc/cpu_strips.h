@@ -83,6 +83,19 @@ static inline void store(void *to, int type, int64_t at, const float *from, int 
 #define EACH_SELECTED for (int c = first; c < last; c++)
 #define EACH_VALUE SIMD for (int i = 0; i < n; i++)
 
+/* The segments of a lookup in which the values of a strip lie. */
+static inline void find_segments(int32_t *segment, enum isp_search search, const float *x, const float *k, const int32_t *shape,
+                                 int n) {
+    if (search == ISP_EVEN) {
+        EACH_VALUE segment[i] = isp_even_segment(x[i], shape);
+        return;
+    }
+    memset(segment, 0, sizeof(int32_t) * (size_t)n);
+    for (int32_t stride = isp_first_stride(shape); stride; stride >>= 1) {
+        EACH_VALUE segment[i] = isp_sorted_segment(segment[i], stride, x[i], k, shape);
+    }
+}
+
 /* Run one step on the planes [first, last); a step that mixes planes needs all of them. */
 static inline void forward_step(const int32_t *step, const float *k, const float *const *x, float *const *y, int planes,
                                 int first, int last, const isp_place *place, int n) {
@@ -104,6 +117,17 @@ static inline void forward_step(const int32_t *step, const float *k, const float
         }                                                                                                         \
         break;
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                          \
+    case ISP_KIND_##name: {                                                                                       \
+        int32_t segment[STRIP];                                                                                   \
+        EACH_SELECTED {                                                                                           \
+            const float *v = x[c];                                                                                \
+            float *w = y[c];                                                                                      \
+            find_segments(segment, search, v, k, shape, n);                                                       \
+            EACH_VALUE w[i] = name##_step(v[i], isp_segment_of(k, count, segment[i], shape));                     \
+        }                                                                                                         \
+        break;                                                                                                    \
+    }
 #define COLOR_CASE(name, count)                                                                                   \
     case ISP_KIND_##name: {                                                                                       \
         const float *r = x[0], *g = x[1], *b = x[2];                                                              \
@@ -135,11 +159,13 @@ static inline void forward_step(const int32_t *step, const float *k, const float
         break;                                                                                                    \
     }
     ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
 #undef VALUE_CASE
 #undef CURVE_CASE
+#undef LOOKUP_CASE
 #undef COLOR_CASE
 #undef GAIN_CASE
     }

@@ -34,6 +34,17 @@ ISP_FN void isp_backward_step(const int *step, const float *k, const float *x, c
         }                                                                                                                 \
         break;
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                                  \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE {                                                                                                      \
+            const int segment = isp_find_segment(search, x[c], k, shape);                                                 \
+            const isp_segment s = isp_segment_of(k, count, segment, shape);                                               \
+            for (int j = 0; j < count; j++)                                                                               \
+                isp_add(sums, start + isp_segment_parameter(j, segment, shape),                                           \
+                        isp_chain(g[c], name##_step_partial(j, x[c], y[c], s)));                                          \
+            g[c] = isp_chain(g[c], name##_step_slope(x[c], y[c], s));                                                     \
+        }                                                                                                                 \
+        break;
 #define COLOR_CASE(name, count)                                                                                           \
     case ISP_KIND_##name: {                                                                                               \
         const isp_color before = isp_color_of(x), after = isp_color_of(y), gradient = isp_color_of(g);                    \
@@ -57,6 +68,7 @@ ISP_FN void isp_backward_step(const int *step, const float *k, const float *x, c
         }                                                                                                                 \
         break;
     ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)

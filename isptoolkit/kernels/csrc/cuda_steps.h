@@ -52,6 +52,14 @@ ISP_FN isp_color isp_color_of(const float *v) {
 
 ISP_FN void isp_set_color(float *v, isp_color color) { v[0] = color.r, v[1] = color.g, v[2] = color.b; }
 
+/* The segment of a lookup in which a value lies. */
+ISP_FN int isp_find_segment(isp_search search, float x, const float *k, const int *shape) {
+    if (search == ISP_EVEN) return isp_even_segment(x, shape);
+    int segment = 0;
+    for (int stride = isp_first_stride(shape); stride; stride >>= 1) segment = isp_sorted_segment(segment, stride, x, k, shape);
+    return segment;
+}
+
 /* Run one step on one pixel. */
 ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int planes, const isp_place &place) {
     const int *shape = step + 2;
@@ -61,6 +69,10 @@ ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int plan
         EACH_PLANE v[c] = name##_step(v[c], isp_parameters_of(k, count, owner, c, isp_site(place)));                      \
         break;
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                                  \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE v[c] = name##_step(v[c], isp_segment_of(k, count, isp_find_segment(search, v[c], k, shape), shape));   \
+        break;
 #define COLOR_CASE(name, count) case ISP_KIND_##name: isp_set_color(v, name##_step(isp_color_of(v), k)); break;
 #define GAIN_CASE(name, base)                                                                                             \
     case ISP_KIND_##name##_multiply:                                                                                      \
@@ -72,11 +84,13 @@ ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int plan
         }                                                                                                                 \
         break;
     ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
 #undef VALUE_CASE
 #undef CURVE_CASE
+#undef LOOKUP_CASE
 #undef COLOR_CASE
 #undef GAIN_CASE
     }

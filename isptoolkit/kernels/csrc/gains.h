@@ -53,8 +53,41 @@ ISP_FN float mesh_term(int t, mesh_pixel pixel, isp_i32 *at) {
     return (t < 2 ? 1.0f - pixel.weight : pixel.weight) * (t & 1 ? pixel.across : 1.0f - pixel.across);
 }
 
+/* ---- 1 + k2 u + k3 u^2 + ... + k6 u^5 for the square u of the distance to the center (k0, k1), which lies from (0, 0) at the
+ * first pixel to (1, 1) at the last one; u = 1 at the farthest corner pixel. The center gets no gradient. */
+#define RADIAL_BASE 1.0f
+#define RADIAL_TERMS 5
+
+typedef struct { double center, row, scale; } radial_line; /* column of the center, squared distance of the row, one over the largest */
+
+typedef struct { float square; } radial_pixel;
+
+ISP_FN int radial_terms(const isp_i32 *shape) {
+    (void)shape;
+    return RADIAL_TERMS;
+}
+ISP_FN double isp_larger(double a, double b) { return a > b ? a : b; }
+ISP_FN radial_line radial_line_of(const isp_i32 *shape, const float *k, isp_place place, int planes, int plane) {
+    const double width = (double)(place.width - 1), height = (double)(place.height - 1), x = k[0], y = k[1];
+    const double across = isp_larger(x, 1.0 - x) * width, down = isp_larger(y, 1.0 - y) * height;
+    const double row = (double)place.row - y * height;
+    radial_line line = {x * width, row * row, 1.0 / isp_larger(across * across + down * down, 1.0)};
+    (void)shape, (void)planes, (void)plane;
+    return line;
+}
+ISP_FN radial_pixel radial_pixel_of(radial_line line, int column) {
+    const double across = column - line.center;
+    radial_pixel pixel = {(float)((across * across + line.row) * line.scale)};
+    return pixel;
+}
+ISP_FN float radial_term(int t, radial_pixel pixel, isp_i32 *at) {
+    const float u = pixel.square, square = u * u;
+    *at = 2 + t;
+    return t == 0 ? u : t == 1 ? square : t == 2 ? square * u : t == 3 ? square * square : square * square * u;
+}
+
 /* Every gain: X(name, base). */
-#define ISP_GAINS(X) X(mesh, MESH_BASE)
+#define ISP_GAINS(X) X(mesh, MESH_BASE) X(radial, RADIAL_BASE)
 
 #define ISP_GAIN(name, base)                                                                                    \
     ISP_FN float name##_gain(const isp_i32 *shape, const float *k, name##_pixel pixel) {                        \

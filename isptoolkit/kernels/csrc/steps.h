@@ -1,13 +1,14 @@
 /* A run of point-wise stages as a program: a list of steps, whose coefficients are stored per sample.
  *
  * A step is ISP_STEP_SIZE integers: its kind, the index of its first coefficient, and three integers that its kind
- * defines, its shape. values.h, colors.h and gains.h define the kinds.
+ * defines, its shape. values.h, lookups.h, colors.h, gains.h and curves.h define the kinds.
  */
 #ifndef ISPTOOLKIT_STEPS_H
 #define ISPTOOLKIT_STEPS_H
 
 #include "colors.h"
 #include "gains.h"
+#include "lookups.h"
 #include "values.h"
 
 #define ISP_STEP_SIZE 5
@@ -17,10 +18,12 @@
 /* ISP_KIND_ and the name of every step, in the order of `Kind` in isptoolkit/kernels/steps.py. */
 enum isp_kind {
 #define ISP_VALUE_KIND(name, count, owner) ISP_KIND_##name,
+#define ISP_LOOKUP_KIND(name, count, search) ISP_KIND_##name,
 #define ISP_COLOR_KIND(name, count) ISP_KIND_##name,
 #define ISP_GAIN_KIND(name, base) ISP_KIND_##name##_multiply, ISP_KIND_##name##_divide,
 #define ISP_CURVE_KIND(name) ISP_KIND_##name,
     ISP_VALUES(ISP_VALUE_KIND)
+    ISP_LOOKUPS(ISP_LOOKUP_KIND)
     ISP_COLORS(ISP_COLOR_KIND)
     ISP_GAINS(ISP_GAIN_KIND)
     ISP_CURVES(ISP_CURVE_KIND)
