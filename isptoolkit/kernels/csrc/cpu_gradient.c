@@ -19,7 +19,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
                           const float *const *gs, float *const *hs, double *sums, int planes, const isp_place *place, int n) {
     const int32_t *shape = step + 2;
     const int site = (int)(place->row & 1) * 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 /* The macros count parameters and coefficients in constants, so that what a derivative leaves out costs nothing. */
 #define VALUE_SUM(name, count, owner, j)                                                                                  \
     if (j < count) {                                                                                                      \
@@ -135,6 +135,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
     }
 }
 

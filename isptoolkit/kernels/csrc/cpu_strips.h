@@ -101,7 +101,7 @@ static inline void forward_step(const int32_t *step, const float *k, const float
                                 int first, int last, const isp_place *place, int n) {
     const int32_t *shape = step + 2;
     const int site = (int)(place->row & 1) * 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 #define VALUE_CASE(name, count, owner)                                                                            \
     case ISP_KIND_##name:                                                                                         \
         EACH_SELECTED {                                                                                           \
@@ -163,6 +163,7 @@ static inline void forward_step(const int32_t *step, const float *k, const float
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
 #undef VALUE_CASE
 #undef CURVE_CASE
 #undef LOOKUP_CASE

@@ -63,7 +63,7 @@ ISP_FN int isp_find_segment(isp_search search, float x, const float *k, const in
 /* Run one step on one pixel. */
 ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int planes, const isp_place &place) {
     const int *shape = step + 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 #define VALUE_CASE(name, count, owner)                                                                                    \
     case ISP_KIND_##name:                                                                                                 \
         EACH_PLANE v[c] = name##_step(v[c], isp_parameters_of(k, count, owner, c, isp_site(place)));                      \
@@ -88,6 +88,7 @@ ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int plan
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
 #undef VALUE_CASE
 #undef CURVE_CASE
 #undef LOOKUP_CASE
