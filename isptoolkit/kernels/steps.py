@@ -123,7 +123,9 @@ def on_device(step: Step, device: torch.device) -> Step:
     values = step.coefficients
     if values.device == device or values.requires_grad:
         return replace(step, coefficients=values.to(device))
-    return replace(step, coefficients=_constant(values.detach().double().cpu().numpy().tobytes(), values.shape[1], device))
+    return replace(
+        step, coefficients=_constant(values.detach().double().cpu().numpy().tobytes(), values.shape[1], device)
+    )
 
 
 @functools.lru_cache(maxsize=256)
