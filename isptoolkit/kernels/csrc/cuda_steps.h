@@ -64,8 +64,8 @@ ISP_FN int isp_find_segment(isp_search search, float x, const float *k, const in
 }
 
 ISP_FN isp_segment isp_segment_of(const float *k, int count, int segment, const int *shape) {
-    isp_segment s = {{0.0f, 0.0f, 0.0f, 0.0f}, (float)segment, (float)shape[0]};
-    ISP_UNROLL for (int j = 0; j < 4; j++)
+    isp_segment s = {{0.0f, 0.0f, 0.0f, 0.0f}, isp_segment_start(segment, shape), (float)shape[1]};
+    ISP_UNROLL for (int j = 0; j < ISP_SEGMENT_PARAMETERS; j++)
         if (j < count) s.at[j] = k[isp_segment_parameter(j, segment, shape)];
     return s;
 }
