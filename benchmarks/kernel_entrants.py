@@ -14,7 +14,7 @@ import tifffile
 import torch
 from torch import Tensor
 
-from isptoolkit import CAMERA, LINEAR, MOSAIC, Capture, Fused, Pipeline, presets, stages
+from isptoolkit import CAMERA, LINEAR, MOSAIC, Capture, Fused, Pipeline, Stage, presets, stages
 from isptoolkit.kernels import reference
 from isptoolkit.learned import adain, couple
 from isptoolkit.stages.jpeg.blocks import jpeg_blocks
@@ -63,7 +63,7 @@ CURVES = (
     stages.Smoothstep(),
     stages.ExtendedReinhard(),
     stages.Filmic(),
-    # stages.MonotoneCurve(torch.linspace(-1, 1, 16)),
+    stages.MonotoneCurve(torch.linspace(-1, 1, 16)),
 )
 CHAIN = Pipeline(
     balance=stages.WhiteBalance(space=CAMERA),
@@ -137,23 +137,31 @@ def chain(frame: Frame, threads: int) -> Entrants:
     }
 
 
+def _between(encode: Stage, decode: Stage) -> Pipeline:
+    """Malvar on encoded values, decoded again by the inverse of `decode`."""
+    return Pipeline(encode=encode, d=stages.DemosaicMalvar(), decode=decode.inv)
+
+
 def demosaic(frame: Frame, threads: int) -> Entrants:
     """Demosaic a mosaic to three channels."""
     x, capture = frame.random(1), _capture(frame.device)
     two, out = frame.random(2), torch.empty_like(frame.random(3))
     other, moved = torch.empty_like(two), 16 * frame.pixels
-    encoded = Pipeline(
-        encode=stages.SRGBCurve(MOSAIC, MOSAIC), d=stages.DemosaicMalvar(), decode=stages.SRGBCurve(CAMERA, CAMERA).inv
-    )
-    malvar, bilinear, between = (
+    malvar, bilinear, srgb, root = (
         Fused(pipeline)
-        for pipeline in (Pipeline(d=stages.DemosaicMalvar()), Pipeline(d=stages.DemosaicBilinear()), encoded)
+        for pipeline in (
+            Pipeline(d=stages.DemosaicMalvar()),
+            Pipeline(d=stages.DemosaicBilinear()),
+            _between(stages.SRGBCurve(MOSAIC, MOSAIC), stages.SRGBCurve(CAMERA, CAMERA)),
+            _between(stages.PowerCurve(2.0, MOSAIC, MOSAIC), stages.PowerCurve(2.0, CAMERA, CAMERA)),
+        )
     )
     entrants: Entrants = {
         "copy": Entrant(lambda: other.copy_(two), moved),
         "isptoolkit Malvar, out=": Entrant(lambda: malvar.render(x, capture, out=out), moved),
         "isptoolkit bilinear, out=": Entrant(lambda: bilinear.render(x, capture, out=out), moved),
-        "isptoolkit Malvar in sRGB, out=": Entrant(lambda: between.render(x, capture, out=out), moved),
+        "isptoolkit Malvar in sRGB, out=": Entrant(lambda: srgb.render(x, capture, out=out), moved),
+        "isptoolkit Malvar in square root, out=": Entrant(lambda: root.render(x, capture, out=out), moved),
         "torch eager Malvar": Entrant(_plain(stages.DemosaicMalvar(), x, capture), moved),
     }
     if frame.device.type != "cpu" or frame.batch > 1:
@@ -174,7 +182,7 @@ def demosaic(frame: Frame, threads: int) -> Entrants:
 
 
 def curves(frame: Frame, threads: int) -> Entrants:
-    """Each curve, and a monotone curve with 16 segments, on three channels."""
+    """Each curve, the monotone one with 16 segments, on three channels."""
     x, out, capture = frame.random(3), torch.empty_like(frame.random(3)), _capture(frame.device)
     moved = 24 * frame.pixels
     entrants = {"copy": Entrant(lambda: out.copy_(x), moved)}

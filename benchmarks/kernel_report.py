@@ -30,7 +30,7 @@ def text_table(rows: list[Row], rates: dict[int, float]) -> str:
     move. Small images stay in the caches, which are faster.
     """
     header = (
-        f"{'task':<9} {'entrant':<33} {'size':>8} {'batch':>5} {'threads':>7} {'ms':>10} {'x copy':>8} {'x roof':>8}"
+        f"{'task':<9} {'entrant':<38} {'size':>8} {'batch':>5} {'threads':>7} {'ms':>10} {'x copy':>8} {'x roof':>8}"
     )
     copies = {_key(row): row["ms"] for row in rows if row["name"] == "copy"}
     lines = [f"{header} {'x copy':>8} {'x roof':>8}"]
@@ -39,7 +39,7 @@ def text_table(rows: list[Row], rates: dict[int, float]) -> str:
         copy, roof = (f"{row['ms'] / limit:8.2f}" if limit else " " * 8 for limit in ratios)
         taken = f"{row['ms']:.{2 if row['ms'] >= 1 else 4}f}"
         place = f"{row['size']:>8} {row['batch']:>5} {row['threads']:>7}"
-        lines.append(f"{row['task']:<9} {row['name']:<33} {place} {taken:>10} {copy} {roof}")
+        lines.append(f"{row['task']:<9} {row['name']:<38} {place} {taken:>10} {copy} {roof}")
     return "\n".join(lines)
 
 
@@ -69,8 +69,8 @@ def targets(rows: list[Row]) -> list[dict[str, str]]:
         _at_most(at, "Malvar into an existing tensor / copy of the same bytes", malvar, ("demosaic", "copy"), 1.16),
         _at_most(
             at,
-            "Malvar between a curve and its inverse / copy",
-            ("demosaic", "isptoolkit Malvar in sRGB, out="),
+            "Malvar between a square root and its inverse / copy",
+            ("demosaic", "isptoolkit Malvar in square root, out="),
             ("demosaic", "copy"),
             1.5,
         ),

@@ -151,8 +151,8 @@ FAULTS = {
     ),
     "a wrong index of a coefficient of a segment": Fault(
         "lookups.h",
-        "return j / 2 * (shape[0] + 1) + segment + j % 2;",
-        "return j / 2 * shape[0] + segment + j % 2;",
+        "{ return j * shape[0] + segment; }",
+        "{ return j * (shape[0] - 1) + segment; }",
         check_monotone,
     ),
     "a wrong index of a coefficient of a site": Fault(

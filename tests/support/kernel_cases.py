@@ -14,6 +14,7 @@ CURVES: dict[str, Stage] = {
     "srgb": stages.SRGBCurve(),
     "rec709": stages.Rec709Curve(),
     "power": stages.PowerCurve(gamma=nn.Parameter(torch.tensor(2.2))),
+    "square root": stages.PowerCurve(gamma=nn.Parameter(torch.tensor(2.0))),
     "pq": stages.PQCurve(),
     "hlg": stages.HLGCurve(),
     "smoothstep": stages.Smoothstep(amount=nn.Parameter(torch.tensor(0.5))),
@@ -31,6 +32,8 @@ STEPS: dict[str, Stage] = {
     "radial shading off center": stages.LensShadingRadial([0.4, -0.3, 0.2, 0.1, -0.1], (0.3, 0.9), CAMERA),
     "linearize": stages.Linearize(nn.Parameter(_TABLE)),
     "monotone": stages.MonotoneCurve(nn.Parameter(torch.randn(7, generator=_RANDOM))),
+    "monotone with 40 segments": stages.MonotoneCurve(nn.Parameter(torch.randn(40, generator=_RANDOM))),
+    "monotone with 100 segments": stages.MonotoneCurve(nn.Parameter(torch.randn(100, generator=_RANDOM))),
     "monotone with one segment": stages.MonotoneCurve([0.0], space=LINEAR),
     "highlight balance": stages.HighlightWhiteBalance(brightness=nn.Parameter(torch.tensor(1.25))),
     "balance": stages.WhiteBalance(),
@@ -49,6 +52,7 @@ STEPS: dict[str, Stage] = {
 PER_SAMPLE: dict[str, Stage] = {
     "radial shading": stages.LensShadingRadial(nn.Parameter(torch.tensor([[0.5, 0.2], [0.1, -0.3]])), (0.3, 0.9)),
     "linearize": stages.Linearize(nn.Parameter(torch.stack((_TABLE, _TABLE.sqrt() * 60)))),
+    "square root and another power": stages.PowerCurve(gamma=nn.Parameter(torch.tensor([2.0, 2.2]))),
     "monotone": stages.MonotoneCurve(nn.Parameter(torch.randn(2, 5, generator=_RANDOM))),
     "highlight balance": stages.HighlightWhiteBalance(
         nn.Parameter(torch.tensor([[2.1, 1.0, 1.6], [0.7, 1.2, 1.0]])),

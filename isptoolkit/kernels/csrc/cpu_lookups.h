@@ -9,7 +9,7 @@
 #endif
 
 #define LANES 16
-#define SHORT 32 /* segments whose parameters fit into two registers of AVX-512 */
+#define SHORT 64 /* segments whose parameters fit into four registers of AVX-512 */
 #define EACH_GROUP for (int i = 0; i < n; i += LANES)
 #define EACH_LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 
@@ -40,8 +40,13 @@ ISP_FN void fetch(float *to, const lookup *table, int j, const int32_t *segment)
 #if defined(__AVX512F__)
     const __m512i index = _mm512_loadu_si512(segment);
     if (table->shape[0] <= SHORT) {
-        const __m512 first = _mm512_loadu_ps(table->few[j]), second = _mm512_loadu_ps(table->few[j] + 16);
-        _mm512_storeu_ps(to, _mm512_permutex2var_ps(first, index, second));
+        const float *few = table->few[j];
+        __m512 value = _mm512_permutex2var_ps(_mm512_loadu_ps(few), index, _mm512_loadu_ps(few + 16));
+        if (table->shape[0] > 32) {
+            const __m512 far = _mm512_permutex2var_ps(_mm512_loadu_ps(few + 32), index, _mm512_loadu_ps(few + 48));
+            value = _mm512_mask_mov_ps(value, _mm512_cmpgt_epi32_mask(index, _mm512_set1_epi32(31)), far);
+        }
+        _mm512_storeu_ps(to, value);
     } else {
         _mm512_storeu_ps(to, _mm512_i32gather_ps(index, table->all + isp_segment_parameter(j, 0, table->shape), 4));
     }

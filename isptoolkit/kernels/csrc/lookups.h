@@ -85,25 +85,25 @@ ISP_FN float isp_cubic_slope(isp_segment s, float t) {
     return s.at[1] + u * (2.0f * s.at[2] + 3.0f * u * s.at[3]);
 }
 
-/* The t in [0, 1] at which the cubic has risen by `height`: Newton steps, starting from the parabola that is tangent to the cubic at
- * the nearer end; a step that leaves the bracket is replaced by a bisection. */
+/* The t at which the cubic has risen by `height`: in [0, 1], unless the segment is a line. Two of Halley's steps, starting from the
+ * parabola that is tangent to the cubic at the nearer end, reach the rounding error if the slopes at the ends are at most twice the
+ * secant, as harmonic means are. */
 ISP_FN float isp_cubic_root(isp_segment s, float height) {
-    const int late = height > isp_cubic_rise(s, 0.5f);
+    const int line = (s.at[2] == 0.0f) & (s.at[3] == 0.0f), late = height > isp_cubic_rise(s, 0.5f);
     const float rise = s.at[1] + s.at[2] + s.at[3], into = isp_cubic_slope(s, 1.0f), first = late ? into : s.at[1];
     const float second = late ? 3.0f * rise - 2.0f * into - s.at[1] : s.at[2];
     const float left = late ? rise - height : height, rest = left > 0.0f ? left : 0.0f;
     const float square = first * first + 4.0f * second * rest, root = first + isp_root(square > 0.0f ? square : 0.0f);
-    const float quotient = 2.0f * rest / root, distance = root > 0.0f ? quotient : 0.0f;
-    float t = isp_clamp(late ? 1.0f - distance : distance, 0.0f, 1.0f), below = 0.0f, above = 1.0f;
-    ISP_UNROLL for (int k = 0; k < 5; k++) {
-        const float gap = isp_cubic_rise(s, t) - height;
-        below = gap <= 0.0f ? t : below;
-        above = gap >= 0.0f ? t : above;
-        const float moved = t - gap / isp_cubic_slope(s, t), slack = (above - below) * 0.125f;
-        const int near = (moved >= below - slack) & (moved <= above + slack);
-        t = near ? isp_clamp(moved, below, above) : (below + above) * 0.5f;
+    const float above = line ? height : 2.0f * rest, below = line ? s.at[1] : root;
+    const float quotient = above / below, distance = above == 0.0f ? 0.0f : quotient;
+    const float near = distance < 0.5f ? distance : 0.5f;
+    float t = late ? 1.0f - near : near;
+    ISP_UNROLL for (int k = 0; k < 2; k++) {
+        const float gap = isp_cubic_rise(s, t) - height, slope = isp_cubic_slope(s, t);
+        const float under = slope * slope - gap * (s.at[2] + 3.0f * t * s.at[3]), moved = t - gap * slope / under;
+        t = isp_unit(under > 0.0f ? moved : t);
     }
-    return t;
+    return line ? distance : t;
 }
 
 ISP_FN float monotone_step(float x, isp_segment s) { return s.at[0] + isp_cubic_rise(s, isp_segment_place(x, s)); }
@@ -117,9 +117,8 @@ ISP_FN float monotone_step_partial(int j, float x, float y, isp_segment s) {
     return j == 0 ? 1.0f : j == 1 ? t : j == 2 ? t * t : t * t * t;
 }
 ISP_FN float monotone_inverse_step(float x, isp_segment s) {
-    const float height = x - s.at[0], quotient = height / s.at[1], line = height == 0.0f ? 0.0f : quotient;
-    const float inner = isp_cubic_root(s, height);
-    return (s.start + ((s.at[2] == 0.0f) & (s.at[3] == 0.0f) ? line : x == x ? inner : x)) / s.per_unit;
+    const float t = isp_cubic_root(s, x - s.at[0]);
+    return (s.start + (x == x ? t : x)) / s.per_unit;
 }
 ISP_FN float monotone_inverse_step_slope(float x, float y, isp_segment s) {
     const float slope = isp_cubic_slope(s, isp_segment_place(y, s));
