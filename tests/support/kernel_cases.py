@@ -33,7 +33,7 @@ STEPS: dict[str, Stage] = {
     "linearize": stages.Linearize(nn.Parameter(_TABLE)),
     "monotone": stages.MonotoneCurve(nn.Parameter(torch.randn(7, generator=_RANDOM))),
     "monotone with 40 segments": stages.MonotoneCurve(nn.Parameter(torch.randn(40, generator=_RANDOM))),
-    "monotone with 100 segments": stages.MonotoneCurve(nn.Parameter(torch.randn(100, generator=_RANDOM))),
+    "monotone with 150 segments": stages.MonotoneCurve(nn.Parameter(torch.randn(150, generator=_RANDOM))),
     "monotone with one segment": stages.MonotoneCurve([0.0], space=LINEAR),
     "highlight balance": stages.HighlightWhiteBalance(brightness=nn.Parameter(torch.tensor(1.25))),
     "balance": stages.WhiteBalance(),

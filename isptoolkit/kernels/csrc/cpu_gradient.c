@@ -59,7 +59,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
             read_group(g, gs[c] + i, n - i);                                                                              \
             ISP_UNROLL for (int j = 0; j < count; j++)                                                                    \
                 EACH_LANE partial[j][l] = isp_chain(g[l], name##_step_partial(j, s.x[l], y[l], segment_of(&table, &s, l))); \
-            for (int l = 0; sums && l < LANES; l++)                                                                       \
+            for (int l = 0; sums && l < LANES && i + l < n; l++)                                                          \
                 ISP_UNROLL for (int j = 0; j < count; j++)                                                                \
                     sums[isp_segment_parameter(j, s.segment[l], shape)] += (double)partial[j][l];                         \
             EACH_LANE result[l] = isp_chain(g[l], name##_step_slope(s.x[l], y[l], segment_of(&table, &s, l)));            \

@@ -9,13 +9,15 @@
 #endif
 
 #define LANES 16
-#define SHORT 64 /* segments whose parameters fit into four registers of AVX-512 */
+#define SHORT 128 /* segments that AVX-512 permutes faster than it gathers */
 #define EACH_GROUP for (int i = 0; i < n; i += LANES)
 #define EACH_LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 
-/* The parameters of all segments; those of a few are copied, so that they stay in registers. */
+/* The parameters of all segments; AVX-512 copies those of a few, which nothing overwrites. */
 typedef struct {
+#if defined(__AVX512F__)
     float few[ISP_SEGMENT_PARAMETERS][SHORT];
+#endif
     const float *all;
     int32_t shape[3];
 } lookup;
@@ -30,8 +32,15 @@ ISP_FN lookup lookup_of(const float *k, const int32_t *shape, int count) {
     lookup table;
     table.all = k;
     memcpy(table.shape, shape, sizeof table.shape);
+#if defined(__AVX512F__)
     for (int j = 0; j < count && shape[0] <= SHORT; j++)
-        memcpy(table.few[j], k + isp_segment_parameter(j, 0, shape), sizeof(float) * (size_t)shape[0]);
+        for (int at = 0; at < shape[0]; at += 16) {
+            const __mmask16 own = (__mmask16)(shape[0] - at < 16 ? (1 << (shape[0] - at)) - 1 : 0xffff);
+            _mm512_storeu_ps(table.few[j] + at, _mm512_maskz_loadu_ps(own, k + isp_segment_parameter(j, at, shape)));
+        }
+#else
+    (void)count;
+#endif
     return table;
 }
 
@@ -42,9 +51,9 @@ ISP_FN void fetch(float *to, const lookup *table, int j, const int32_t *segment)
     if (table->shape[0] <= SHORT) {
         const float *few = table->few[j];
         __m512 value = _mm512_permutex2var_ps(_mm512_loadu_ps(few), index, _mm512_loadu_ps(few + 16));
-        if (table->shape[0] > 32) {
-            const __m512 far = _mm512_permutex2var_ps(_mm512_loadu_ps(few + 32), index, _mm512_loadu_ps(few + 48));
-            value = _mm512_mask_mov_ps(value, _mm512_cmpgt_epi32_mask(index, _mm512_set1_epi32(31)), far);
+        for (int at = 32; at < table->shape[0]; at += 32) {
+            const __m512 later = _mm512_permutex2var_ps(_mm512_loadu_ps(few + at), index, _mm512_loadu_ps(few + at + 16));
+            value = _mm512_mask_mov_ps(value, _mm512_cmpge_epi32_mask(index, _mm512_set1_epi32(at)), later);
         }
         _mm512_storeu_ps(to, value);
     } else {
