@@ -52,6 +52,8 @@ class BlackLevel:
     def from_tags(cls, tags: Mapping[int, Any], planes: int, size: tuple[int, int]) -> "BlackLevel | None":
         """The levels that a DNG states, from the top left of its active area on; None if a tag is malformed.
 
+        A level that is repeated too often or not often enough is no defect.
+
         Args:
             tags: values by tag code, of the directory of the RAW image.
             planes: number of samples per pixel.
@@ -63,17 +65,13 @@ class BlackLevel:
         repeat = numbers(tags.get(REPEAT, (1, 1)), 2)
         if repeat is None or not (repeat >= 1).all():
             return None
-        height, width = int(repeat[0]), int(repeat[1])
-        count = height * width * planes
-        grid = numbers(tags[BLACK], count) if BLACK in tags else np.zeros(planes)
-        deltas = [
-            numbers(tags[code], length) if code in tags else np.zeros(length)
-            for code, length in ((DELTA_V, size[0]), (DELTA_H, size[1]))
-        ]
+        grid = _grid(tags, int(repeat[0]), int(repeat[1]), planes)
+        lengths = {DELTA_V: size[0], DELTA_H: size[1]}
+        deltas = [numbers(tags[code], length) if code in tags else np.zeros(1) for code, length in lengths.items()]
         if grid is None or deltas[0] is None or deltas[1] is None:
             return None
         rows, columns = (delta if delta is not None and delta.any() else None for delta in deltas)
-        return cls(grid.reshape((height, width, planes) if BLACK in tags else (1, 1, planes)), rows, columns)
+        return cls(grid, rows, columns)
 
     def moved(self, top: int, left: int) -> "BlackLevel":
         """The levels of a frame that starts `top` rows below and `left` columns right of this one's origin."""
@@ -131,9 +129,10 @@ def white_of(tags: Mapping[int, Any], planes: int, *, floating: bool) -> Array |
     [4095.0]
     """
     if WHITE in tags:
-        size = np.size(tags[WHITE])
-        white = numbers(tags[WHITE], size) if size in (1, planes) else None
-        return np.resize(white, planes) if white is not None and (white > 0).all() else None
+        white = numbers(tags[WHITE], planes) if np.size(tags[WHITE]) == planes else None
+        if white is None and (same := _same(numbers(tags[WHITE], np.size(tags[WHITE])))) is not None:
+            white = np.full(planes, same)
+        return white if white is not None and (white > 0).all() else None
     if floating:
         return np.ones(planes)
     if LINEARIZATION in tags:
@@ -176,6 +175,24 @@ def leveled(samples: Array, black: BlackLevel, white: Array) -> tuple[Array, lis
         levels = black.of_rows(rows, planes.shape[1])
         result[rows] = mean + (planes[rows].astype(np.float64) - levels) * ((top - mean) / (white - levels))
     return result.reshape(samples.shape), _four(mean, count), top
+
+
+def _grid(tags: Mapping[int, Any], height: int, width: int, planes: int) -> Array | None:
+    """`[R,C,P]` values of BlackLevel; `[1,1,P]` if it is not stated, or one level whose count is wrong."""
+    if BLACK not in tags:
+        return np.zeros((1, 1, planes))
+    stated = numbers(tags[BLACK], height * width * planes)
+    if stated is not None:
+        return stated.reshape(height, width, planes)
+    for count in (np.size(tags[BLACK]), np.size(tags[BLACK]) // 2):  # plain numbers, then fractions
+        if (same := _same(numbers(tags[BLACK], count))) is not None:
+            return np.full((1, 1, planes), same)
+    return None
+
+
+def _same(values: Array | None) -> float | None:
+    """The number that all values are; None if they differ."""
+    return float(values[0]) if values is not None and len(values) and (values == values[0]).all() else None
 
 
 def _moved(delta: Array, by: int) -> Array:

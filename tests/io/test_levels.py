@@ -165,6 +165,23 @@ def test_malformed_levels_are_missing(tmp_path, broken, name):
     assert read_raw(path, **{name: 99 if name == "black" else 5000})[1].cfa == "RGGB"
 
 
+@pytest.mark.parametrize("pixels", [samples(32, 48), samples(32, 48, 3)], ids=["mosaic", "linear"])
+@pytest.mark.parametrize(
+    ("kind", "count"), [(SHORT, 1), (SHORT, 3), (SHORT, 4), *((RATIONAL, n) for n in (1, 2, 3, 4))]
+)
+def test_one_level_counts_however_often_it_is_stated(tmp_path, pixels, kind, count):
+    """LibRaw reads all of these. (Two whole numbers look like one fraction.)"""
+    tags = [tag(50714, kind, *[64] * count), tag(50717, LONG, *[1023] * count)]
+    capture = read_raw(write(tmp_path / "a.dng", pixels, *tags))[1]
+    assert (capture.black[0].tolist(), capture.white.item()) == ([64] * 4, 1023)
+
+
+def test_an_impossible_active_area_is_named(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 48), tag(50829, LONG, 0, 0, 32), tag(50714, RATIONAL, 64))
+    assert read_raw(path)[1].black[0].tolist() == [64] * 4
+    assert "ActiveArea does not lie in the frame" in describe_raw(path)["problems"]
+
+
 def test_arguments_replace_every_form_of_levels(tmp_path):
     """A stated black level replaces grid and deltas together, so the samples stay as they are."""
     rows = np.linspace(-3, 3, 44)
