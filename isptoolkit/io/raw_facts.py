@@ -34,7 +34,7 @@ class RawFacts:
     Args:
         cfa: layout of the samples: the letters of the top-left 2x2 pixels, `"RGB"`, or `"MONO"`.
         black: black levels from the first sample on.
-        white: `[P]` saturation level of each plane; None if one is not above black.
+        white: `[P]` saturation level of each plane, not necessarily above black.
         gains: as-shot white-balance multipliers of R, G, B, green = 1.
         profile: color profile that the file states.
         matrix: `[3][3]` XYZ (D65) to camera that LibRaw knows for the camera.
@@ -60,6 +60,12 @@ class RawFacts:
     crop: Box | None
     shot: dict[str, Any]
     problems: list[str]
+
+    @property
+    def white_above_black(self) -> Array | None:
+        """The saturation levels, if they are above the black levels that the file states."""
+        is_above = self.white is None or self.black is None or bool((self.white > self.black.highest).all())
+        return self.white if is_above else None
 
     @property
     def color(self) -> ColorProfile | list[list[float]] | None:
@@ -103,7 +109,6 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
     black, white, problems = _levels(decoded)
     if black is not None and white is not None and not (white > black.highest).all():
         problems.append(f"white {white.min():g} is not above black {black.highest:g}")
-        white = None
     profile = ColorProfile.from_tags(tags)
     crop, defect = _crop(decoded)
     return RawFacts(
@@ -132,13 +137,14 @@ def _tags_of(tiff: Tiff) -> dict[int, Any]:
 
 def _levels(decoded: Decoded) -> tuple[BlackLevel | None, Array | None, list[str]]:
     """Black and white levels from the first sample on, and a phrase for each malformed one."""
+    planes = 3 if decoded.layout == "linear" else 1
     if decoded.tiff is None or not decoded.tiff.is_dng or not decoded.levels_apply:
         libraw = decoded.libraw
         if libraw is None:
             return None, None, []
         sites = [libraw.black[color] for color in libraw.sites] or [libraw.black[0]]
-        return BlackLevel.of(sites), np.array([libraw.white]), []
-    main, planes = decoded.tiff.main, 3 if decoded.layout == "linear" else 1
+        return BlackLevel.of(sites, planes), np.array([libraw.white]), []
+    main = decoded.tiff.main
     (top, left, bottom, right), is_inside = _active_area(decoded)
     black = BlackLevel.from_tags(main.tags, planes, (bottom - top, right - left))
     white = white_of(main.tags, planes, floating=main.is_float)

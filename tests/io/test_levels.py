@@ -202,6 +202,16 @@ def test_malformed_black_levels_are_refused(tmp_path, black):
         read_raw(write(tmp_path / "a.dng", samples(32, 48)), black=black)
 
 
+def test_black_levels_of_the_planes_of_a_linear_file(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 48, 3))
+    sensor, capture = read_raw(path, black=(60, 61, 61, 62), white=1000)
+    assert capture.black[0].tolist() == [60, 61, 61, 62]
+    assert np.array_equal(sensor[0].permute(1, 2, 0).numpy(), samples(32, 48, 3))
+    assert read_raw(path, black=64)[1].black[0].tolist() == [64] * 4
+    with pytest.raises(errors.InvalidArgument, match="R, G, G, B"):
+        read_raw(path, black=(60, 61, 62, 63))
+
+
 def test_white_below_some_black_level_is_refused(tmp_path):
     _, tags = stated((44, 62), (4, 4), None, white=70)
     path = write(tmp_path / "a.dng", samples(44, 62), *tags)
@@ -209,6 +219,9 @@ def test_white_below_some_black_level_is_refused(tmp_path):
         read_raw(path)
     with pytest.raises(errors.InvalidCapture, match="white must be above black"):
         read_raw(path, white=70)
+    with pytest.raises(errors.InvalidCapture, match="white must be above black"):
+        read_raw(path, black=75)
+    assert read_raw(path, black=60)[1].white.item() == 70
 
 
 def test_deltas_that_repeat_every_two_rows_leave_the_samples_alone():
