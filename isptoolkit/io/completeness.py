@@ -17,6 +17,8 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """JPEG markers that start a frame (ITU-T T.81, table B.1)."""
 _PADDING = 64
 """Zero bytes that may follow the samples of a strip without an end marker."""
+_MOST_SAMPLES = 1024
+"""Samples that a byte of JPEG may hold: a subsampled block of 768 takes at least three bytes."""
 
 
 def check_complete(path: str | Path, tiff: Tiff, content: bytes) -> None:
@@ -112,7 +114,7 @@ def _check_covered(path: str | Path, main: Directory, name: str) -> None:
 
 def _check_coded(path: str | Path, main: Directory, index: int, coded: bytes, where: str, is_exact: bool) -> None:
     """Check the bytes of a compressed strip or tile."""
-    if not np.frombuffer(coded, np.uint8).any():
+    if not any(coded[:_PADDING]) and not np.frombuffer(coded, np.uint8).any():
         raise UnreadableFile(f"{path} is hollow: {where} holds only zeros instead of compressed samples")
     if main.compression not in (OLD_JPEG, JPEG, LOSSY_JPEG):
         return
@@ -126,6 +128,8 @@ def _check_coded(path: str | Path, main: Directory, index: int, coded: bytes, wh
     rows, columns, each = segment_shape(main, index)
     below = main.height - index // _ceiling(main.width, columns) % _ceiling(main.height, rows) * rows
     samples, needed = jpeg_samples(coded), min(rows, below) * min(columns, main.width) * each
+    if needed > _MOST_SAMPLES * len(coded):
+        raise UnreadableFile(f"{path} is damaged: {where} cannot hold {needed} samples in {len(coded)} bytes")
     if samples < needed:
         raise UnreadableFile(f"{path} is damaged: {where} is a JPEG stream of {samples} samples, not of {needed}")
 

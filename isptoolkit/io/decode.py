@@ -78,13 +78,17 @@ def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     path = Path(path)
     content = read_content(path)
     tiff = parsed(content, path)
-    if tiff is not None:
+    try:
+        if tiff is None:
+            return _from_libraw(path, None, content, cfa)
         if tiff.is_plain:
             _check_mosaic(path, tiff.main, cfa)
         check_complete(path, tiff, content)
         if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff.main)):
             return _from_tiff(path, tiff, content, cfa)
-    return _from_libraw(path, tiff, content, cfa)
+        return _from_libraw(path, tiff, content, cfa)
+    except MemoryError:
+        raise UnreadableFile(f"{path} needs more memory than there is") from None
 
 
 def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:

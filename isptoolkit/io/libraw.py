@@ -115,10 +115,10 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
         raise UnreadableFile(f"{path} has no embedded preview that LibRaw can read") from None
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError, NotImplementedError):
         raise UnreadableFile(_why_unsupported(path, content)) from None
-    except (rawpy.LibRawError, MemoryError) as error:
+    except rawpy.LibRawError as error:
         if (kind := kind_of(content[:HEAD])) is not None:
             raise UnreadableFile(f"{path} is {kind}, not a RAW file") from None
-        message = error.args[0] if error.args else "out of memory"
+        message = error.args[0] if error.args else ""
         message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
         raise UnreadableFile(f"{path} is truncated or damaged: LibRaw cannot decode it ({message})") from None
 

@@ -112,6 +112,21 @@ def test_a_stream_with_too_few_samples_is_refused(tmp_path):
         decode(tmp_path / "a.dng")
 
 
+def test_a_small_stream_that_claims_a_large_frame_is_refused(tmp_path):
+    """Before memory is taken for it."""
+    stream = bytearray(imagecodecs.ljpeg_encode(np.zeros((HEIGHT, WIDTH), np.uint16), bitspersample=16))
+    at, side = stream.index(b"\xff\xc3") + 5, 20_000
+    stream[at : at + 4] = side.to_bytes(2, "big") * 2
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        options = {"shape": (HEIGHT, WIDTH), "dtype": np.uint16, "rowsperstrip": HEIGHT, "compression": "jpeg"}
+        file.write(iter([bytes(stream)]), photometric=32803, metadata=None, extratags=TAGS, **options)
+    with tifffile.TiffFile(tmp_path / "a.dng", mode="r+") as file:
+        for code in (256, 257, 278):
+            file.pages[0].tags[code].overwrite(side)
+    with pytest.raises(errors.UnreadableFile, match=f"cannot hold 400000000 samples in {len(stream)} bytes"):
+        decode(tmp_path / "a.dng")
+
+
 def test_a_stream_of_another_shape_with_as_many_samples_is_read(tmp_path):
     """DNG 1.6, chapter 3: width, length, and components of the stream need not match the tile, only their product."""
     tile = mosaic(222)[:TILE, :TILE].copy()
