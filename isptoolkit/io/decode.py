@@ -9,13 +9,13 @@ import numpy as np
 from ..capture import BAYER, MONO, RGB
 from ..errors import NotAMosaic, UnreadableFile
 from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete
-from .libraw import LibRawFacts, libraw_facts, opened, read_content, unpacked
+from .libraw import opened, planes_of, unpacked
+from .libraw_facts import LibRawFacts, libraw_facts
+from .limits import check_size, read_content
 from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Tiff, parsed
 from .tiff_directory import Directory
 from .tiff_samples import read_samples
 
-MAX_SAMPLES = 1 << 29
-"""Files with more samples than this are refused before memory is taken for them."""
 _LIBRAW_DNG = (NONE, JPEG, LOSSY_JPEG)
 """Compressions of DNG that LibRaw decodes; the others are decoded here."""
 _GRAY, _REPEAT, _ACTIVE_AREA = (0, 1), 33421, 50829
@@ -112,35 +112,10 @@ def _suits_libraw(main: Directory) -> bool:
     return is_exact and main.compression in _LIBRAW_DNG
 
 
-def check_size(path: Path, rows: int, columns: int, samples: int = 1) -> None:
-    """Refuse an image that is too large, before memory is taken for it.
-
-    Args:
-        path: of the file, for error messages.
-        rows: of the stored frame.
-        columns: of the stored frame.
-        samples: per pixel.
-
-    Raises:
-        UnreadableFile: for an empty image, or more than `MAX_SAMPLES` samples.
-
-    >>> check_size(Path("a.dng"), 1 << 20, 1 << 20)
-    Traceback (most recent call last):
-    ...
-    isptoolkit.errors.UnreadableFile: a.dng claims 1048576 x 1048576 pixels: at most 536870912 samples are read
-    """
-    if min(rows, columns, samples) < 1:
-        raise UnreadableFile(f"{path} is damaged: its RAW image has {columns} x {rows} pixels of {samples} samples")
-    if rows * columns * samples > MAX_SAMPLES:
-        raise UnreadableFile(f"{path} claims {columns} x {rows} pixels: at most {MAX_SAMPLES} samples are read")
-
-
 def _from_libraw(path: Path, tiff: Tiff | None, content: bytes, cfa: str | None) -> Decoded:
     with opened(path, content) as raw:
         sizes = raw.sizes
-        planes = 4 if tiff is not None and tiff.main.photometric == LINEAR_RAW else 1
-        check_size(path, sizes.raw_height, sizes.raw_width, planes)
-        stored = unpacked(path, raw, content, planes)
+        stored = unpacked(path, raw, content, planes_of(tiff))
         facts = libraw_facts(raw, is_decoded=True)
         layout, letters = _layout_of_libraw(path, facts, stored, tiff, cfa)
         if tiff is None and _is_bare(content, sizes):

@@ -8,6 +8,7 @@ import tifffile
 from isptoolkit import errors
 from isptoolkit.io.completeness import jpeg_samples, stored_bytes
 from isptoolkit.io.decode import decode
+from isptoolkit.io.libraw import render_by_libraw
 from isptoolkit.io.tiff import structure
 
 HEIGHT, WIDTH, TILE = 200, 320, 128
@@ -216,3 +217,12 @@ def test_stored_bytes_are_those_that_tifffile_writes(tmp_path, bits, options):
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric=32803, metadata=None, bitspersample=bits, **options)
     main = structure(tmp_path / "a.tif").main
     assert [stored_bytes(main, index) for index in range(len(main.offsets))] == list(main.byte_counts)
+
+
+def test_renderings_of_libraw_are_refused_as_well(tmp_path):
+    path = tmp_path / "a.dng"
+    _, main = written(path, "lossless tiles")
+    assert render_by_libraw(path).shape == (1, 3, HEIGHT, WIDTH)
+    path.write_bytes(path.read_bytes()[: main.offsets[2]])
+    with pytest.raises(errors.UnreadableFile, match="tile 3 of 6"):
+        render_by_libraw(path)

@@ -10,7 +10,8 @@ import rawpy
 import tifffile
 
 from isptoolkit import errors
-from isptoolkit.io.decode import MAX_SAMPLES, decode
+from isptoolkit.io.decode import decode
+from isptoolkit.io.limits import MAX_SAMPLES
 from isptoolkit.io.tiff import structure
 
 HEIGHT, WIDTH = 96, 128
@@ -312,6 +313,9 @@ def test_a_gray_tiff_is_a_mosaic_only_if_the_caller_says_so(tmp_path, storage, b
         (b"P5\n8 8\n255\n" + bytes(64), "is a PGM image, not a RAW file"),
         (b"\x93NUMPY" + bytes(100), "is a NumPy array, not a RAW file"),
         (b"\0\0\0\x18ftypcrx " + bytes(100), "LibRaw"),
+        (b"II*\0\xff\xff\0\0" + bytes(100), "is a TIFF-based file that LibRaw cannot open: it is truncated"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(100), "is a CRW file that LibRaw cannot open: it is truncated"),
+        (b"FUJIFILMCCD-RAW 0201" + bytes(100), "LibRaw"),
         (b"hello " * 100, r"in no RAW format that LibRaw knows, or a headerless dump.*--size"),
         (b"", "is empty"),
     ],
