@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from isptoolkit import errors
-from isptoolkit.io.completeness import jpeg_samples, stored_bytes
+from isptoolkit.io.completeness import JpegFrame, jpeg_frame, stored_bytes
 from isptoolkit.io.decode import decode
 from isptoolkit.io.libraw import render_by_libraw
 from isptoolkit.io.tiff import structure
@@ -193,18 +193,19 @@ def test_real_files_lack_one_byte(data, tmp_path, name):
         decode(tmp_path / "cut.raw")
 
 
-def test_jpeg_samples_are_those_that_were_encoded():
+def test_the_frame_of_a_jpeg_stream():
     samples = np.zeros((24, 36, 3), np.uint8)
-    assert jpeg_samples(bytes(imagecodecs.jpeg8_encode(samples))) == samples.size
-    assert jpeg_samples(bytes(imagecodecs.jpeg8_encode(samples[..., 0].copy()))) == 24 * 36
-    assert jpeg_samples(bytes(imagecodecs.ljpeg_encode(np.zeros((24, 36), np.uint16), bitspersample=12))) == 24 * 36
+    assert jpeg_frame(bytes(imagecodecs.jpeg8_encode(samples))) == JpegFrame(samples.size, False)
+    assert jpeg_frame(bytes(imagecodecs.jpeg8_encode(samples[..., 0].copy()))) == JpegFrame(24 * 36, False)
+    lossless = bytes(imagecodecs.ljpeg_encode(np.zeros((24, 36), np.uint16), bitspersample=12))
+    assert jpeg_frame(lossless) == JpegFrame(24 * 36, True)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xda\0\0", b"\xff\xd8" * 50, b"\xff\xd8\xff\xe0\0\4", b"no"]
 )
-def test_jpeg_samples_of_damaged_streams(content):
-    assert jpeg_samples(content) == 0
+def test_damaged_jpeg_streams_have_no_frame(content):
+    assert jpeg_frame(content) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Samples of every kind of DNG against the samples that were written, LibRaw, and tifffile; and what is refused."""
 
+import io
 import struct
 import zlib
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import rawpy
 import tifffile
+from PIL import Image
 
 from isptoolkit import errors
 from isptoolkit.io.decode import decode
@@ -226,6 +228,34 @@ def test_the_polynomial_of_lossy_dng_is_applied(data):
         part = decoded.samples[top : top + rows, left : left + columns] / 65535
         expected = np.stack([np.polyval(curve[::-1], tile[..., c]) for c, curve in enumerate(curves)], -1).clip(0, 1)
         assert np.abs(expected[: part.shape[0], : part.shape[1]] - part).max() < 2e-5
+
+
+@pytest.mark.parametrize("compression", [7, 34892])
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("options", [{"tile": (32, 64)}, {"rowsperstrip": 32}], ids=str)
+def test_lossy_jpeg_without_a_polynomial(tmp_path, compression, planes, table, options):
+    """LibRaw fails, leaves memory as it was, or applies the curve of sRGB and ignores the table."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    smooth = np.stack([x, y * 2, 255 - x], -1)[..., :planes].astype(np.uint8).squeeze()
+    rows, columns = options.get("tile", (options.get("rowsperstrip"), WIDTH))
+    corners = [(top, left) for top in range(0, HEIGHT, rows) for left in range(0, WIDTH, columns)]
+    coded = [
+        imagecodecs.jpeg8_encode(smooth[top : top + rows, left : left + columns].copy(), level=95)
+        for top, left in corners
+    ]
+    curve = (np.arange(256) ** 2).astype(np.uint16)
+    tags = [VERSION, *(PATTERN if planes == 1 else []), *([(50712, 3, 256, tuple(curve.tolist()), True)] * table)]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        kind = {"photometric": CFA} if planes == 1 else {"photometric": LINEAR, "planarconfig": "contig"}
+        kind |= {"shape": smooth.shape, "dtype": np.uint8, "compression": compression, **options}
+        file.write(iter(coded), metadata=None, extratags=tags, **kind)
+    expected = np.zeros(smooth.shape, np.uint16)
+    for (top, left), stream in zip(corners, coded, strict=True):
+        with Image.open(io.BytesIO(stream)) as image:
+            expected[top : top + rows, left : left + columns] = np.array(image)
+    assert np.abs(expected.astype(int) - smooth).max() < 12
+    check(tmp_path / "a.dng", curve[expected] if table else expected, "mosaic" if planes == 1 else "linear")
 
 
 @pytest.mark.parametrize("codes", [(50975,), (52547,), (50975, 52547)])
