@@ -9,7 +9,7 @@ import numpy as np
 
 from ..capture import BAYER, MONO, RGB
 from ..errors import NotAMosaic, UnreadableFile
-from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete, jpeg_frame
+from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete, jpeg_frame, stored_bytes
 from .libraw import opened, planes_of, unpacked
 from .libraw_facts import LibRawFacts, libraw_facts
 from .limits import check_size, read_content
@@ -57,7 +57,7 @@ def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     """Decode the samples of a RAW file.
 
     LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode, or decodes with a loss:
-    floating-point, JPEG XL, deflated, planar, several strips of lossless JPEG, and some lossy JPEG.
+    floating-point, JPEG XL, deflated, planar, separate strips, and some lossy JPEG.
 
     Args:
         path: any file that LibRaw decodes, a DNG, or a gray TIFF with a stated `cfa`.
@@ -103,9 +103,9 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
 def _suits_libraw(main: Directory, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
-    It cuts floating-point samples to 14 bits, mixes up separate planes, decodes only the first of several strips of
-    lossless JPEG, does not decode mosaics of lossy JPEG, and decodes linear lossy JPEG with a curve of its own unless
-    the file states a polynomial.
+    It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other,
+    decodes only the first of several strips of lossless JPEG, does not decode mosaics of lossy JPEG, and decodes linear
+    lossy JPEG with an invented curve unless the file states a polynomial.
     """
     if main.bits > 16 or main.is_float or main.is_planar:
         return False
@@ -114,7 +114,13 @@ def _suits_libraw(main: Directory, content: bytes) -> bool:
         return (main.is_tiled or len(main.offsets) == 1) and frame is not None and frame.is_lossless
     if main.compression == LOSSY_JPEG:
         return main.photometric == LINEAR_RAW and TABLE not in main.tags and _has_polynomial(main)
-    return main.compression == NONE
+    return main.compression == NONE and (main.is_tiled or _is_contiguous(main))
+
+
+def _is_contiguous(main: Directory) -> bool:
+    """Whether uncompressed strips follow each other in the file."""
+    ends = [offset + stored_bytes(main, index) for index, offset in enumerate(main.offsets)]
+    return list(main.offsets[1:]) == ends[:-1]
 
 
 def _has_polynomial(main: Directory) -> bool:

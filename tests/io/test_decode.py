@@ -142,6 +142,23 @@ def test_floating_point_of_24_bits(tmp_path):
     assert np.abs(exact - samples).max() < 3e-5
 
 
+@pytest.mark.parametrize("options", [{"rowsperstrip": 16}, {"tile": (32, 32)}], ids=str)
+@pytest.mark.parametrize("planes", [1, 3])
+def test_strips_and_tiles_in_any_order(tmp_path, options, planes):
+    """LibRaw reads strips as if each followed the one before."""
+    samples = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, planes)).astype(np.uint16).squeeze()
+    path = written(tmp_path / "a.dng", samples, **options)
+    main, content = structure(path).main, path.read_bytes()
+    places = main.offsets[::-1]
+    moved = bytearray(content)
+    for start, count, place in zip(main.offsets, main.byte_counts, places, strict=True):
+        moved[place : place + count] = content[start : start + count]
+    path.write_bytes(moved)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags[324 if "tile" in options else 273].overwrite(places)
+    check(path, samples, "mosaic" if planes == 1 else "linear")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_samples_that_are_not_finite_are_refused(tmp_path, value):
     samples = np.zeros((HEIGHT, WIDTH), np.float32)
