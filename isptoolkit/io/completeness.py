@@ -52,9 +52,7 @@ def check_complete(path: str | Path, tiff: Tiff, content: bytes) -> None:
     main = tiff.main
     name = "tile" if main.is_tiled else "strip"
     offsets, counts = main.offsets, main.byte_counts
-    is_exact = (
-        tiff.is_dng or tiff.is_plain
-    )  # cameras' own formats state sizes of the sensor, or of the finished picture
+    is_exact = tiff.is_dng or tiff.is_plain  # other files state the size of the sensor or of the finished picture
     if is_exact:
         _check_covered(path, main, name)
     for index, offset in enumerate(offsets):
@@ -111,6 +109,8 @@ def _check_covered(path: str | Path, main: Directory, name: str) -> None:
     needed = _ceiling(main.height, rows) * _ceiling(main.width, columns) * (main.samples if main.is_planar else 1)
     if len(main.offsets) < needed:
         raise UnreadableFile(f"{path} is damaged: it states {len(main.offsets)} of {needed} {name}s of its RAW image")
+    if main.compression != NONE and sum(map(bool, main.byte_counts[:needed])) < needed:
+        raise UnreadableFile(f"{path} is damaged: it does not state the bytes of all {needed} {name}s of its RAW image")
 
 
 def _check_coded(path: str | Path, main: Directory, index: int, coded: bytes, where: str, is_exact: bool) -> None:
