@@ -11,4 +11,5 @@ from .image import read_image as read_image
 from .image import write_image as write_image
 from .jpeg_coefficients import read_jpeg_coefficients as read_jpeg_coefficients
 from .mosaic_dump import read_mosaic as read_mosaic
+from .raw import default_crop as default_crop
 from .raw import read_raw as read_raw

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..capture import MONO
+from .corrections import describe_corrections
 from .levels import leveled
 from .raw_facts import RawFacts, read_facts
 from .saturation import ceiling_of
@@ -19,9 +20,9 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
         `file`, `camera`, `lens`, `iso`, `exposure_time` in seconds, `aperture`, `date`, `width`, `height`, `cfa` (or
         `RGB`, `MONO`), `black` (of the 2x2 sites, or of R, G, G, B), `white`, `ceiling` (the level at which the blown
         areas of this file stop), `gains`, `matrix`, `matrix_source`, `orientation`, `noise`, `exposure`
-        (BaselineExposure in stops), `crop` (top, left, height and width of the camera's own picture), `problems`
-        (a phrase for each defect), and `missing` (the arguments of `read_raw` that the file needs). A value that the
-        file does not state is None.
+        (BaselineExposure in stops), `crop` (top, left, height and width of the camera's own picture), `corrections`
+        (a phrase for each of its opcodes), `problems` (a phrase for each defect), and `missing` (the arguments of
+        `read_raw` that the file needs). A value that the file does not state is None.
 
     Raises:
         UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
@@ -58,6 +59,7 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
         "noise": None if facts.noise is None else list(facts.noise),
         "exposure": facts.exposure,
         "crop": None if facts.crop is None else list(facts.crop),
+        "corrections": describe_corrections(path),
         "problems": problems,
         "missing": [name for name, value in required.items() if value is None],
     }

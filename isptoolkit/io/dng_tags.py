@@ -82,11 +82,12 @@ def crop_of(tags: Mapping[int, Any], top: int, left: int) -> tuple[int, int, int
     return y - top, x - left, height, width
 
 
-def problems_of(tags: Mapping[int, Any]) -> list[str]:
+def problems_of(tags: Mapping[int, Any], *, is_color: bool = True) -> list[str]:
     """Defects that would mislead a raw converter, a phrase each; empty if the file is not a DNG.
 
     Args:
         tags: values by tag code.
+        is_color: whether the file needs a color matrix.
 
     >>> problems_of({VERSION: (1, 4, 0, 0), NOISE: (-1.0, 0.0)})
     ['no usable ColorMatrix1', 'NoiseProfile is malformed']
@@ -97,7 +98,7 @@ def problems_of(tags: Mapping[int, Any]) -> list[str]:
     for code, name in _MATRICES.items():
         if code in tags and (defect := matrix_defect(numbers(tags[code], 9))):
             problems.append(f"{name} {defect}")
-    if ColorProfile.from_tags(tags) is None:
+    if is_color and ColorProfile.from_tags(tags) is None:
         problems.append("no usable ColorMatrix1")
     lights = [numbers(tags.get(code, 0), 1) for code in _ILLUMINANTS]
     first, second = (None if light is None else TEMPERATURES.get(int(light[0])) for light in lights)

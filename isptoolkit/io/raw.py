@@ -93,8 +93,8 @@ def read_raw(
         values = {"black": blacks, "white": whites, "gains": balance, "matrix": color}
         missing = [name for name, value in values.items() if value is None]
         raise MissingMetadata(
-            f"{path} has no {' and no '.join(_MEANING[name] for name in missing)}: pass "
-            + " and ".join(f"{name}=" for name in missing)
+            f"{path} has {_joined([f'no {_MEANING[name]}' for name in missing])}: pass "
+            + _joined([f"{name}=" for name in missing])
         )
     if isinstance(color, ColorProfile):
         srgb_to_camera = color.srgb_to_camera([1 / gain for gain in balance]).tolist()
@@ -140,3 +140,8 @@ def default_crop(path: str | Path) -> Box | None:
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
     return read_facts(path)[1].crop
+
+
+def _joined(words: Sequence[str]) -> str:
+    """The words as a list in a sentence."""
+    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])}, and {words[-1]}"

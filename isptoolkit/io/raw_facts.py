@@ -1,6 +1,6 @@
 """The metadata of a RAW file: those of its own tags first, then those that LibRaw knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,10 @@ def read_facts(path: str | Path, cfa: str | None = None) -> tuple[Decoded, RawFa
 
 
 def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
-    tiff, libraw = decoded.tiff, decoded.libraw
+    tiff = decoded.tiff
+    if tiff is not None and tiff.is_plain:  # what LibRaw states of an image that is no RAW file is a guess
+        decoded = replace(decoded, libraw=None)
+    libraw = decoded.libraw
     tags = {} if tiff is None else _tags_of(tiff)
     black, white, problems = _levels(decoded)
     if black is not None and white is not None and not (white > black.highest).all():
@@ -116,7 +119,7 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
         exposure=exposure_of(tags),
         crop=crop,
         shot=shot_of(tags if tiff is None else tags | tiff.exif, libraw),
-        problems=problems_of(tags) + problems + defect,
+        problems=problems_of(tags, is_color=decoded.layout != "mono") + problems + defect,
     )
 
 

@@ -42,7 +42,7 @@ def shot_of(tags: Mapping[int, Any], libraw: LibRawFacts | None) -> dict[str, An
             "iso": libraw.iso,
             "exposure_time": libraw.shutter,
             "aperture": libraw.aperture,
-            "date": "" if libraw.time is None or libraw.time.timestamp() <= 0 else str(libraw.time),
+            "date": "" if libraw.time is None else str(libraw.time),
         }
         stated = {name: known[name] if value is None else value for name, value in stated.items()}
     shot = {name: value or None for name, value in stated.items()}

@@ -119,7 +119,10 @@ TOML = "../in/unknown.toml"
         (["render", *dump("odd", "33x23", "--black", "1,2,3"), *OUT], "--black takes 1 or 4 numbers"),
         (["render", *dump("odd", "33x23", "--white", "max"), *OUT], "--white takes a number or auto, got 'max'"),
         (["render", *dump("odd", "33x23", "--cfa", "MONO"), *OUT], "has no colors: leave out --gains and --matrix"),
-        (["render", "../in/a.npy", *OUT], "NumPy array without metadata of a mosaic: pass --cfa, --black, --white, --gains, a"),
+        (
+            ["render", "../in/a.npy", *OUT],
+            "NumPy array without metadata of a mosaic: pass --cfa, --black, --white, --gains, a",
+        ),
         (["render", "../in/a.npy", *LEVELS, "--size", "33x23", *OUT], "states its geometry: leave out --size"),
         (["render", "../in/a.npy", *LEVELS, "--dtype", "uint8", *OUT], "states its geometry: leave out --dtype"),
         (["render", *dump("odd", "33x23"), "-o", "x"], "suffix"),

@@ -208,7 +208,9 @@ def test_array_files_refuse_a_geometry_and_ask_for_metadata(tmp_path):
             read_mosaic(tmp_path / name, width=6, height=4, cfa="RGGB", **DUMP)
         with pytest.raises(errors.InvalidArgument, match="leave out dtype=, stride=, and offset="):
             read_mosaic(tmp_path / name, dtype="uint8", stride=6, offset=0, cfa="RGGB", **DUMP)
-        with pytest.raises(errors.MissingMetadata, match=f"{form} without metadata of a mosaic: pass cfa=, black=, white=, gains=, a"):
+        with pytest.raises(
+            errors.MissingMetadata, match=f"{form} without metadata of a mosaic: pass cfa=, black=, white=, gains=, a"
+        ):
             read_mosaic(tmp_path / name)
 
 

@@ -10,6 +10,8 @@ COLOR = (0.6, 0.1, -0.05, -0.3, 1.1, 0.25, 0.0, 0.2, 0.6)
 NEUTRAL = (0.5, 1, 0.625)
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL, DOUBLE = 1, 2, 3, 4, 5, 10, 12
 """TIFF types."""
+MOSAIC, LINEAR = 32803, 34892
+"""PhotometricInterpretation."""
 
 
 def tag(code, kind, *values):
@@ -40,10 +42,14 @@ def write(path, pixels, *tags, cfa=(0, 1, 1, 2), camera=None, **options):
     own = camera_tags() if camera is None else camera
     pattern = [tag(33421, SHORT, 2, 2), tag(33422, BYTE, *cfa)] if mosaic else []
     stated = {entry[0]: entry for entry in (*own, *pattern, *tags)}
-    settings = {"photometric": 32803 if mosaic else 34892, "rowsperstrip": len(pixels), "metadata": None}
+    is_gray = pixels.ndim == 2 and not mosaic
+    settings = {"photometric": 1 if is_gray else MOSAIC if mosaic else LINEAR, "rowsperstrip": len(pixels)}
     settings |= {"planarconfig": "contig"} if pixels.ndim == 3 else {}
     with tifffile.TiffWriter(path, byteorder="<") as file:
-        file.write(pixels, extratags=[stated[code] for code in sorted(stated)], **settings | options)
+        file.write(pixels, metadata=None, extratags=[stated[code] for code in sorted(stated)], **settings | options)
+    if is_gray:  # which tifffile refuses to write as LinearRaw
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages[0].tags[262].overwrite(LINEAR)
     return path
 
 
