@@ -85,7 +85,7 @@ def prepared(options: "Rendering", bits: int) -> tuple[Pipeline, Tensor, Capture
     x, capture = options.read(options.raw)
     if is_preset:
         chain = _built(options, bits, _VARIANTS.get(capture.cfa, "mosaic"))
-    if options.corrections and not _is_stated(options.raw, options):
+    if options.corrections and not is_stated(options.raw, options):
         chain = _corrected(chain, options)
     return chain, x, capture
 
@@ -121,7 +121,7 @@ def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
     """The samples of a RAW file, headerless dump, .npy file, or PNG, and their capture."""
     stated, geometry = options.stated(), options.geometry()
     with _by_options(stated), working(f"reading {raw.name}"):
-        if _is_stated(raw, options):
+        if is_stated(raw, options):
             return read_mosaic(raw, **stated, **geometry)
         for name, value in geometry.items():
             if value is not None:
@@ -129,7 +129,7 @@ def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
         return read_raw(raw, **stated)
 
 
-def _is_stated(raw: Path, options: "Metadata") -> bool:
+def is_stated(raw: Path, options: "Metadata") -> bool:
     """Whether the options state all metadata of a file: of a headerless dump, a .npy file, or a PNG."""
     return options.size is not None or is_array_file(raw)
 
@@ -140,7 +140,7 @@ def cropped(image: Tensor, x: Tensor, options: "Rendering") -> Tensor:
     Raises:
         InvalidArgument: for a rendering of another size than its samples `x`.
     """
-    crop = None if _is_stated(options.raw, options) else default_crop(options.raw)
+    crop = None if is_stated(options.raw, options) else default_crop(options.raw)
     if crop is None:
         return image
     top, left, height, width = crop
