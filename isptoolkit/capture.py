@@ -198,7 +198,7 @@ class Capture:
     def collate(cls, captures: Sequence["Capture"]) -> "Capture":
         """Join captures of one CFA phase into a batch, without the fields (noise, names) that one of them lacks.
 
-        An exposure that only some of them state is 0 for the others, as it is in `Exposure`.
+        Captures without an exposure get 0 if another one states it, which `Exposure` applies to them anyway.
 
         Raises:
             InvalidCapture: for captures of several CFA phases.

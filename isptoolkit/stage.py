@@ -20,7 +20,7 @@ from .spaces import Space, resample_mask
 if TYPE_CHECKING:
     from .kernels.steps import Step
 
-_ADVICE = {
+ADVICE = {
     RGB: 'render three planes with presets.classic(layout="linear")',
     MONO: 'render a sensor without color filters with presets.classic(layout="mono")',
     **dict.fromkeys(BAYER, "render a mosaic with presets.classic(), or state another cfa"),
@@ -204,7 +204,7 @@ def _checked(method: Callable[..., Tensor], side: str) -> Callable[..., Tensor]:
         if capture.cfa not in self.layouts:
             raise InvalidCapture(
                 f"{type(self).__name__} takes samples of {' or '.join(self.layouts)}, but the capture has the cfa "
-                f"{capture.cfa!r}: {_ADVICE[capture.cfa]}"
+                f"{capture.cfa!r}: {ADVICE[capture.cfa]}"
             )
         getattr(self, side).check(tensor)
         capture.check(tensor)

@@ -9,7 +9,7 @@ from ..contract import Contract
 from ..errors import InvalidCapture, InvalidSize
 from ..kernels import usable
 from ..spaces import CAMERA, MOSAIC, PACKED
-from ..stage import Stage
+from ..stage import ADVICE, Stage
 
 
 def site_channels(cfa: str) -> tuple[int, int, int, int]:
@@ -22,10 +22,7 @@ def site_channels(cfa: str) -> tuple[int, int, int, int]:
     (1, 0, 2, 1)
     """
     if cfa not in BAYER:
-        raise InvalidCapture(
-            f'a capture with cfa {cfa!r} has no mosaic: for "RGB" render with presets.classic(layout="linear"), '
-            'for "MONO" with presets.classic(layout="mono")'
-        )
+        raise InvalidCapture(f"the samples of a capture with the cfa {cfa!r} have no Bayer phase: {ADVICE[cfa]}")
     first, second, third, fourth = ("RGB".index(letter) for letter in cfa)
     return first, second, third, fourth
 
