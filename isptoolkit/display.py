@@ -1,4 +1,4 @@
-"""How values show in a shell and in a notebook: the call that constructs a stage, and HTML tables."""
+"""How values show in a shell, in a notebook, and in messages: calls that construct stages, tables, enumerations."""
 
 import html
 import inspect
@@ -142,3 +142,12 @@ def _rounded(values: Any, dtype: torch.dtype) -> Any:
 def _count(parameters: Iterable[Tensor]) -> str:
     total = sum(parameter.numel() for parameter in parameters)
     return f"{total:,} parameter" + ("" if total == 1 else "s")
+
+
+def enumerated(words: Sequence[str], conjunction: str = "and") -> str:
+    """Words as they are enumerated in a sentence.
+
+    >>> enumerated(["a"]), enumerated(["a", "b"], "or"), enumerated(["a", "b", "c"])
+    ('a', 'a or b', 'a, b, and c')
+    """
+    return f" {conjunction} ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])}, {conjunction} {words[-1]}"

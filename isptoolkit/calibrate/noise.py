@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import RGB, Capture
 from ..errors import InvalidArgument
 from ..stages import Levels, Pack
 
@@ -55,7 +55,7 @@ def noise_of_pairs(pairs: Sequence[tuple[Tensor, Tensor]], capture: Capture) -> 
         Shot and read noise on the MOSAIC scale, with standard errors.
 
     Raises:
-        InvalidArgument: for no pairs, frames of different sizes, or a single brightness.
+        InvalidArgument: for no pairs, frames of different sizes, a single brightness, or three planes.
 
     Source: Janesick, "Photon transfer", SPIE Press 2007, chapter 5; EMVA standard 1288, release 4.0, section 6.
 
@@ -99,7 +99,7 @@ def noise_of_picture(mosaic: Tensor, capture: Capture) -> NoiseProfile:
         Shot and read noise on the MOSAIC scale, with standard errors.
 
     Raises:
-        InvalidArgument: for an image that is too small or has a single brightness.
+        InvalidArgument: for an image that is too small, has a single brightness, or three planes.
 
     Source: Foi et al., IEEE TIP 17(10), 2008, for the model; Liu et al., "Automatic estimation and removal of noise
     from a single image", IEEE PAMI 30(2), 2008, for the lower envelope.
@@ -143,6 +143,8 @@ def noise_of_picture(mosaic: Tensor, capture: Capture) -> NoiseProfile:
 
 def _blocks(frame: Tensor, capture: Capture) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """`[count, 64]` samples of blocks of 8x8 pixels of one site, black 0 and white 1."""
+    if capture.cfa == RGB:
+        raise InvalidArgument(f"noise needs samples of a sensor, but those of cfa {RGB!r} were interpolated")
     height, width = (n // (2 * _BLOCK) * 2 * _BLOCK for n in frame.shape[2:])
     if not height or not width:
         raise InvalidArgument(f"noise needs frames of at least 16 x 16 pixels, got {list(frame.shape[2:])}")

@@ -33,7 +33,7 @@ def noise(
     """
     for frame in frames:
         check_file(frame)
-    options.check_dump()
+    options.check_metadata()
     if len(frames) > 1 and len(frames) % 2:
         raise InvalidArgument(f"calibrate noise takes one file, or pairs, got {len(frames)}")
     from ..calibrate.noise import noise_of_pairs, noise_of_picture

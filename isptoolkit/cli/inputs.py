@@ -5,22 +5,31 @@ Imports torch and the stages, so commands import this module after they have che
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from torch import Tensor
 
 from .. import presets
-from ..capture import Capture
-from ..errors import InvalidArgument, MissingMetadata
-from ..io import read_mosaic, read_raw
+from ..capture import MONO, RGB, Capture
+from ..display import enumerated
+from ..errors import InvalidArgument, IspError
+from ..io import corrected, read_corrections, read_mosaic, read_raw
+from ..io.mosaic_dump import is_array_file
+from ..io.raw import default_crop
 from ..pipeline import Pipeline
 from ..serialization.file import with_values
 from ..serialization.public import public_classes
-from .console import working
+from .console import complain, working
 
 if TYPE_CHECKING:
-    from .options import Metadata
+    from .metadata import Metadata
+    from .options import Rendering
+
+_VARIANTS: dict[str, presets.Layout] = {RGB: "linear", MONO: "mono"}
+"""The layout of a preset for captures without a mosaic."""
 
 
 def chain_of(
@@ -30,7 +39,9 @@ def chain_of(
     bits: int,
     recipe: str | None = None,
     weights: Path | None = None,
+    layout: presets.Layout = "mosaic",
 ) -> Pipeline:
+    """The pipeline of a recipe, a file, or a preset, in this order, with the values that `settings` change."""
     makers = {"classic": presets.classic, "libraw": presets.libraw}
     if (recipe is None) != (weights is None):
         raise InvalidArgument("--recipe and --weights go together")
@@ -41,7 +52,7 @@ def chain_of(
     elif file is not None:
         chain = Pipeline.load(file)
     elif preset in makers:
-        chain = makers[preset](bits=bits)
+        chain = makers[preset](bits=bits, layout=layout)
     else:
         raise InvalidArgument(f"no preset {preset!r}: choose one of {', '.join(makers)}, or pass --pipeline FILE")
     values = dict(setting(text) for text in settings or ())
@@ -66,50 +77,103 @@ def setting(text: str) -> tuple[str, Any]:
         raise InvalidArgument(f"--set takes stage.value=VALUE with VALUE as in TOML, got {text[:80]!r}") from None
 
 
-def _numbers(option: str, text: str | None, count: int) -> list[float] | None:
-    """The numbers of a comma-separated option; None where it was left out."""
-    if text is None:
-        return None
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count:
-        raise InvalidArgument(f"{option} takes {count} numbers separated by commas, got {text!r}")
-    return numbers
+def prepared(options: "Rendering", bits: int) -> tuple[Pipeline, Tensor, Capture]:
+    """The pipeline for the samples of a RAW file, these samples, and their capture."""
+    is_preset = options.pipeline is None and options.recipe is None
+    # Mistakes in the options are reported before the file is read, which takes longer.
+    chain = _built(options, bits, *(get_args(presets.Layout) if is_preset else ()))
+    x, capture = options.read(options.raw)
+    if is_preset:
+        chain = _built(options, bits, _VARIANTS.get(capture.cfa, "mosaic"))
+    if options.corrections and not _is_stated(options.raw, options):
+        chain = _corrected(chain, options)
+    return chain, x, capture
+
+
+def _built(options: "Rendering", bits: int, *layouts: presets.Layout) -> Pipeline:
+    """The pipeline, for the first of these layouts that suits the values of --set."""
+    arguments = (options.preset or "classic", options.pipeline, options.settings, bits, options.recipe, options.weights)
+    errors = []
+    for layout in layouts or ("mosaic",):
+        try:
+            return chain_of(*arguments, layout)
+        except IspError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _corrected(chain: Pipeline, options: "Rendering") -> Pipeline:
+    """The pipeline with the corrections that the file states; says which of them it does not apply.
+
+    Recipes learn from samples as they are read, so theirs get no corrections.
+    """
+    corrections = read_corrections(options.raw)
+    for phrase in corrections.unapplied:
+        complain(f"{options.raw}: not applied: {phrase}")
+    if options.recipe is None:
+        return corrected(chain, corrections)
+    for phrase in corrections.applied:
+        complain(f"{options.raw}: not applied with --recipe: {phrase}")
+    return chain
 
 
 def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
-    """The mosaic of a RAW file or headerless dump and its capture, with the values that options replace."""
-    gains, nine = _numbers("--gains", options.gains, 3), _numbers("--matrix", options.matrix, 9)
-    matrix = None if nine is None else [nine[0:3], nine[3:6], nine[6:9]]
-    black, white = options.black, options.white
+    """The samples of a RAW file, headerless dump, .npy file, or PNG, and their capture."""
+    stated, geometry = options.stated(), options.geometry()
+    with _by_options(stated), working(f"reading {raw.name}"):
+        if _is_stated(raw, options):
+            return read_mosaic(raw, **stated, **geometry)
+        for name, value in geometry.items():
+            if value is not None:
+                raise InvalidArgument(f"--{name} {value} describes a headerless dump, which also needs --size")
+        return read_raw(raw, **stated)
+
+
+def _is_stated(raw: Path, options: "Metadata") -> bool:
+    """Whether the options state all metadata of a file: of a headerless dump, a .npy file, or a PNG."""
+    return options.size is not None or is_array_file(raw)
+
+
+def cropped(image: Tensor, x: Tensor, options: "Rendering") -> Tensor:
+    """The part of a rendering that the camera's own picture shows; all of it if the file states none.
+
+    Raises:
+        InvalidArgument: for a rendering of another size than its samples `x`.
+    """
+    crop = None if _is_stated(options.raw, options) else default_crop(options.raw)
+    if crop is None:
+        return image
+    top, left, height, width = crop
+    if image.shape[2:] != x.shape[2:]:
+        raise InvalidArgument(
+            f"the pipeline gives {image.shape[3]} x {image.shape[2]} pixels for {x.shape[3]} x {x.shape[2]} samples, "
+            "which the crop of the file does not fit: pass --frame active"
+        )
+    return image[..., top : top + height, left : left + width]
+
+
+@contextmanager
+def _by_options(stated: dict[str, Any]) -> Iterator[None]:
+    """Errors of the library that name its arguments name the options instead.
+
+    Where the library points to `--size`, all options are named that a headerless dump needs and does not have yet.
+    """
     try:
-        with working(f"reading {raw.name}"):
-            if options.size is None:
-                return read_raw(raw, gains=gains, matrix=matrix, black=black, white=white)
-            width, height = _size(options.size)
-            if black is None or white is None:
-                raise InvalidArgument("a headerless dump needs --black and --white")
-            return read_mosaic(
-                raw,
-                width=width,
-                height=height,
-                cfa=(options.cfa or "RGGB").upper(),
-                dtype=options.dtype or "uint16",
-                black=black,
-                white=white,
-                gains=gains,
-                matrix=matrix,
-            )
-    except MissingMetadata as error:
-        message = re.sub(r"\b(gains|matrix|white|black)=", r"--\1", str(error))
-        raise MissingMetadata(message) from None
+        yield
+    except IspError as error:
+        text = str(error)
+        if _HEADERLESS in text:
+            needed = [name for name, value in stated.items() if value is None]
+            colorless = ("gains", "matrix") if stated["cfa"] == MONO else ()
+            options = ["--size", *(f"--{name}" for name in needed if name not in colorless)]
+            text = text.replace(_HEADERLESS, f"pass {enumerated(options)}")
+        text = re.sub(r"\bwidth=(, | and )height=", "--size", text)
+        text = re.sub(rf"{_ARGUMENT} \(--\1\)", r"--\1", text)
+        text = re.sub(rf"{_ARGUMENT}(?=[\w>])", r"--\1 ", text)
+        raise type(error)(re.sub(_ARGUMENT, r"--\1", text)) from None
 
 
-def _size(text: str) -> tuple[int, int]:
-    """Width and height of `640x480`."""
-    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
-    if match is None:
-        raise InvalidArgument(f"--size takes WIDTHxHEIGHT, got {text!r}")
-    return int(match[1]), int(match[2])
+_HEADERLESS = "read it with read_mosaic and state its geometry (--size on the command line)"
+"""The advice of the library on files that may be headerless dumps."""
+_ARGUMENT = r"\b(cfa|black|white|gains|matrix|dtype|stride|offset)="
+"""An argument in a message of the library."""

@@ -122,6 +122,12 @@ def _cameras() -> dict[str, str]:
     return dict.fromkeys(CAMERAS, "")
 
 
+def _dtypes() -> dict[str, str]:
+    from ..io.dump_rows import DTYPES
+
+    return DTYPES
+
+
 def _summary(doc: str | None) -> str:
     """The first line of a docstring, without its full stop."""
     return (doc or "").strip().partition("\n")[0].rstrip(".")
@@ -135,5 +141,6 @@ KINDS = {
     "protocols": _protocols,
     "entrants": _entrants,
     "cameras": _cameras,
+    "dtypes": _dtypes,
 }
 """What `isptoolkit info --list` can list."""

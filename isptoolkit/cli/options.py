@@ -1,7 +1,7 @@
 """Options that commands share, each declared once.
 
-`Metadata` and `Rendering` are groups of options: a command decorated with `flat` takes one of them as a parameter, and
-typer sees an option for each field.
+`Metadata`, from its own file, and `Rendering` are groups of options: a command decorated with `flat` takes one of them
+as a parameter, and typer sees an option for each field.
 """
 
 import functools
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InvalidArgument
-from .names import among, complete
+from .metadata import Metadata as Metadata
+from .names import complete
 from .paths import check_file
 
 if TYPE_CHECKING:
@@ -31,57 +32,10 @@ def listing(kind: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metadata:
-    """Options that describe a headerless dump, or replace what a RAW file says about itself."""
-
-    gains: Annotated[
-        str | None, typer.Option(metavar="R,G,B", help="white-balance multipliers, instead of the file's as-shot ones")
-    ] = None
-    matrix: Annotated[
-        str | None,
-        typer.Option(metavar="9 NUMBERS", help="XYZ (D65) to camera, row by row with commas, instead of the file's"),
-    ] = None
-    size: Annotated[
-        str | None,
-        typer.Option(metavar="WIDTHxHEIGHT", help="size of a headerless dump, which also needs --black and --white"),
-    ] = None
-    cfa: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LETTERS",
-            help="CFA of a headerless dump: RGGB (default), BGGR, GRBG or GBRG",
-            autocompletion=among("RGGB", "BGGR", "GRBG", "GBRG"),
-        ),
-    ] = None
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TYPE",
-            help="sample type of a headerless dump: uint8, uint16 (default), >u2, float32 or >f4",
-            autocompletion=among("uint8", "uint16", ">u2", "float32", ">f4"),
-        ),
-    ] = None
-    black: Annotated[float | None, typer.Option(metavar="DN", help="black level, instead of the file's")] = None
-    white: Annotated[float | None, typer.Option(metavar="DN", help="white level, instead of the file's")] = None
-
-    def check_dump(self) -> None:
-        """Refuse options of headerless dumps for a file that describes itself."""
-        for option, value in (("--cfa", self.cfa), ("--dtype", self.dtype)):
-            if value is not None and self.size is None:
-                raise InvalidArgument(f"{option} {value} describes a headerless dump, which also needs --size")
-
-    def read(self, raw: Path) -> "tuple[Tensor, Capture]":
-        """The mosaic of a RAW file or headerless dump, and its capture."""
-        from .inputs import read_input
-
-        return read_input(raw, self)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Rendering(Metadata):
     """Options of the commands that run a RAW file through a pipeline."""
 
-    raw: Annotated[Path, typer.Argument(help="a RAW file, or a headerless dump with --size")]
+    raw: Annotated[Path, typer.Argument(help="a RAW file, .npy, PNG, or a headerless dump with --size")]
     preset: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +58,12 @@ class Rendering(Metadata):
     fused: Annotated[
         bool, typer.Option("--fuse/--no-fuse", help="run stages on native kernels, or all of them on torch")
     ] = True
+    corrections: Annotated[
+        bool,
+        typer.Option(
+            "--corrections/--no-corrections", help="apply the gain maps, vignette, and bad pixels that a DNG states"
+        ),
+    ] = True
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -125,17 +85,16 @@ class Rendering(Metadata):
         sources = {"--preset": self.preset, "--pipeline": self.pipeline, "--recipe": self.recipe}
         if len(passed := [option for option, value in sources.items() if value is not None]) > 1:
             raise InvalidArgument(f"{' and '.join(passed)} exclude each other: pass one of them")
-        self.check_dump()
+        self.check_metadata()
 
-    def build(self, *, bits: int = 8) -> "Pipeline":
-        """The pipeline of the preset, file, or recipe, with the values that --set changes."""
-        from .inputs import chain_of
+    def prepare(self, *, bits: int = 8) -> "tuple[Pipeline, Tensor, Capture]":
+        """The pipeline for the samples of the RAW file, these samples, and their capture.
 
-        return chain_of(self.preset or "classic", self.pipeline, self.settings, bits, self.recipe, self.weights)
+        A preset suits the layout of the samples. The file's corrections are part of the pipeline, except with a recipe.
+        """
+        from .inputs import prepared
 
-    def load(self) -> "tuple[Tensor, Capture]":
-        """The mosaic of the RAW file, and its capture."""
-        return self.read(self.raw)
+        return prepared(self, bits)
 
     def kernels(self) -> AbstractContextManager[None]:
         """Native kernels inside the block, unless --no-fuse asks for plain torch."""
@@ -157,7 +116,7 @@ def flat(command: Callable[..., None]) -> Callable[..., None]:
 
     >>> def measure(options: Metadata, verbose: bool = False) -> None: ...
     >>> list(inspect.signature(flat(measure)).parameters)
-    ['verbose', 'gains', 'matrix', 'size', 'cfa', 'dtype', 'black', 'white']
+    ['verbose', 'gains', 'matrix', 'cfa', 'black', 'white', 'size', 'dtype', 'stride', 'offset']
     """
     own: list[inspect.Parameter] = []
     shared: list[inspect.Parameter] = []

@@ -17,6 +17,13 @@ def render(
     options: Rendering,
     out: Annotated[Path, typer.Option("-o", "--output", help="PNG, TIFF or JPEG")],
     bits: Annotated[int, typer.Option(help="8 or 16", autocompletion=among("8", "16"))] = 8,
+    frame: Annotated[
+        str,
+        typer.Option(
+            help="default, the camera's own picture, or active, all pixels that see the scene",
+            autocompletion=among("default", "active"),
+        ),
+    ] = "default",
     rotate: Annotated[bool, typer.Option(help="rotate the image upright according to its orientation tag")] = True,
 ) -> None:
     """Render a RAW file to an sRGB image."""
@@ -24,6 +31,8 @@ def render(
     options.check()
     if bits not in (8, 16):
         raise InvalidArgument(f"--bits is 8 or 16, got {bits}")
+    if frame not in ("default", "active"):
+        raise InvalidArgument(f"--frame is default or active, got {frame!r}")
     from ..io.image import image_format, write_image
 
     image_format(out, bits)
@@ -33,14 +42,14 @@ def render(
     from ..geometry import upright
     from ..spaces import SRGB
     from ..stages import Jpeg
+    from .inputs import cropped
     from .watched import watched
 
-    chain = options.build(bits=bits)
+    chain, x, capture = options.prepare(bits=bits)
     if options.recipe and isinstance(chain[chain.names[-1]], Jpeg):  # the output file brings its own compression
         chain = chain.span(chain.names[0], chain.names[-2])
     if chain.gives != SRGB:
         raise InvalidArgument(f"render needs a pipeline that outputs srgb, this one outputs {chain.gives.name}")
-    x, capture = options.load()
     chain = fuse(chain, demosaic=True) if options.fused else chain
     with progress() as bar, torch.no_grad(), options.kernels():
         task = bar.add_task("rendering", total=len(chain))
@@ -49,4 +58,6 @@ def render(
             bar.update(task, description=name)
 
         image = watched(chain, on_start, lambda: bar.advance(task)).forward(x, capture)
+    if frame == "default":
+        image = cropped(image, x, options)
     write_image(out, upright(image, capture.orientation[0]) if rotate else image, bits=bits)

@@ -22,8 +22,7 @@ def roundtrip(
     from ..fusion import fuse_each
     from ..report.round_trip import measure
 
-    chain = options.build()
-    x, capture = options.load()
+    chain, x, capture = options.prepare()
     chain = chain.double() if double else chain
     chain = fuse_each(chain) if options.fused else chain
     with working("rendering and inverting"), torch.no_grad(), options.kernels():

@@ -5,12 +5,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InvalidArgument
 from ..spaces import XYZ_FROM_SRGB
 from .color_temperature import correlated_temperature as _temperature_of
+from .tag_values import numbers, text
 from .tiff import tiff_tags
 
 _BRADFORD = torch.tensor(
@@ -21,6 +23,8 @@ _D50 = torch.tensor([0.9642, 1.0, 0.8249], dtype=torch.float64)
 """The profile connection space white; ICC.1:2022, 7.2.16."""
 _D50_XY = (0.3457, 0.3585)
 _PASSES = 30
+_CONDITION = 1e8
+"""Matrices with a larger condition number count as singular."""
 
 # Correlated color temperatures of EXIF LightSource codes (Exif 2.32, tag 37384): CIE 15:2004 for the named
 # illuminants, the middle of the range that Exif states for fluorescent lamps.
@@ -34,6 +38,8 @@ PROFILE_TAGS = {
     "analog_balance": 50727, "illuminant1": 50778, "illuminant2": 50779, "forward_matrix1": 50964,
     "forward_matrix2": 50965,
 }  # fmt: skip
+_SIGNATURES = (50931, 50932)
+"""CameraCalibrationSignature and ProfileCalibrationSignature."""
 
 
 def normalized_rows(matrix: Tensor) -> Tensor:
@@ -102,32 +108,50 @@ class ColorProfile:
             shape = (3,) if field.name == "analog_balance" else (3, 3)
             if tuple(value.shape) != shape or not value.isfinite().all():
                 raise InvalidArgument(f"{field.name} must be finite, of shape {shape}, got {value.tolist()}")
-            square = torch.diag(value) if value.ndim == 1 else value
-            if not torch.linalg.cond(square) <= 1e8:  # NaN for all zeros
+            if matrix_defect(value.detach().cpu().flatten().numpy()):
                 raise InvalidArgument(f"{field.name} must be invertible, got {value.tolist()}")
 
     @classmethod
     def from_tags(cls, tags: Mapping[int, Any]) -> "ColorProfile | None":
-        """Build the profile from the tags of a DNG file; None without a usable 3x3 ColorMatrix1.
+        """Build the profile from the tags of a DNG file; None without a usable 3x3 color matrix.
+
+        Malformed tags are left out; if ColorMatrix1 is one, the second illuminant is the only one. CameraCalibration1
+        and 2 count only if CameraCalibrationSignature equals ProfileCalibrationSignature, both empty by default.
 
         Args:
             tags: values by tag code, as `tiff_tags` returns them.
         """
+        signatures = {text(tags.get(code)) for code in _SIGNATURES}
         values: dict[str, Any] = {}
         for name, code in PROFILE_TAGS.items():
-            if code in tags:
-                values[name] = int(tags[code]) if name.startswith("illuminant") else _matrix(tags[code])
-        if values.get("color_matrix1") is None:
-            return None
-        try:
-            return cls(**values)
-        except InvalidArgument:
-            return None
+            if code not in tags or (name.startswith("camera_calibration") and len(signatures) > 1):
+                continue
+            if name.startswith("illuminant"):
+                code_of_light = numbers(tags[code], 1)
+                values[name] = 0 if code_of_light is None else int(code_of_light[0])
+                continue
+            matrix = numbers(tags[code], 3 if name == "analog_balance" else 9)
+            if matrix is not None and not matrix_defect(matrix):
+                values[name] = torch.from_numpy(matrix if len(matrix) == 3 else matrix.reshape(3, 3))
+        if "color_matrix1" not in values:
+            values = {name.replace("2", "1"): value for name, value in values.items() if not name.endswith("1")}
+        return cls(**values) if "color_matrix1" in values else None
 
     @classmethod
     def from_dng(cls, path: str | Path) -> "ColorProfile | None":
         """Read the profile of a DNG file; None if it is not a TIFF or has no usable 3x3 ColorMatrix1."""
         return cls.from_tags(tiff_tags(path))
+
+    @property
+    def parts(self) -> str:
+        """The tags that the profile consists of.
+
+        >>> ColorProfile(torch.eye(3), torch.eye(3), analog_balance=torch.ones(3)).parts
+        'ColorMatrix1, ColorMatrix2 and AnalogBalance'
+        """
+        names = [name for name in PROFILE_TAGS if not name.startswith("illuminant") and getattr(self, name) is not None]
+        tags = [name.title().replace("_", "") for name in names]
+        return " and ".join([", ".join(tags[:-1]), tags[-1]] if len(tags) > 1 else tags)
 
     def weight(self, xy: Sequence[float]) -> float:
         """The weight of illuminant 1, 0 to 1, under light of chromaticity `xy`.
@@ -217,13 +241,21 @@ class ColorProfile:
         return calibration if self.analog_balance is None else torch.diag(self.analog_balance) @ calibration
 
 
-def _matrix(value: Any) -> Tensor | None:
-    """Nine or three numbers, plain or as alternating numerators and denominators; None for any other count."""
-    numbers = torch.tensor(value, dtype=torch.float64).flatten()
-    if numbers.numel() in (18, 6):
-        numbers = numbers[0::2] / numbers[1::2]
-    count = numbers.numel()
-    return numbers.reshape(3, 3) if count == 9 else numbers if count == 3 else None
+def matrix_defect(values: "np.ndarray[Any, Any] | None") -> str:
+    """What makes the numbers of a color tag unusable, as a phrase; empty if nothing does.
+
+    Args:
+        values: 9 numbers of a matrix or 3 of a diagonal; None for another count or numbers that are not finite.
+
+    >>> matrix_defect(np.zeros(9))
+    'is all zeros'
+    """
+    if values is None:
+        return "does not hold finite numbers for three colors"
+    if not values.any():
+        return "is all zeros"
+    square = np.diag(values) if len(values) == 3 else values.reshape(3, 3)
+    return "" if np.linalg.cond(square) <= _CONDITION else "is not invertible"
 
 
 def _mixed(first: Any, second: Any, share: float) -> Any:

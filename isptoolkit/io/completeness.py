@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UnreadableFile
-from .tiff import Directory, Tiff
+from .tiff import Tiff
+from .tiff_directory import Directory
 
 NONE, OLD_JPEG, JPEG, LOSSY_JPEG = 1, 6, 7, 34892
 """Compression tags: uncompressed; JPEG of CR2; lossless or lossy JPEG of DNG."""

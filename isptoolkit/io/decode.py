@@ -10,7 +10,8 @@ from ..capture import BAYER, MONO, RGB
 from ..errors import NotAMosaic, UnreadableFile
 from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete
 from .libraw import LibRawFacts, libraw_facts, opened, read_content, unpacked
-from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Directory, Tiff, parsed
+from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Tiff, parsed
+from .tiff_directory import Directory
 from .tiff_samples import read_samples
 
 MAX_SAMPLES = 1 << 29
@@ -56,8 +57,8 @@ class Decoded:
 def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     """Decode the samples of a RAW file.
 
-    LibRaw decodes, except floating-point, JPEG XL, deflated, and planar DNG and plain TIFF, which it does not decode or
-    decodes with a loss.
+    LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode or decodes with a loss:
+    floating-point, JPEG XL, deflated, planar, and several strips of lossless JPEG.
 
     Args:
         path: any file that LibRaw decodes, a DNG, or a gray TIFF with a stated `cfa`.
@@ -97,8 +98,14 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
 
 
 def _suits_libraw(main: Directory) -> bool:
-    """Whether LibRaw decodes a DNG exactly: it cuts floating-point samples to 14 bits and mixes up separate planes."""
-    return main.compression in _LIBRAW_DNG and main.bits <= 16 and not main.is_float and not main.is_planar
+    """Whether LibRaw decodes a DNG exactly.
+
+    It cuts floating-point samples to 14 bits, mixes up separate planes, and decodes only the first of several strips of
+    lossless JPEG.
+    """
+    has_strips = main.compression == JPEG and not main.is_tiled and len(main.offsets) > 1
+    is_exact = main.bits <= 16 and not (main.is_float or main.is_planar or has_strips)
+    return is_exact and main.compression in _LIBRAW_DNG
 
 
 def check_size(path: Path, rows: int, columns: int, samples: int = 1) -> None:
@@ -160,12 +167,12 @@ def _layout_of_libraw(
             raise NotAMosaic(f"{path} has layered pixels, not a mosaic: use a Bayer RAW file or a linear DNG")
         return _stated(path, "linear", "", cfa)
     shape = facts.pattern
-    if shape is None:
+    if shape is None or (tiff is not None and tiff.main.photometric == LINEAR_RAW):
         return _stated(path, "mono", "", cfa)
     repeat = () if tiff is None else tiff.main.numbers(_REPEAT)
     if cfa is None and (shape != (2, 2) or repeat not in ((), (2, 2))):
-        rows, columns = shape if shape != (2, 2) else repeat
-        raise NotAMosaic(f"{path} has a {rows} x {columns} color filter array: only Bayer (2 x 2) is supported")
+        sizes = " x ".join(map(str, shape if shape != (2, 2) else repeat))
+        raise NotAMosaic(f"{path} has a {sizes} color filter array: only Bayer (2 x 2) is supported")
     return _stated(path, "mosaic", facts.letters, cfa)
 
 
@@ -213,7 +220,8 @@ def _layout_of_tags(path: Path, main: Directory, cfa: str | None) -> tuple[Layou
         return _stated(path, "mono", "", cfa)
     shape, colors = main.numbers(_REPEAT), main.tags.get(CFA_PATTERN, b"")
     if cfa is None and (shape != (2, 2) or not isinstance(colors, bytes)):
-        raise NotAMosaic(f"{path} has the color filter array {shape}: only Bayer (2 x 2) is supported")
+        sizes = " x ".join(map(str, shape)) or "nameless"
+        raise NotAMosaic(f"{path} has a {sizes} color filter array: only Bayer (2 x 2) is supported")
     letters = "" if cfa is not None else "".join("RGB"[color] if color < 3 else "?" for color in colors)
     return _stated(path, "mosaic", letters, cfa)
 

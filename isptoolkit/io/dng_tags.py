@@ -5,41 +5,30 @@ from typing import Any
 
 import numpy as np
 
-from .color_profile import TEMPERATURES, ColorProfile
+from .color_profile import TEMPERATURES, ColorProfile, matrix_defect
+from .tag_values import numbers
 
-NEUTRAL, NOISE, VERSION = 50728, 51041, 50706
+NEUTRAL, NOISE, VERSION, EXPOSURE, EXPOSURE_OFFSET = 50728, 51041, 50706, 50730, 51109
+CROP_ORIGIN, CROP_SIZE, ACTIVE_AREA = 50719, 50720, 50829
+"""DNG 1.6 specification, chapter 4."""
 _MATRICES = {50721: "ColorMatrix1", 50722: "ColorMatrix2", 50964: "ForwardMatrix1", 50965: "ForwardMatrix2"}
 _ILLUMINANTS = (50778, 50779)
-
-
-def fractions(value: Any) -> list[float]:
-    """The values of a RATIONAL or SRATIONAL tag, which tifffile returns as alternating numerators and denominators.
-
-    Args:
-        value: value of the tag.
-
-    >>> fractions((1, 2, 3, 4))
-    [0.5, 0.75]
-    """
-    flat = np.asarray(value, dtype=float).flatten()
-    top, below = flat[::2], flat[1::2]
-    values: list[float] = (top / np.where(below, below, np.nan)).tolist()
-    return values
 
 
 def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
     """AsShotNeutral `[3]`; None unless it is three positive numbers.
 
     Args:
-        tags: values by tag code, as `isptoolkit.io.tiff.tiff_tags` returns them.
+        tags: values by tag code.
 
     >>> neutral_of({NEUTRAL: (1, 2, 1, 1, 2, 3)})
     [0.5, 1.0, 0.6666666666666666]
     """
-    if NEUTRAL not in tags or np.size(tags[NEUTRAL]) != 6:
+    values = numbers(tags.get(NEUTRAL, ()), 3)
+    if values is None or not (values > 0).all():
         return None
-    values = fractions(tags[NEUTRAL])
-    return values if all(np.isfinite(value) and value > 0 for value in values) else None
+    neutral: list[float] = values.tolist()
+    return neutral
 
 
 def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
@@ -48,23 +37,57 @@ def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
     If the tag has one pair per color, the pair of green is returned.
 
     Args:
-        tags: values by tag code, as `isptoolkit.io.tiff.tiff_tags` returns them.
+        tags: values by tag code.
 
     >>> noise_of({NOISE: (1e-3, 1e-6)})
     (0.001, 1e-06)
     """
-    values = np.asarray(tags.get(NOISE, ()), dtype=float).flatten()
-    if values.size not in (2, 6, 8) or not (np.isfinite(values).all() and (values >= 0).all()):
+    size = np.size(tags.get(NOISE, ()))
+    values = numbers(tags[NOISE], size) if size in (2, 6, 8) else None
+    if values is None or not (values >= 0).all():
         return None
-    shot, read = values[:2] if values.size == 2 else values[2:4]
+    shot, read = values[:2] if size == 2 else values[2:4]
     return float(shot), float(read)
 
 
-def problems_of(tags: Mapping[int, Any]) -> list[str]:
+def exposure_of(tags: Mapping[int, Any]) -> float | None:
+    """Stops by which a rendering brightens the image: BaselineExposure plus BaselineExposureOffset; None if not stated.
+
+    Args:
+        tags: values by tag code.
+
+    >>> exposure_of({EXPOSURE: (1, 4), EXPOSURE_OFFSET: (1, 2)})
+    0.75
+    """
+    stops = [numbers(tags[code], 1) for code in (EXPOSURE, EXPOSURE_OFFSET) if code in tags]
+    stated = [float(value[0]) for value in stops if value is not None]
+    return sum(stated) if stated else None
+
+
+def crop_of(tags: Mapping[int, Any], top: int, left: int) -> tuple[int, int, int, int] | None:
+    """DefaultCropOrigin and DefaultCropSize as top, left, height and width in a frame; None if they are not stated.
+
+    Args:
+        tags: values by tag code, of the directory of the RAW image.
+        top: rows of the frame's top below the top of the active area.
+        left: columns of its left side right of that of the active area.
+
+    >>> crop_of({CROP_ORIGIN: (8, 4), CROP_SIZE: (640, 480)}, 0, 0)
+    (4, 8, 480, 640)
+    """
+    origin, size = numbers(tags.get(CROP_ORIGIN, (0, 0)), 2), numbers(tags.get(CROP_SIZE, ()), 2)
+    if origin is None or size is None:
+        return None
+    (x, y), (width, height) = np.round(origin).astype(int).tolist(), np.round(size).astype(int).tolist()
+    return y - top, x - left, height, width
+
+
+def problems_of(tags: Mapping[int, Any], *, is_color: bool = True) -> list[str]:
     """Defects that would mislead a raw converter, a phrase each; empty if the file is not a DNG.
 
     Args:
-        tags: values by tag code, as `isptoolkit.io.tiff.tiff_tags` returns them.
+        tags: values by tag code.
+        is_color: whether the file needs a color matrix.
 
     >>> problems_of({VERSION: (1, 4, 0, 0), NOISE: (-1.0, 0.0)})
     ['no usable ColorMatrix1', 'NoiseProfile is malformed']
@@ -73,15 +96,18 @@ def problems_of(tags: Mapping[int, Any]) -> list[str]:
         return []
     problems = []
     for code, name in _MATRICES.items():
-        if code in tags and not any(fractions(tags[code])):
-            problems.append(f"{name} is all zeros")
-    if ColorProfile.from_tags(tags) is None:
+        if code in tags and (defect := matrix_defect(numbers(tags[code], 9))):
+            problems.append(f"{name} {defect}")
+    if is_color and ColorProfile.from_tags(tags) is None:
         problems.append("no usable ColorMatrix1")
-    first, second = (TEMPERATURES.get(int(tags.get(code, 0))) for code in _ILLUMINANTS)
+    lights = [numbers(tags.get(code, 0), 1) for code in _ILLUMINANTS]
+    first, second = (None if light is None else TEMPERATURES.get(int(light[0])) for light in lights)
     if first and second and first > second:
         problems.append(f"the illuminants are swapped ({first:.0f} K first, {second:.0f} K second)")
     if NEUTRAL in tags and neutral_of(tags) is None:
         problems.append("AsShotNeutral is not three positive numbers")
     if NOISE in tags and noise_of(tags) is None:
         problems.append("NoiseProfile is malformed")
+    if EXPOSURE in tags and numbers(tags[EXPOSURE], 1) is None:
+        problems.append("BaselineExposure is undefined")
     return problems

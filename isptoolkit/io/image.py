@@ -14,10 +14,12 @@ from torch import Tensor
 from ..atomic import replacing
 from ..errors import InvalidArgument, InvalidTensor, UnreadableFile
 from ..spaces import SRGB
+from .exif import add_exif, exif_block, main_fields, read_exif
+from .tiff_fields import Kind, field
 
 _FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
-_ICC_TAG = 34675
-"""TIFF tag of an embedded ICC profile (ICC.1:2022, annex B.4)."""
+_ICC, _ORIENTATION = 34675, 274
+"""TIFF tags: an embedded ICC profile (ICC.1:2022, annex B.4), and how to turn the image."""
 _PNG_HEADER = 33
 """Bytes of the PNG signature and its IHDR chunk (PNG specification, third edition, 11.2.1)."""
 _EPOCH = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
@@ -48,21 +50,35 @@ def image_format(path: Path, bits: int) -> str:
     return form
 
 
-def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int = 95) -> None:
+def write_image(
+    path: str | Path,
+    srgb: Tensor,
+    *,
+    bits: int = 8,
+    quality: int = 95,
+    source: str | Path | None = None,
+    orientation: int = 1,
+) -> None:
     """Write an image, clamped to [0, 1] and rounded to the nearest code, atomically.
 
     PNG and TIFF store the codes `round(x * (2**bits - 1))` exactly; JPEG is written without chroma subsampling. Equal
-    tensors produce equal bytes.
+    arguments produce equal bytes.
 
     Args:
         path: the suffix chooses PNG, TIFF, or JPEG.
         srgb: `[1,3,H,W]` or `[3,H,W]`, encoded sRGB.
         bits: 8 or 16 per sample; JPEG has 8.
         quality: JPEG quality, 1 to 100.
+        source: the RAW file or photograph that was rendered; its camera, lens, time and exposure become the image's
+            EXIF data.
+        orientation: EXIF orientation to state, by which viewers turn the image: 1 for an upright image, which is not
+            stated without a `source`; that of `source` for pixels in the order of its sensor.
 
     Raises:
-        InvalidArgument: for an unknown suffix, depth, or quality, a missing folder, or more than one image.
+        InvalidArgument: for an unknown suffix, depth, quality, or orientation, a missing folder, or more than one
+            image.
         InvalidTensor: for another layout, or NaN.
+        UnreadableFile: for a missing source.
 
     >>> write_image("a.webp", torch.zeros(3, 8, 8))
     Traceback (most recent call last):
@@ -77,17 +93,27 @@ def write_image(path: str | Path, srgb: Tensor, *, bits: int = 8, quality: int =
     form = image_format(path, bits)
     if not 1 <= quality <= 100:
         raise InvalidArgument(f"quality must be 1 to 100, got {quality}")
+    if orientation not in range(1, 9):
+        raise InvalidArgument(f"an EXIF orientation is 1 to 8, got {orientation}")
     codes = _codes(srgb, bits)
     profile = _srgb_profile()
+    exif = {} if source is None else read_exif(source)
+    stated = exif_block(exif, orientation, codes.shape[:2]) if source is not None or orientation != 1 else b""
     with replacing(path) as temporary:
-        if bits == 8:
+        if form == "TIFF":
+            tags = [(_ICC, Kind.UNDEFINED, len(profile), profile, True), *main_fields(exif)]
+            tags += [field(_ORIENTATION, Kind.SHORT, orientation)] if stated else []
+            tifffile.imwrite(temporary, codes, photometric="rgb", extratags=tags, metadata=None, byteorder="<")
+            if exif:
+                add_exif(temporary, exif)
+        elif bits == 8:
             options: dict[str, Any] = {"quality": quality, "subsampling": 0} if form == "JPEG" else {}
+            options |= {"exif": b"Exif\0\0" + stated} if stated else {}
             Image.fromarray(codes).save(temporary, form, icc_profile=profile, **options)
-        elif form == "PNG":
-            temporary.write_bytes(_tagged_srgb(bytes(imagecodecs.png_encode(codes))))
         else:
-            tag = (_ICC_TAG, 7, len(profile), profile, True)
-            tifffile.imwrite(temporary, codes, photometric="rgb", extratags=[tag], metadata=None)
+            chunks = _chunk(b"sRGB", b"\0") + (_chunk(b"eXIf", stated) if stated else b"")
+            png = bytes(imagecodecs.png_encode(codes))
+            temporary.write_bytes(png[:_PNG_HEADER] + chunks + png[_PNG_HEADER:])
 
 
 def read_image(path: str | Path) -> Tensor:
@@ -198,8 +224,6 @@ def _srgb_profile() -> bytes:
     return profile[:24] + _EPOCH + profile[36:]
 
 
-def _tagged_srgb(png: bytes) -> bytes:
-    """Insert the sRGB chunk (perceptual intent) after the header; PNG specification, third edition, 11.3.2.5."""
-    body = b"sRGB\0"
-    chunk = struct.pack(">I", 1) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:_PNG_HEADER] + chunk + png[_PNG_HEADER:]
+def _chunk(name: bytes, body: bytes) -> bytes:
+    """A PNG chunk (PNG specification, third edition, 5.3): sRGB holds the intent, 0 perceptual, eXIf the EXIF block."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

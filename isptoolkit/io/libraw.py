@@ -32,7 +32,7 @@ class LibRawFacts:
         black: black levels of the colors R, G, B, and second G, in digital numbers.
         pattern: rows and columns of the color filter array; None without one, or if LibRaw did not decode the samples.
         sites: the colors (0 to 3, in this order) of the top-left 2x2 pixels of the visible area, row-major; empty
-            without a pattern.
+            without such a pattern.
         letters: of these four pixels.
         white: saturation level in digital numbers.
         balance: as-shot multipliers of the four colors; equal ones where the file states none.
@@ -43,6 +43,7 @@ class LibRawFacts:
         aperture: f-number, 0 if not stated.
         lens: model, empty if not stated.
         time: when the picture was taken, by the camera's clock; None if not stated.
+        crop: top, left, height and width of the camera's own picture in the visible area; None if LibRaw knows none.
     """
 
     black: tuple[float, ...]
@@ -58,6 +59,7 @@ class LibRawFacts:
     aperture: float
     lens: str
     time: datetime | None
+    crop: tuple[int, int, int, int] | None
 
 
 def read_content(path: Path) -> bytes:
@@ -130,8 +132,8 @@ def _why_unsupported(path: Path, content: bytes) -> str:
     tiff = parsed(content, path)
     if tiff is None:
         return (
-            f"{path} is in no RAW format that LibRaw knows: if it is a headerless dump, read it with read_mosaic and "
-            "state its geometry (--size on the command line)"
+            f"{path} is in no RAW format that LibRaw knows, or a headerless dump, which read_mosaic reads "
+            "(--size on the command line)"
         )
     if tiff.is_plain:
         return f"{path} is a TIFF image, not a RAW file"
@@ -189,14 +191,16 @@ def libraw_facts(raw: Any, *, is_decoded: bool) -> LibRawFacts:
     """
     sizes = raw.sizes
     matrix = raw.rgb_xyz_matrix[:3].astype(float)
-    pattern = raw.raw_pattern if is_decoded else None
-    corner = [(row, column) for row in (0, 1) for column in (0, 1)] if pattern is not None else []
+    pattern = raw.raw_pattern if is_decoded and raw.num_colors > 1 else None
+    is_bayer = pattern is not None and pattern.shape == (2, 2)
+    corner = [(row, column) for row in (0, 1) for column in (0, 1)] if is_bayer else []
+    names = raw.color_desc.decode("ascii", "replace")
     sites = tuple(int(raw.raw_color(sizes.top_margin + row, sizes.left_margin + column)) for row, column in corner)
     return LibRawFacts(
         black=tuple(float(level) for level in raw.black_level_per_channel),
         pattern=None if pattern is None else (int(pattern.shape[0]), int(pattern.shape[1])),
         sites=sites,
-        letters="".join(chr(raw.color_desc[site]) for site in sites),
+        letters="".join(names[site : site + 1] or "?" for site in sites),
         white=float(raw.white_level),
         balance=tuple(float(value) for value in raw.camera_whitebalance),
         matrix=matrix.tolist() if np.isfinite(matrix).all() and matrix.any() else None,
@@ -205,8 +209,14 @@ def libraw_facts(raw: Any, *, is_decoded: bool) -> LibRawFacts:
         shutter=float(raw.other.shutter_speed),
         aperture=float(raw.other.aperture),
         lens=str(raw.lens.model),
-        time=raw.other.timestamp,
+        time=raw.other.timestamp if raw.other.timestamp.timestamp() > 0 else None,  # LibRaw's 0 is 1970
+        crop=_crop_of(sizes),
     )
+
+
+def _crop_of(sizes: Any) -> tuple[int, int, int, int] | None:
+    top, left = sizes.crop_top_margin - sizes.top_margin, sizes.crop_left_margin - sizes.left_margin
+    return (top, left, sizes.crop_height, sizes.crop_width) if sizes.crop_height and sizes.crop_width else None
 
 
 def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:

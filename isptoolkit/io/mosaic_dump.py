@@ -1,4 +1,4 @@
-"""Read headerless mosaics: plain samples whose geometry the caller states."""
+"""Read mosaics whose metadata the caller states: headerless dumps, NumPy's .npy, and PNG."""
 
 import os
 from collections.abc import Sequence
@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..capture import Capture
+from ..capture import MONO, RGB, Capture
+from ..display import enumerated
 from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
+from .array_file import Header, array_header, read_array
+from .dump_rows import Geometry, read_rows
 from .metadata import green_normalized, srgb_to_camera_of
 
-_DTYPES = {"uint8": "u1", "uint16": "<u2", "<u2": "<u2", ">u2": ">u2", "float32": "<f4", "<f4": "<f4", ">f4": ">f4"}
+Array = np.ndarray[Any, Any]
+
 MAX_SAMPLES = 1 << 29
 """Mosaics with more samples than this are refused."""
 
@@ -21,88 +25,150 @@ MAX_SAMPLES = 1 << 29
 def read_mosaic(
     path: str | Path,
     *,
-    width: int,
-    height: int,
-    cfa: str,
-    black: float | Sequence[float],
-    white: float,
-    dtype: str = "uint16",
+    width: int | None = None,
+    height: int | None = None,
+    cfa: str | None = None,
+    black: float | Sequence[float] | None = None,
+    white: float | None = None,
+    dtype: str | None = None,
     gains: Sequence[float] | Tensor | None = None,
     matrix: Sequence[Sequence[float]] | Tensor | None = None,
-    offset: int = 0,
+    stride: int | None = None,
+    offset: int | None = None,
     orientation: int = 1,
     camera: str = "",
 ) -> tuple[Tensor, Capture]:
-    """Read a headerless dump of `height` rows of `width` samples, little-endian unless `dtype` states otherwise.
+    """Read samples whose metadata are stated here: from a headerless dump, a .npy file, or a PNG.
+
+    A dump holds `height` rows of `width` samples, or of R, G, B triples for `cfa="RGB"`. The other two, recognized by
+    their first bytes, state their geometry: `[H,W]`, or `[H,W,3]` for `cfa="RGB"`.
+
+    Packed samples have one of these dtypes, each with its number of bits: `mipi10`, `mipi12`, `mipi14` (MIPI CSI-2: the
+    upper bytes of 2 or 4 samples, then their lower bits); `lsb10`, `lsb12`, `lsb14` and `msb10`, `msb12`, `msb14` (a
+    stream of bits that fills each byte from its least or its most significant bit, GenICam's `10p` and TIFF's order);
+    `gev10`, `gev12` (GigE Vision's `Packed`: two samples in three bytes); `ipu10` (25 samples in 32 bytes).
 
     Args:
-        path: the file; after `offset` bytes it holds exactly `width * height` samples.
-        width: samples per row.
-        height: number of rows.
-        cfa: letters of the top-left 2x2 pixels, row-major.
+        path: the file.
+        width: of a dump, in pixels.
+        height: of a dump, in pixels.
+        cfa: letters of the top-left 2x2 pixels, row-major; `RGB` for three planes, `MONO` for no color filters.
         black: black level in digital numbers, one value or four (per site, row-major).
         white: digital number at saturation.
-        dtype: uint8, uint16, <u2, >u2, float32, <f4 or >f4.
-        gains: white-balance multipliers of R, G, B.
-        matrix: XYZ (D65) to camera, 3x3, like the DNG ColorMatrix.
-        offset: number of bytes before the first sample.
+        dtype: of a dump: uint8, uint16 (the default, little-endian like `<u2`), `>u2`, float32 (like `<f4`), `>f4`, or
+            one of the packed ones.
+        gains: white-balance multipliers of R, G, B; none for `MONO`.
+        matrix: XYZ (D65) to camera, 3x3, like the DNG ColorMatrix; none for `MONO`.
+        stride: of a dump: bytes from the start of a row to that of the next, if rows are padded; the last row may lack
+            its padding.
+        offset: of a dump: bytes before the first row, 0 by default.
         orientation: EXIF orientation, stored in the capture and not applied.
         camera: make and model, stored in the capture.
 
     Returns:
-        `[1,1,H,W]` float32 in digital numbers, and its capture.
+        `[1,1,H,W]` float32 in digital numbers, `[1,3,H,W]` for `RGB`, and its capture.
 
     Raises:
-        UnreadableFile: if the file is missing, its size contradicts the geometry, or it holds NaN or infinity.
-        MissingMetadata: without gains or matrix.
-        InvalidArgument: for an unknown dtype, a size below one or above `MAX_SAMPLES`, or malformed gains or matrix.
+        UnreadableFile: if the file is missing, its size contradicts the geometry (the error names the layouts that
+            would fit), or it holds NaN or infinity.
+        MissingMetadata: if an argument is missing; names all that are.
+        InvalidArgument: for an argument that does not apply to the file, an unknown dtype, a size below one or above
+            `MAX_SAMPLES`, a stride shorter than a row, or malformed gains or matrix.
         InvalidCapture: for an unknown CFA, or white not above black.
 
-    >>> read_mosaic("a.raw", width=4, height=2, cfa="RGGB", black=0, white=1023)
+    >>> read_mosaic("missing.raw", width=4, height=2, cfa="RGGB", black=0, white=1023)
     Traceback (most recent call last):
     ...
-    isptoolkit.errors.MissingMetadata: a.raw has no header with white balance and color: pass gains= and matrix=
+    isptoolkit.errors.UnreadableFile: missing.raw is not a file
     """
     path = Path(path)
-    if dtype not in _DTYPES:
-        raise InvalidArgument(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
-    if not all(isinstance(n, int) for n in (width, height, offset)) or min(width, height) < 1 or offset < 0:
-        raise InvalidArgument(
-            f"width and height must be whole numbers from 1 and offset from 0, got {width!r}, {height!r}, {offset!r}"
-        )
-    if width * height > MAX_SAMPLES:
-        raise InvalidArgument(
-            f"{width} x {height} samples are more than the limit of {MAX_SAMPLES}: check width and height"
-        )
-    missing = [f"{name}=" for name, value in (("gains", gains), ("matrix", matrix)) if value is None]
-    if gains is None or matrix is None:
-        raise MissingMetadata(f"{path} has no header with white balance and color: pass {' and '.join(missing)}")
+    if not os.path.isfile(path):
+        raise UnreadableFile(f"{path} is not a file")
+    header = array_header(path)
+    size = {"width": width, "height": height}
+    layout = {"dtype": dtype, "stride": stride, "offset": offset}
+    colors = {"gains": gains, "matrix": matrix}
+    needed: dict[str, Any] = {"cfa": cfa, "black": black, "white": white}
+    if header is None:
+        needed = size | needed
+    else:
+        _refuse(size | layout, f"{path} is a {header.name}, which states its geometry")
+    if cfa == MONO:
+        _refuse(colors, f"{path} is read as {MONO}, which has no colors")
+    else:
+        needed |= colors
+    missing = [f"{name}=" for name, value in needed.items() if value is None]
+    if missing or cfa is None or black is None or white is None:
+        lacks = "has no header" if header is None else f"is a {header.name} without metadata of a mosaic"
+        raise MissingMetadata(f"{path} {lacks}: pass {enumerated(missing)}")
+    if isinstance(white, str):
+        raise InvalidArgument(f"white must be a number, got {white!r}: {path} states no white level to start from")
     capture = Capture.of(
         cfa,
         black=black,
         white=white,
-        gains=green_normalized(gains),
-        srgb_to_camera=srgb_to_camera_of(matrix),
+        gains=(1, 1, 1) if gains is None else green_normalized(gains),
+        srgb_to_camera=np.eye(3).tolist() if matrix is None else srgb_to_camera_of(matrix),
         camera=camera,
         orientation=orientation,
     )
-    pixels = _samples(path, width, height, np.dtype(_DTYPES[dtype]), offset)
-    return torch.from_numpy(pixels)[None, None], capture
-
-
-def _samples(path: Path, width: int, height: int, sample: np.dtype[Any], offset: int) -> np.ndarray[Any, Any]:
-    if not os.path.isfile(path):
-        raise UnreadableFile(f"{path} is not a file")
-    needed, size = offset + width * height * sample.itemsize, path.stat().st_size
-    if needed != size:
-        raise UnreadableFile(
-            f"{path} holds {size} bytes, but {width} x {height} samples of {sample.name} at offset {offset} need "
-            f"{needed}: check width, height, dtype, and offset"
-        )
-    try:
-        pixels = np.fromfile(path, sample, offset=offset).reshape(height, width).astype(np.float32)
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{path} cannot be read: {error}") from None
+    if header is None:
+        pixels = _dump(path, cfa, size, dtype or "uint16", stride, offset or 0)
+    else:
+        pixels = _array(path, cfa, header)
     if bad := int((~np.isfinite(pixels)).sum()):
-        raise UnreadableFile(f"{path} holds {bad} samples that are not finite: check dtype and offset")
-    return pixels
+        raise UnreadableFile(f"{path} holds {bad} samples that are not finite: check its dtype and offset")
+    planes = np.ascontiguousarray(np.moveaxis(pixels.reshape(*pixels.shape[:2], -1), -1, 0))
+    return torch.from_numpy(planes)[None], capture
+
+
+def is_array_file(path: str | Path) -> bool:
+    """Whether a file is a .npy or a PNG, which `read_mosaic` reads without a geometry.
+
+    Args:
+        path: an existing file.
+
+    Raises:
+        UnreadableFile: if its header is damaged.
+    """
+    return array_header(Path(path)) is not None
+
+
+def _dump(path: Path, cfa: str, size: dict[str, Any], dtype: str, stride: int | None, offset: int) -> Array:
+    width, height = (_whole(name, value, 1) for name, value in size.items())
+    samples = width * _planes(cfa)
+    _check_count(height, samples)
+    padded = None if stride is None else _whole("stride", stride, 1)
+    pixels = read_rows(path, Geometry(height, samples, dtype, padded, _whole("offset", offset, 0)))
+    return pixels.reshape(height, width, -1)
+
+
+def _array(path: Path, cfa: str, header: Header) -> Array:
+    planes = _planes(cfa)
+    if len(header.shape) != (2 if planes == 1 else 3) or min(header.shape) < 1 or header.shape[2:] not in ((), (3,)):
+        raise UnreadableFile(
+            f"{path} holds an array of shape {header.shape}: {cfa} needs {'[H,W]' if planes == 1 else '[H,W,3]'}"
+        )
+    _check_count(header.shape[0], header.shape[1] * planes)
+    return read_array(path, header)
+
+
+def _planes(cfa: str) -> int:
+    return 3 if cfa == RGB else 1
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if not isinstance(value, int) or value < least:
+        raise InvalidArgument(f"{name} must be a whole number from {least}, got {value!r}")
+    return value
+
+
+def _check_count(rows: int, samples: int) -> None:
+    if rows * samples > MAX_SAMPLES:
+        raise InvalidArgument(f"{samples} x {rows} samples are more than the limit of {MAX_SAMPLES}: check the size")
+
+
+def _refuse(arguments: dict[str, Any], reason: str) -> None:
+    """Refuse arguments that do not apply to a file."""
+    if passed := [f"{name}=" for name, value in arguments.items() if value is not None]:
+        raise InvalidArgument(f"{reason}: leave out {enumerated(passed)}")

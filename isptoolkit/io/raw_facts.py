@@ -1,24 +1,30 @@
-"""The metadata of a RAW file: LibRaw's, corrected and completed by the file's own tags."""
+"""The metadata of a RAW file: those of its own tags first, then those that LibRaw knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..capture import BAYER
-from ..errors import NotAMosaic, UnreadableFile
+from ..capture import MONO, RGB
 from .color_profile import ColorProfile
-from .dng_tags import NEUTRAL, neutral_of, noise_of, problems_of
+from .decode import Decoded, decode
+from .dng_tags import ACTIVE_AREA, NEUTRAL, NOISE, crop_of, exposure_of, neutral_of, noise_of, problems_of
+from .levels import BlackLevel, white_of
 from .metadata import green_normalized
-from .tiff import tiff_tags
+from .shot import shot_of
+from .tag_values import numbers, text
+from .tiff import CFA, LINEAR_RAW, Tiff
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Box = tuple[int, int, int, int]
+"""Top, left, height, width."""
 
 # LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
 _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
-_MAKE, _MODEL, _BLACK_LEVEL, _WHITE_XY, _ACTIVE_AREA = 271, 272, 50714, 50729, 50829
+_MAKE, _MODEL, _ORIENTATION, _WHITE_XY = 271, 272, 274, 50729
 """TIFF and DNG tags (DNG 1.6 specification, chapter 4)."""
 _QUICKTAKE = {b"qktk": "Apple QuickTake 100", b"qktn": "Apple QuickTake 150"}
-_SAMPLE_BITS = (8, 10, 12, 14, 16)
 
 
 @dataclass(frozen=True)
@@ -26,116 +32,173 @@ class RawFacts:
     """The metadata of a RAW file; None where the file does not state a value.
 
     Args:
-        cfa: letters of the top-left 2x2 pixels of the visible area, row-major.
-        black: black levels of these four sites, in digital numbers.
-        white: saturation level in digital numbers; None if it is not above black.
+        cfa: layout of the samples: the letters of the top-left 2x2 pixels, `"RGB"`, or `"MONO"`.
+        black: black levels from the first sample on.
+        white: `[P]` saturation level of each plane; None if one is not above black.
         gains: as-shot white-balance multipliers of R, G, B, green = 1.
-        matrix: `[3][3]` XYZ (D65) to camera, as LibRaw knows it.
-        profile: color profile of a DNG file.
+        profile: color profile that the file states.
+        matrix: `[3][3]` XYZ (D65) to camera that LibRaw knows for the camera.
         orientation: EXIF orientation.
         camera: make and model; empty if unknown.
         noise: shot and read noise variance on the MOSAIC scale.
+        exposure: stops by which a rendering brightens the image.
+        crop: the part of the samples that the camera's own picture shows.
+        shot: what `shot_of` lists.
         problems: a phrase for each defect of the metadata.
     """
 
     cfa: str
-    black: tuple[float, ...]
-    white: float | None
+    black: BlackLevel | None
+    white: Array | None
     gains: list[float] | None
-    matrix: list[list[float]] | None
     profile: ColorProfile | None
+    matrix: list[list[float]] | None
     orientation: int
     camera: str
     noise: tuple[float, float] | None
+    exposure: float | None
+    crop: Box | None
+    shot: dict[str, Any]
     problems: list[str]
 
+    @property
+    def color(self) -> ColorProfile | list[list[float]] | None:
+        """The color profile of the file, else LibRaw's matrix."""
+        return self.matrix if self.profile is None else self.profile
 
-def facts_of(path: Path, raw: Any) -> RawFacts:
-    """Collect the metadata of an open RAW file.
+    @property
+    def matrix_source(self) -> str | None:
+        """Where the color matrix comes from; None if there is none."""
+        if self.profile is not None:
+            return f"the file's {self.profile.parts}"
+        return None if self.matrix is None else f"LibRaw's table, for {self.camera or 'an unnamed camera'}"
+
+
+def read_facts(path: str | Path, cfa: str | None = None) -> tuple[Decoded, RawFacts]:
+    """Decode a file and collect its metadata.
 
     Args:
-        path: the file, for its TIFF tags and for error messages.
-        raw: the `rawpy.RawPy` of the open file.
+        path: the RAW file.
+        cfa: layout of the samples that replaces the file's.
 
     Raises:
-        NotAMosaic: unless LibRaw decodes the file to a Bayer mosaic.
-        UnreadableFile: for a headerless dump, whose geometry LibRaw only guesses.
+        UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
+        NotAMosaic: for X-Trans, Foveon, and other files with neither a Bayer mosaic, nor three linear planes, nor one.
+
+    >>> read_facts("missing.dng")
+    Traceback (most recent call last):
+    ...
+    isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
-    pattern = raw.raw_pattern
-    if raw.raw_type.name != "Flat" or pattern is None:
-        raise NotAMosaic(f"{path} has linear or layered pixels, not a mosaic: use a Bayer RAW file")
-    if pattern.shape != (2, 2):
-        raise NotAMosaic(
-            f"{path} has a {pattern.shape[0]} x {pattern.shape[1]} color filter array: only Bayer (2 x 2) is supported"
-        )
-    sites = raw.raw_colors_visible[:2, :2].flatten()
-    cfa = "".join(chr(raw.color_desc[color]) for color in sites)
-    if cfa not in BAYER:
-        raise NotAMosaic(f"{path} has the color filter array {cfa}: only {', '.join(BAYER)} are supported")
-    tags = tiff_tags(path)
-    camera = _camera(path, tags)
-    if not camera and _is_bare(path, raw):
-        raise UnreadableFile(
-            f"{path} is a headerless dump, and LibRaw's {raw.sizes.raw_width} x {raw.sizes.raw_height} {cfa} is a "
-            "guess from its size: read it with read_mosaic and state its geometry (--size on the command line)"
-        )
+    decoded = decode(path, cfa=cfa)
+    return decoded, _facts_of(Path(path), decoded)
+
+
+def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
+    tiff = decoded.tiff
+    if tiff is not None and tiff.is_plain:  # what LibRaw states of an image that is no RAW file is a guess
+        decoded = replace(decoded, libraw=None)
+    libraw = decoded.libraw
+    tags = {} if tiff is None else _tags_of(tiff)
+    black, white, problems = _levels(decoded)
+    if black is not None and white is not None and not (white > black.highest).all():
+        problems.append(f"white {white.min():g} is not above black {black.highest:g}")
+        white = None
     profile = ColorProfile.from_tags(tags)
-    black, white = _black(raw, sites, tags), float(raw.white_level)
-    inverted = [] if white > max(black) else [f"white {white:g} is not above black {max(black):g}"]
+    crop, defect = _crop(decoded)
     return RawFacts(
-        cfa=cfa,
+        cfa=decoded.cfa or {"linear": RGB, "mono": MONO}[decoded.layout],
         black=black,
-        white=white if white > max(black) else None,
-        gains=_gains(raw, tags, profile),
-        matrix=_libraw_matrix(raw),
+        white=white,
+        gains=_gains(decoded, tags, profile),
         profile=profile,
-        orientation=_ORIENTATIONS.get(raw.sizes.flip, 1),
-        camera=camera,
+        matrix=None if libraw is None else libraw.matrix,
+        orientation=_orientation(decoded, tags),
+        camera=_camera(path, tags),
         noise=noise_of(tags),
-        problems=problems_of(tags) + inverted,
+        exposure=exposure_of(tags),
+        crop=crop,
+        shot=shot_of(tags if tiff is None else tags | tiff.exif, libraw),
+        problems=problems_of(tags, is_color=decoded.layout != "mono") + problems + defect,
     )
 
 
-def _black(raw: Any, sites: Any, tags: dict[int, Any]) -> tuple[float, ...]:
-    """Black levels of the four sites of the visible area, row-major."""
-    levels = raw.black_level_per_channel
-    grid = np.array([float(levels[color]) for color in sites]).reshape(2, 2)
-    # LibRaw moves an odd ActiveArea to even margins and keeps the black levels where the area started.
-    if _ACTIVE_AREA in tags and np.size(tags.get(_BLACK_LEVEL, 0)) > 1:
-        top, left = tags[_ACTIVE_AREA][:2]
-        grid = np.roll(grid, (top - raw.sizes.top_margin, left - raw.sizes.left_margin), (0, 1))
-    return tuple(grid.flatten().tolist())
+def _tags_of(tiff: Tiff) -> dict[int, Any]:
+    """Tags of the file: of its first directory, under those of the RAW image. A preview's noise is not the image's."""
+    first, main = tiff.directories[0], tiff.main
+    is_preview = first is not main and first.photometric in (CFA, LINEAR_RAW)
+    return {code: value for code, value in first.tags.items() if code != NOISE or not is_preview} | main.tags
 
 
-def _gains(raw: Any, tags: dict[int, Any], profile: ColorProfile | None) -> list[float] | None:
+def _levels(decoded: Decoded) -> tuple[BlackLevel | None, Array | None, list[str]]:
+    """Black and white levels from the first sample on, and a phrase for each malformed one."""
+    if decoded.tiff is None or not decoded.tiff.is_dng or not decoded.levels_apply:
+        libraw = decoded.libraw
+        if libraw is None:
+            return None, None, []
+        sites = [libraw.black[color] for color in libraw.sites] or [libraw.black[0]]
+        return BlackLevel.of(sites), np.array([libraw.white]), []
+    main, planes = decoded.tiff.main, 3 if decoded.layout == "linear" else 1
+    top, left, bottom, right = _active_area(decoded)
+    black = BlackLevel.from_tags(main.tags, planes, (bottom - top, right - left))
+    white = white_of(main.tags, planes, floating=main.is_float)
+    problems = (
+        [] if black is not None else ["BlackLevel, or a delta of it, does not hold the values of its stated size"]
+    )
+    problems += [] if white is not None else ["WhiteLevel is not one positive number for each plane"]
+    return None if black is None else black.moved(decoded.top - top, decoded.left - left), white, problems
+
+
+def _active_area(decoded: Decoded) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of the active area in the stored frame: the origin of levels and crops."""
+    tags = {} if decoded.tiff is None else decoded.tiff.main.tags
+    stated = numbers(tags.get(ACTIVE_AREA, (0, 0, *decoded.frame)), 4)
+    top, left, bottom, right = (0, 0, *decoded.frame) if stated is None else stated.astype(int).tolist()
+    return top, left, bottom, right
+
+
+def _crop(decoded: Decoded) -> tuple[Box | None, list[str]]:
+    """The part of the samples that the camera's own picture shows, and what is wrong with the file's statement."""
+    if decoded.tiff is None or not decoded.tiff.is_dng:
+        box = None if decoded.libraw is None else decoded.libraw.crop
+    else:
+        top, left = _active_area(decoded)[:2]
+        box = crop_of(decoded.tiff.main.tags, decoded.top - top, decoded.left - left)
+    height, width = decoded.samples.shape[:2]
+    if box is None:
+        return None, []
+    top, left = max(0, box[0]), max(0, box[1])
+    bottom, right = min(height, box[0] + box[2]), min(width, box[1] + box[3])
+    if bottom <= top or right <= left:
+        return None, [f"the default crop, {box[3]} x {box[2]} at {box[1]}, {box[0]}, lies outside the frame"]
+    return (top, left, bottom - top, right - left), []
+
+
+def _gains(decoded: Decoded, tags: dict[int, Any], profile: ColorProfile | None) -> list[float] | None:
     """As-shot multipliers. LibRaw reports equal ones for files without any, so equal ones count only with their tag."""
     if (as_shot := neutral_of(tags)) is not None:
         return green_normalized([1 / value for value in as_shot])
-    balance = np.asarray(raw.camera_whitebalance[:3], float)
-    if np.isfinite(balance).all() and balance.min() > 0 and (np.ptp(balance) > 0 or NEUTRAL in tags):
-        return green_normalized(balance.tolist())
-    white = tags.get(_WHITE_XY, ())
-    if profile is None or np.size(white) != 4 or min(white) <= 0:
+    if decoded.libraw is not None:
+        balance = np.asarray(decoded.libraw.balance[:3], float)
+        if np.isfinite(balance).all() and balance.min() > 0 and (np.ptp(balance) > 0 or NEUTRAL in tags):
+            return green_normalized(balance.tolist())
+    white = numbers(tags.get(_WHITE_XY, ()), 2)
+    if profile is None or white is None or not (white > 0).all():
         return None
-    neutral = profile.neutral((white[0] / white[1], white[2] / white[3]))
+    neutral = profile.neutral(white.tolist())
     return green_normalized(1 / neutral) if (neutral > 0).all() else None
 
 
-def _libraw_matrix(raw: Any) -> list[list[float]] | None:
-    matrix = raw.rgb_xyz_matrix[:3].astype(float)
-    rows: list[list[float]] = matrix.tolist()
-    return rows if np.isfinite(matrix).all() and matrix.any() else None
-
-
-def _is_bare(path: Path, raw: Any) -> bool:
-    """Whether the samples alone, at some common bit depth, account for every byte of the file."""
-    samples = raw.sizes.raw_width * raw.sizes.raw_height
-    return any(path.stat().st_size * 8 == samples * bits for bits in _SAMPLE_BITS)
+def _orientation(decoded: Decoded, tags: dict[int, Any]) -> int:
+    if decoded.libraw is not None:
+        return _ORIENTATIONS.get(decoded.libraw.flip, 1)
+    stated = numbers(tags.get(_ORIENTATION, 1), 1)
+    return int(stated[0]) if stated is not None and stated[0] in range(1, 9) else 1
 
 
 def _camera(path: Path, tags: dict[int, Any]) -> str:
     """Make and model from the TIFF tags, the CIFF heap, or the QuickTake signature; empty if there are none."""
-    make, model = (str(tags.get(code, "")).strip() for code in (_MAKE, _MODEL))
+    make, model = (text(tags.get(code)) for code in (_MAKE, _MODEL))
     if make or model:
         return model if set(make.lower().split()) & set(model.lower().split()[:1]) else f"{make} {model}".strip()
     with path.open("rb") as stream:

@@ -7,15 +7,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import UnreadableFile
-from .completeness import NONE, segment_shape, stored_bytes
+from .completeness import JPEG, NONE, segment_shape, stored_bytes
 from .signatures import compression_name
-from .tiff import Directory, Tiff
+from .tiff import Tiff
+from .tiff_directory import Directory
 
 Array = np.ndarray[Any, Any]
 
 _JPEG_XL = (52546, 50002)
 _DEFLATE, _LZW, _PACKBITS, _ZSTD = (8, 32946), 5, 32773, 50000
-COMPRESSIONS = (NONE, _LZW, *_DEFLATE, _PACKBITS, _ZSTD, *_JPEG_XL)
+COMPRESSIONS = (NONE, JPEG, _LZW, *_DEFLATE, _PACKBITS, _ZSTD, *_JPEG_XL)
 """Compressions that are decoded here."""
 _PREDICTOR, _TABLE, _ROW_FIELDS, _COLUMN_FIELDS = 317, 50712, 50975, 52547
 _DIFFERENCES = {2: 1, 34892: 2, 34893: 4}
@@ -93,8 +94,10 @@ def _segment(main: Directory, index: int, coded: bytes, order: Literal["<", ">"]
     rows, columns, samples = shape = segment_shape(main, index)
     if main.compression in _JPEG_XL:
         return _jpeg_xl(main, coded, shape)
+    if main.compression == JPEG:
+        return _lossless_jpeg(coded, shape)
     size = stored_bytes(main, index)
-    raw = _decompressed(main.compression, coded, size)
+    raw = _decompressed(main.compression, coded, size, size // rows * main.segment[0])
     if len(raw) < size:
         raise ValueError(f"{len(raw)} of {size} bytes")
     predictor = main.number(_PREDICTOR, 1) if main.compression != NONE else 1
@@ -127,14 +130,29 @@ def _jpeg_xl(main: Directory, coded: bytes, shape: tuple[int, int, int]) -> Arra
     return values.reshape(shape)
 
 
-def _decompressed(compression: int, coded: bytes, size: int) -> bytes:
-    """At most `size` bytes; fewer where the data end before."""
+def _lossless_jpeg(coded: bytes, shape: tuple[int, int, int]) -> Array:
+    """Decode a stream whose width, height, and components need not match, as long as it has enough samples."""
+    import imagecodecs
+
+    values = np.asarray(imagecodecs.jpegsof3_decode(coded)).reshape(-1)
+    size = int(np.prod(shape))
+    if len(values) < size:
+        raise ValueError(f"{len(values)} of {size} samples")
+    return values[:size].reshape(shape)
+
+
+def _decompressed(compression: int, coded: bytes, size: int, most: int) -> bytes:
+    """The bytes of a strip or tile: `size`, fewer where the data end before, or `most` if the last strip is padded."""
     import imagecodecs
 
     if compression == NONE:
         return coded[:size]
     if compression in _DEFLATE:
-        return zlib.decompressobj().decompress(coded, size)
+        stream = zlib.decompressobj()
+        raw = stream.decompress(coded, most + 1)
+        if not stream.eof:  # its checksum is read only at its end
+            raise ValueError("a Deflate stream without its end")
+        return raw
     decoders = {
         _LZW: imagecodecs.lzw_decode,
         _PACKBITS: imagecodecs.packbits_decode,

@@ -17,6 +17,7 @@ from ..capture import Capture
 from ..data.photo_folder import SUFFIXES
 from ..errors import InvalidArgument, IspError
 from ..io import read_raw, write_dng
+from ..io.dng import SMALLEST
 from ..io.photograph import read_photograph
 from ..priors import CAMERAS, UPI, matrix_of_camera, random_captures
 from .camera import unprocess
@@ -92,8 +93,14 @@ class Job:
 
 @functools.lru_cache(maxsize=4)
 def _capture_of(path: str) -> Capture:
-    """The capture of a RAW file, which is decoded once for all photographs."""
-    return read_raw(path)[1]
+    """The capture of a RAW file, which is decoded once for all photographs.
+
+    Its exposure becomes part of the gains, so that the mosaic is darker by what a rendering brightens, and its
+    orientation is dropped, because photographs are read upright.
+    """
+    capture = read_raw(path)[1]
+    brightness = 1.0 if capture.exposure is None else capture.exposure[:, None].exp2()
+    return capture.replace(gains=capture.gains * brightness, exposure=None, orientation=(1,))
 
 
 @torch.no_grad()
@@ -116,11 +123,12 @@ def unprocess_file(photo: Path, out: Path, job: Job) -> dict[str, Any]:
     seed = int.from_bytes(hashlib.sha256(f"{job.seed} {content}".encode()).digest()[:7])
     generator = torch.Generator().manual_seed(seed)
     srgb = read_photograph(photo)
-    if min(srgb.shape[2:]) < 2:
-        raise InvalidArgument(f"{photo} has {srgb.shape[2]} x {srgb.shape[3]} pixels: a mosaic has at least 2 x 2")
+    rows, columns = srgb.shape[2:]
+    if min(rows, columns) < SMALLEST:
+        raise InvalidArgument(f"{photo} has {rows} x {columns} pixels: a DNG file has at least {SMALLEST} x {SMALLEST}")
     capture = job.capture(generator)
     _, capture, noisy = unprocess(srgb, generator, capture)
-    write_dng(out, noisy.clamp(0, 65535), capture, compress=job.compress, source=_dng(job.like))
+    write_dng(out, noisy.clamp(0, 65535), capture, compress=job.compress, source=_dng(job.like), exif=photo)
     tensors = {
         "black": capture.black,
         "white": capture.white,

@@ -29,7 +29,7 @@ from isptoolkit.report.contact_sheet import contact_sheet
 from isptoolkit.report.demo import run as run_demo
 
 MATRIX = "3.24,-1.54,-0.5,-0.97,1.88,0.04,0.06,-0.2,1.06"
-LEVELS = ["--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix", MATRIX]
+LEVELS = ["--cfa", "RGGB", "--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix", MATRIX]
 NEEDS = {"cfa": "RGGB", "black": 64, "white": 4095, "gains": (2, 1, 1.5), "matrix": np.eye(3).tolist()}
 UNKNOWN_STAGE = """type = "Pipeline"
 [isptoolkit]
@@ -59,6 +59,7 @@ def folder(tmp_path, monkeypatch):
     values[:1, :1].tofile(tmp_path / "in" / "one.raw")
     np.array([[1, np.nan], [2, np.inf]], "<f4").tofile(tmp_path / "in" / "nan.raw")
     (tmp_path / "in" / "empty.raw").touch()
+    np.save(tmp_path / "in" / "a.npy", values)
     (tmp_path / "in" / "ends.py").write_text("raise SystemExit(0)")
     (tmp_path / "in" / "broken.py").write_text("raise ValueError('two\\nlines \\x1b[2J')")
     (tmp_path / "in" / "unknown.toml").write_text(UNKNOWN_STAGE)
@@ -106,8 +107,24 @@ TOML = "../in/unknown.toml"
         (["render", *dump("odd", "33x23", "--gains", "nan,1,1"), *OUT], "gains must be finite"),
         (["render", *dump("odd", "33x23", "--white", "nan"), *OUT], "white must be finite"),
         (["render", *dump("odd", "33x23", "--white", "10"), *OUT], "white must be above black"),
-        (["render", "../in/odd.raw", "--size", "33x23", "--black", "0", *OUT], "needs --black and --white"),
-        (["render", "../in/odd.raw", "--size", "33x23", "--black", "0", "--white", "9", *OUT], "--gains and --matrix"),
+        (["render", "../in/odd.raw", "--size", "33x23", "--black", "0", *OUT], "--cfa, --white, --gains, and --matrix"),
+        (["render", "../in/odd.raw", "--size", "33x23", *LEVELS[:6], *OUT], "has no header: pass --gains and --matrix"),
+        (["render", *dump("odd", "66x23"), *OUT], "at exactly 8 bits a sample, --dtype uint8 fits"),
+        (["render", *dump("odd", "33x23", "--dtype", "mipi10"), *OUT], "--dtype uint16 or >u2 fits"),
+        (["render", *dump("odd", "30x23"), *OUT], "--stride 66 and --dtype uint16 or >u2 fit"),
+        (["render", *dump("odd", "33x22"), *OUT], "--offset 66 fits a header"),
+        (["render", *dump("odd", "33x23", "--stride", "65"), *OUT], "stride must be at least the 66 bytes"),
+        (["render", *dump("odd", "33x23", "--offset", "-1"), *OUT], "offset must be a whole number from 0"),
+        (["render", *dump("odd", "33x23", "--offset", "x"), *OUT], "--offset"),
+        (["render", *dump("odd", "33x23", "--black", "1,2,3"), *OUT], "--black takes 1 or 4 numbers"),
+        (["render", *dump("odd", "33x23", "--white", "max"), *OUT], "--white takes a number or auto, got 'max'"),
+        (["render", *dump("odd", "33x23", "--cfa", "MONO"), *OUT], "has no colors: leave out --gains and --matrix"),
+        (
+            ["render", "../in/a.npy", *OUT],
+            "NumPy array without metadata of a mosaic: pass --cfa, --black, --white, --gains, a",
+        ),
+        (["render", "../in/a.npy", *LEVELS, "--size", "33x23", *OUT], "states its geometry: leave out --size"),
+        (["render", "../in/a.npy", *LEVELS, "--dtype", "uint8", *OUT], "states its geometry: leave out --dtype"),
         (["render", *dump("odd", "33x23"), "-o", "x"], "suffix"),
         (["render", *dump("odd", "33x23"), "-o", "x.jpg", "--bits", "16"], "JPEG has 8 bits"),
         (["render", *dump("odd", "33x23"), *OUT, "--bits", "7"], "--bits"),
@@ -124,9 +141,9 @@ TOML = "../in/unknown.toml"
         (["render", *dump("odd", "33x23"), *OUT, "--set", "tone.amount=nan"], "finite"),
         (["render", *dump("odd", "33x23"), *OUT, "--set", "clip.space=mosaic"], "clip takes mosaic"),
         (["render", *dump("odd", "33x23"), *OUT, "--set", "quantize.bits=70"], "bits must be"),
-        (["render", "../in/odd.raw", "--cfa", "BGGR", *OUT], "--cfa BGGR describes a headerless dump"),
+        (["render", "../in/odd.raw", "--cfa", "BGGR", *OUT], "--size, --black, --white, --gains, and --matrix"),
         (["roundtrip", "../in/odd.raw", "--dtype", "uint8"], "--dtype uint8 describes a headerless dump"),
-        (["calibrate", "noise", "../in/odd.raw", "--cfa", "RGGB"], "--cfa RGGB describes a headerless dump"),
+        (["calibrate", "noise", "../in/odd.raw", "--stride", "9"], "--stride 9 describes a headerless dump"),
         (["render", *DUMP, *OUT, "--preset", "libraw", "--pipeline", TOML], "--preset and --pipeline exclude each"),
         (["show", *DUMP, *OUT, "--preset", "x", "--recipe", "invisp", "--weights", TOML], "--preset and --recipe"),
         (["roundtrip", *DUMP, "--pipeline", TOML, "--recipe", "invisp", "--weights", TOML], "--pipeline and --recipe"),
@@ -271,7 +288,7 @@ MOSAIC = torch.ones(1, 1, 4, 4)
         (lambda at: read_raw(at), errors.UnreadableFile),
         (lambda at: read_image(at / "none.png"), errors.UnreadableFile),
         (lambda at: Pipeline.load(at / "none.toml"), errors.PipelineFileError),
-        (lambda at: read_mosaic(at / "a", width=MAX_SAMPLES, height=2, **NEEDS), errors.InvalidArgument),
+        (lambda at: read_mosaic(at / "in" / "odd.raw", width=MAX_SAMPLES, height=2, **NEEDS), errors.InvalidArgument),
         (lambda at: write_image(at / "a", torch.zeros(1, 3, 2, 2)), errors.InvalidArgument),
         (lambda at: write_image(at / "a\0.png", torch.zeros(1, 3, 2, 2)), errors.InvalidArgument),
         (lambda at: write_image(at / "a.png", torch.full((1, 3, 2, 2), torch.nan)), errors.InvalidTensor),

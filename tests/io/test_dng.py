@@ -9,7 +9,7 @@ import rawpy
 import tifffile
 import torch
 
-from isptoolkit import Capture, errors, read_raw, stages, write_dng
+from isptoolkit import Capture, errors, read_raw, stages, write_dng, write_image
 from isptoolkit.io import describe_raw, read_gain_map
 from isptoolkit.io.color_profile import ColorProfile
 from isptoolkit.io.opcodes import gain_map_opcodes
@@ -58,17 +58,18 @@ def test_samples_and_metadata_survive_the_round_trip(cfa, compress, preview, siz
 
 def test_linear_files(tmp_path):
     x = samples(40, 50, 3)
-    write_dng(tmp_path / "a.dng", x, capture())
+    write_dng(tmp_path / "a.dng", x, capture("RGB", black=64))
     with tifffile.TiffFile(tmp_path / "a.dng") as file:
         assert np.array_equal(file.pages[0].asarray(), x[0].permute(1, 2, 0).numpy().astype(np.uint16))
         assert file.pages[0].photometric == 34892
     with rawpy.imread(str(tmp_path / "a.dng")) as raw:
         assert raw.raw_pattern is None
         assert np.array_equal(raw.raw_image_visible[..., :3], x[0].permute(1, 2, 0).numpy().astype(np.uint16))
-    with pytest.raises(errors.NotAMosaic):
-        read_raw(tmp_path / "a.dng")
+    sensor, result = read_raw(tmp_path / "a.dng")
+    assert torch.equal(sensor, x)
+    assert (result.cfa, result.black.tolist()) == ("RGB", [[64] * 4])
     with pytest.raises(errors.InvalidArgument, match="cannot compress LinearRaw"):
-        write_dng(tmp_path / "b.dng", x, capture(), compress=True)
+        write_dng(tmp_path / "b.dng", x, capture("RGB", black=64), compress=True)
 
 
 def test_the_preview_is_the_first_image(tmp_path):
@@ -79,16 +80,24 @@ def test_the_preview_is_the_first_image(tmp_path):
     assert int(codes.min()) == int(codes.max()) == 128
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"compress": True}, {"preview": torch.rand(1, 3, 20, 30)}], ids=["", "jpeg", "preview"]
-)
-@pytest.mark.parametrize("shaded", [False, True])
-def test_exiftool_reports_no_defects(options, shaded, tmp_path):
+@pytest.mark.parametrize("options", ["", "compress", "preview", "shading", "crop", "exif", "preview exif shading"])
+@pytest.mark.parametrize("cfa", ["RGGB", "RGB", "MONO"])
+def test_exiftool_reports_no_defects(options, cfa, tmp_path):
     tool = shutil.which("exiftool")
     if tool is None:
         pytest.skip("needs exiftool: install the package libimage-exiftool-perl")
-    shading = stages.LensShadingMesh(1 + torch.rand(4, 5, 7).double()) if shaded else None
-    write_dng(tmp_path / "a.dng", samples(64, 96), capture(camera="Maker Model X"), shading=shading, **options)
+    write_image(tmp_path / "a.jpg", torch.rand(3, 8, 8), orientation=6)
+    values = {
+        "compress": cfa != "RGB",
+        "preview": torch.rand(1, 3, 20, 30),
+        "shading": stages.LensShadingMesh(1 + torch.rand(4, 5, 7).double()) if cfa == "RGGB" else None,
+        "crop": (2, 4, 50, 60),
+        "exif": tmp_path / "a.jpg",
+    }
+    written = capture(cfa, black=64, camera="Maker Model X", exposure=0.5)
+    written = written.replace(gains=torch.ones_like(written.gains)) if cfa == "MONO" else written
+    chosen = {name: values[name] for name in options.split()}
+    write_dng(tmp_path / "a.dng", samples(64, 96, 3 if cfa == "RGB" else 1), written, **chosen)
     result = subprocess.run(
         [tool, "-validate", "-warning", "-error", "-a", tmp_path / "a.dng"], capture_output=True, text=True
     )
@@ -170,23 +179,23 @@ def test_truncated_opcodes_are_refused(cut, tmp_path, monkeypatch):
 
 def test_refused_input_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.dng"
-    write_dng(path, samples(16, 16), capture())
+    write_dng(path, samples(32, 32), capture())
     before = path.read_bytes()
     for x, message in (
-        (torch.full((1, 1, 8, 8), -1.0), "values from -1 to -1 do not fit"),
-        (torch.full((1, 1, 8, 8), 70000.0), "to 70000 do not fit"),
-        (torch.full((1, 1, 8, 8), torch.nan), "values from nan"),
-        (torch.zeros(1, 2, 8, 8), r"takes \[1,1,H,W\]"),
+        (torch.full((1, 1, 32, 32), -1.0), "values from -1 to -1 do not fit"),
+        (torch.full((1, 1, 32, 32), 70000.0), "to 70000 do not fit"),
+        (torch.full((1, 1, 32, 32), torch.nan), "values from nan"),
+        (torch.zeros(1, 2, 32, 32), r"takes \[1,1,H,W\]"),
         (torch.zeros(8, 8), r"takes \[1,1,H,W\]"),
     ):
         with pytest.raises(errors.IspError, match=message):
             write_dng(path, x, capture())
     with pytest.raises(errors.InvalidArgument, match="the capture describes 2"):
-        write_dng(path, samples(8, 8), Capture.collate([capture()] * 2))
+        write_dng(path, samples(32, 32), Capture.collate([capture()] * 2))
     with pytest.raises(errors.UnreadableFile, match="is not a readable DNG"):
-        write_dng(path, samples(8, 8), capture(), source=tmp_path / "none.dng")
+        write_dng(path, samples(32, 32), capture(), source=tmp_path / "none.dng")
     with pytest.raises(errors.InvalidArgument, match=r"suffix must be one of .dng"):
-        write_dng(tmp_path / "a.tif", samples(8, 8), capture())
+        write_dng(tmp_path / "a.tif", samples(32, 32), capture())
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.dng"]
 
@@ -240,23 +249,24 @@ def test_tags_of_a_mosaic(tmp_path):
 
 
 def test_tags_of_a_linear_file(tmp_path):
-    """One level for each channel: black is the mean over the sites of a color."""
-    write_dng(tmp_path / "a.dng", samples(32, 48, 3), capture("GRBG", noise=None))
+    """One level for each channel: black is the mean over the sites of a color, which is reported."""
+    with pytest.warns(UserWarning, match=r"mean of the levels of green, \[60.0, 64.0\]"):
+        write_dng(tmp_path / "a.dng", samples(32, 48, 3), capture("GRBG", noise=None))
     tags = tiff_tags(tmp_path / "a.dng")
     assert rationals(tags[50714]) == [62.5, 62, 61]
     assert tags[50717] == (4095, 4095, 4095)
     assert not {33421, 33422, 51041, 50730} & tags.keys()
 
 
-@pytest.mark.parametrize(("name", "make", "model"), [("Leica", "Leica", "Leica"), ("Kamera Ä", "Kamera", "?")])
-def test_names_that_are_short_or_not_ascii(tmp_path, name, make, model):
-    write_dng(tmp_path / "a.dng", samples(16, 16), capture(camera=name))
+@pytest.mark.parametrize(("name", "make", "model"), [("Leica", "Leica", "Leica"), ("Kamera Ä", "Kamera", "Ä")])
+def test_names_that_are_short_or_beyond_ascii(tmp_path, name, make, model):
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(camera=name))
     tags = tiff_tags(tmp_path / "a.dng")
     assert (tags[271], tags[272]) == (make, model)
 
 
 def test_values_are_rounded_and_fit_exactly(tmp_path):
-    x = torch.tensor([[0.4, 0.6], [65534.5, 65535.4]]).repeat(8, 8)[None, None]
+    x = torch.tensor([[0.4, 0.6], [65534.5, 65535.4]]).repeat(16, 16)[None, None]
     write_dng(tmp_path / "a.dng", x, capture())
     with tifffile.TiffFile(tmp_path / "a.dng") as file:
         assert file.pages[0].asarray()[:2, :2].tolist() == [[0, 1], [65534, 65535]]  # ties to even
@@ -265,3 +275,143 @@ def test_values_are_rounded_and_fit_exactly(tmp_path):
     for changes in ({"white": 65536}, {"black": (-1, 0, 0, 0)}):
         with pytest.raises(errors.InvalidArgument, match="levels of a DNG must be between 0 and 65535"):
             write_dng(tmp_path / "b.dng", x, capture(**changes))
+
+
+def test_mosaic_values_are_written_at_stated_levels(tmp_path):
+    """At the default white 1, rounding would leave the codes 0 and 1."""
+    x, plain = torch.rand(1, 1, 32, 48), Capture.of("RGGB", gains=(2, 1, 1.5))
+    path = tmp_path / "a.dng"
+    for values, levels_of in ((x, plain), (1.5 * x, plain), (x, capture(white=1023)), (300 * x, plain)):
+        with pytest.raises(errors.InvalidArgument, match=r"pass levels=\(black, white\), such as levels=\(0, 65535\)"):
+            write_dng(path, values, levels_of)
+    for black, white in ((0, 65535), (63.5, 1023)):
+        write_dng(path, x, plain, levels=(black, white))
+        with tifffile.TiffFile(path) as file:
+            codes = file.pages[0].asarray()
+        assert np.array_equal(codes, (black + x[0, 0].double() * (white - black)).round().numpy())
+        tags = tiff_tags(path)
+        assert (rationals(tags[50714]), tags[50717]) == ([black] * 4, white)
+    write_dng(path, torch.rand(1, 3, 32, 48), plain.replace(cfa="RGB"), levels=(64, 4095))
+    assert (rationals(tiff_tags(path)[50714]), tiff_tags(path)[50717]) == ([64] * 3, (4095,) * 3)
+    for levels, message in (((-1, 5), "got -1, 5"), ((9, 9), "got 9, 9"), ((0, 1022.5), "a whole number, got 1022.5")):
+        with pytest.raises(errors.InvalidArgument, match=message):
+            write_dng(path, x, plain, levels=levels)
+    with pytest.raises(errors.InvalidArgument, match="values from -64 to"):
+        write_dng(path, x - 0.5, plain, levels=(64, 320))
+
+
+def test_digital_numbers_far_above_white_are_refused(tmp_path):
+    x = samples(32, 32) // 64
+    with pytest.raises(errors.InvalidArgument, match=r"10 times the capture's white 1: pass a capture with the levels"):
+        write_dng(tmp_path / "a.dng", x, Capture.of("RGGB"))
+    write_dng(tmp_path / "a.dng", x, Capture.of("RGGB", white=255))
+    write_dng(tmp_path / "a.dng", (x > 500).float(), Capture.of("RGGB"))  # codes 0 and 1 are exact
+
+
+def test_files_are_as_large_as_libraw_reads(tmp_path, monkeypatch):
+    path, original = tmp_path / "a.dng", capture(white=65535)
+    for size in ((21, 64), (64, 21)):
+        with pytest.raises(errors.InvalidSize, match=f"needs 22 rows and columns, .* got {size[0]} x {size[1]}"):
+            write_dng(path, samples(*size), original)
+        with monkeypatch.context() as patched:
+            patched.setattr("isptoolkit.io.dng.SMALLEST", 1)
+            write_dng(path, samples(*size), original)
+        with pytest.raises(rawpy.LibRawFileUnsupportedError):
+            rawpy.imread(str(path))
+    x = samples(22, 22)
+    write_dng(path, x, original)
+    with rawpy.imread(str(path)) as raw:
+        assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy())
+
+
+@pytest.mark.parametrize("width", range(24, 64, 8))
+def test_narrow_files_of_a_camera_whose_rows_libraw_measures(width, tmp_path):
+    """LibRaw takes one strip of ceil(7 width / 64) 16 bytes a row for packed 14-bit samples of a NIKON Z."""
+    x = samples(32, width)
+    write_dng(tmp_path / "a.dng", x, capture(camera="NIKON Z 6", white=65535))
+    with rawpy.imread(str(tmp_path / "a.dng")) as raw:
+        assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy())
+
+
+@pytest.mark.parametrize(("compress", "preview"), [(False, False), (True, False), (True, True)])
+def test_a_sensor_without_color_filters(compress, preview, tmp_path):
+    x, original = samples(32, 49), capture("MONO", gains=(2, 2, 2), black=(60, 61, 62, 63.5))
+    small = torch.rand(1, 3, 10, 12) if preview else None
+    write_dng(tmp_path / "a.dng", x, original, compress=compress, preview=small)
+    tags = tiff_tags(tmp_path / "a.dng")
+    assert (tags[262], tags[277], tags[50713]) == (34892, 1, (2, 2))
+    assert rationals(tags[50714]) == [60, 61, 62, 63.5]
+    assert tags[51041] == pytest.approx((1.5e-3, 2.5e-6))
+    assert rationals(tags[50730]) == [1]
+    assert not {33421, 33422, 50721, 50728} & tags.keys()
+    with rawpy.imread(str(tmp_path / "a.dng")) as raw:
+        assert raw.num_colors == 1
+        assert np.array_equal(raw.raw_image_visible, x[0, 0].numpy())
+    for changes, profile in (({"gains": (2, 1, 1)}, None), ({"gains": (1, 1, 1)}, ColorProfile(XYZ_FROM_SRGB))):
+        with pytest.raises(errors.InvalidArgument, match=r"\(cfa MONO\) has equal gains and no profile"):
+            write_dng(tmp_path / "a.dng", x, capture("MONO", **changes), profile=profile)
+
+
+def test_planes_and_color_filters_agree(tmp_path):
+    for planes, cfa in ((3, "MONO"), (1, "RGB")):
+        with pytest.raises(errors.InvalidTensor, match=f"cfa {cfa} has {4 - planes} planes, got {planes}"):
+            write_dng(tmp_path / "a.dng", samples(32, 32, planes), capture(cfa))
+
+
+def test_the_default_crop(tmp_path):
+    write_dng(tmp_path / "a.dng", samples(40, 60), capture(), crop=(2, 3, 38, 57))
+    tags = tiff_tags(tmp_path / "a.dng")
+    assert (tags[50719], tags[50720]) == ((3, 2), (57, 38))  # horizontal before vertical
+    for crop in ((-1, 0, 8, 8), (0, 0, 41, 8), (1, 0, 40, 8), (0, 10, 8, 51), (0, 0, 0, 8)):
+        with pytest.raises(errors.InvalidArgument, match="crop is top, left, height and width inside the 40 x 60"):
+            write_dng(tmp_path / "b.dng", samples(40, 60), capture(), crop=crop)
+
+
+def test_exposure_is_the_captures_and_the_gain_of_green(tmp_path):
+    for changes, stops in (
+        ({"exposure": -1.25}, -1.25),
+        ({"exposure": 0.0}, 0),
+        ({"exposure": 0.5, "gains": (4, 2, 3)}, 1.5),
+    ):
+        write_dng(tmp_path / "a.dng", samples(32, 32), capture(**changes))
+        assert rationals(tiff_tags(tmp_path / "a.dng")[50730]) == [stops]
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(exposure=0.75))
+    for changes, stops in (({}, 0.75), ({"exposure": 0.25}, 0.25)):  # stated by the source, unless by the capture
+        write_dng(tmp_path / "b.dng", samples(32, 32), capture(**changes), source=tmp_path / "a.dng")
+        assert rationals(tiff_tags(tmp_path / "b.dng")[50730]) == [stops]
+
+
+def test_orientations_are_1_to_8(tmp_path):
+    with pytest.raises(errors.InvalidArgument, match="orientation is 1 to 8, got 9"):
+        write_dng(tmp_path / "a.dng", samples(32, 32), capture(orientation=9))
+
+
+@pytest.mark.parametrize(("width", "components"), [(48, 2), (49, 1)])
+def test_compression_is_what_cameras_use(width, components, tmp_path):
+    """Readers other than LibRaw decode only predictor 1: ITU-T T.81, B.2.2 and B.2.3."""
+    write_dng(tmp_path / "a.dng", samples(32, width), capture(), compress=True)
+    content = (tmp_path / "a.dng").read_bytes()
+    frame, scan = content.index(b"\xff\xc3"), content.index(b"\xff\xda")
+    assert (content[frame + 4], content[frame + 9]) == (16, components)
+    assert content[scan + 5 + 2 * components] == 1
+
+
+def test_a_source_replaces_the_whole_profile(tmp_path):
+    near = [torch.eye(3).double() + 0.1 * torch.rand(3, 3).double() for _ in range(4)]
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(), profile=ColorProfile(near[0], illuminant1=17))
+    two = ColorProfile(*near, illuminant1=17, illuminant2=21)
+    write_dng(tmp_path / "b.dng", samples(32, 32), capture(), profile=two, source=tmp_path / "a.dng")
+    result = ColorProfile.from_dng(tmp_path / "b.dng")
+    torch.testing.assert_close(result.color_matrix1, near[0], rtol=0, atol=1e-9)
+    assert result.color_matrix2 is None and result.forward_matrix1 is None
+    assert (result.illuminant1, result.illuminant2) == (17, 0)
+
+
+def test_names_are_spelled_as_in_the_photograph(data, tmp_path):
+    source = data / "photoprism" / "canon_eos_6d.dng"
+    for camera, names in (("Canon EOS 6D", ("Canon", "Canon EOS 6D")), ("Maker Model X", ("Maker", "Model X"))):
+        write_dng(tmp_path / "a.dng", samples(32, 32), capture(camera=camera), exif=source)
+        tags = tiff_tags(tmp_path / "a.dng")
+        assert (tags[271], tags[272], tags[50708]) == (*names, camera)
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(), exif=source)
+    assert not {271, 272} & tiff_tags(tmp_path / "a.dng").keys()  # the samples may come from another camera

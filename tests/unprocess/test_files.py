@@ -155,7 +155,11 @@ def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path)
     assert code == 1
     assert "wrote 7 DNG files to" in said
     assert "3 photographs failed" in said
-    for what in ("broken.jpg is not a readable", "dot.png has 1 x 1 pixels", "print.jpg is CMYK"):
+    for what in (
+        "broken.jpg is not a readable",
+        "dot.png has 1 x 1 pixels: a DNG file has at least 22 x 22",
+        "print.jpg is CMYK",
+    ):
         assert what in told
     assert read_raw(tmp_path / "out" / "odd.dng")[0].shape == (1, 1, 61, 33)
 
