@@ -20,6 +20,7 @@ from .opcodes import GainMapValues, Opcode
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 259, 262, 277
 _DEFAULT_SCALE, _ACTIVE_AREA = 50718, 50829
 _LINEAR_RAW, _LOSSY_JPEG = 34892, 34892
+_REPEAT = 50713
 _SAMPLE_CHANGES = {50712: "LinearizationTable", 50715: "BlackLevelDeltaH", 50716: "BlackLevelDeltaV"}
 """Tags that change the samples while they are read, so that a bad pixel no longer holds the value that marks it."""
 _MOST_BAD_PIXELS = 1 << 18
@@ -68,6 +69,7 @@ class Frame:
             stored = _numbers(tags, _HEIGHT, (0,)) + _numbers(tags, _WIDTH, (0,))
             top, left, bottom, right = _numbers(tags, _ACTIVE_AREA, (0, 0, *stored))
             across, across_of, down, down_of = _numbers(tags, _DEFAULT_SCALE, (1, 1, 1, 1))
+            repeat = _numbers(tags, _REPEAT, (1, 1))
             if bottom <= top or right <= left:
                 raise ValueError(f"it has no pixels from row {top} to {bottom} and column {left} to {right}")
         except ValueError as error:
@@ -82,7 +84,10 @@ class Frame:
             demosaiced=MOSAIC if planes == 1 and linear else CAMERA,
             square=across * down_of == down * across_of,
             lossy=tags.get(_COMPRESSION) == _LOSSY_JPEG,
-            changed_by=tuple(name for code, name in _SAMPLE_CHANGES.items() if code in tags),
+            changed_by=(
+                *(name for code, name in _SAMPLE_CHANGES.items() if code in tags),
+                *(["BlackLevelRepeatDim"] if max(repeat) > 2 else []),
+            ),
         )
 
     def space(self, number: int) -> Space:
@@ -191,7 +196,7 @@ def _gain_map(group: Sequence[Opcode], frame: Frame) -> tuple[list[Stage], str]:
             *(values.origin, values.spacing, values.area, values.pitch, values.planes, space),
         )
     gains = np.concatenate([each.gains.ravel() for each in maps])
-    what = f"lens shading by {len(maps)} gain {'map' if len(maps) == 1 else 'maps'} of {depth} x {rows} x {columns}"
+    what = f"lens shading by {len(maps)} gain map{'s' if len(maps) > 1 else ''} of {depth} x {rows} x {columns}"
     return _limited(stage, space), f"{what}, gains {gains.min():.4g} to {gains.max():.4g}"
 
 
@@ -231,7 +236,7 @@ def _bad_constant(group: Sequence[Opcode], frame: Frame) -> tuple[list[Stage], s
     if group[0].list != 1 or frame.planes != 1:
         raise UnsupportedError("values mark bad pixels in the stored samples of a mosaic only")
     if frame.changed_by:
-        raise UnsupportedError(f"{' and '.join(frame.changed_by)} changes the samples that it looks for")
+        raise UnsupportedError(f"{' and '.join(frame.changed_by)} changed the samples that it looks for")
     return [BadPixelConstant(float(constant))], f"replacement of pixels that hold {constant}"
 
 
@@ -252,7 +257,8 @@ def _bad_list(group: Sequence[Opcode], frame: Frame) -> tuple[list[Stage], str]:
     places = np.unique(places[((places >= 0) & (places < inside)).all(-1)], axis=0)
     if not len(places):
         return [], "no bad pixel in the active area"
-    return [BadPixelList(torch.from_numpy(places), space)], f"replacement of {len(places)} bad pixels"
+    what = f"replacement of {len(places)} bad pixel{'s' if len(places) > 1 else ''}"
+    return [BadPixelList(torch.from_numpy(places), space)], what
 
 
 _READERS: dict[int, Callable[[Sequence[Opcode], Frame], tuple[list[Stage], str]]] = {

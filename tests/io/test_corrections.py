@@ -290,11 +290,22 @@ def test_a_value_marks_bad_pixels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extra", [(50712, 3, 4, (0, 1, 2, 9), True), (50715, 10, 2, (1, 1, 2, 1), True)], ids=["table", "delta"]
+    "extra",
+    [
+        (50712, 3, 4, (0, 1, 2, 9), True),
+        (50715, 10, 2, (1, 1, 2, 1), True),
+        (50716, 10, 2, (1, 1, 2, 1), True),
+        (50713, 3, 2, (1, 4), True),
+    ],
+    ids=["table", "columns", "rows", "repeat"],
 )
 def test_a_value_is_not_looked_for_in_samples_that_were_changed(extra, tmp_path):
     (phrase,) = read_corrections(file(tmp_path, bad_constant(0), number=1, extra=[extra])).unapplied
-    assert "changes the samples" in phrase
+    assert "changed the samples" in phrase
+
+
+def test_levels_of_the_cell_change_no_samples(tmp_path):
+    assert read_corrections(file(tmp_path, bad_constant(0), number=1, extra=[(50713, 3, 2, (2, 2), True)])).sensor
 
 
 def test_warps_and_the_unknown_are_named(tmp_path):
