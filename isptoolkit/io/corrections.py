@@ -78,7 +78,7 @@ def read_corrections(path: str | Path) -> Corrections:
             stages[first.list] += added
             applied.append(f"{phrase} ({opcodes.NAMES[first.code]} in OpcodeList{first.list})")
     sensor, mosaic, camera = (tuple(each) for each in stages.values())
-    return Corrections(sensor, mosaic, camera, tuple(applied), tuple(unapplied))
+    return Corrections(sensor, mosaic, camera, tuple(dict.fromkeys(applied)), tuple(dict.fromkeys(unapplied)))
 
 
 def corrected(pipeline: Pipeline, corrections: Corrections) -> Pipeline:

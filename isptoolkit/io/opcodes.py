@@ -150,10 +150,10 @@ def gain_map_values(body: bytes) -> GainMapValues:
     )
     if not (np.isfinite([*spacing, *origin]).all() and min(spacing) > 0):
         raise ValueError(f"spacing {spacing}, origin {origin}")
-    values = np.frombuffer(body, ">f4", gains, start).astype(np.float64).reshape(rows, columns, depth)
+    values = np.frombuffer(body, ">f4", gains, start).reshape(rows, columns, depth)
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("not all gains are positive")
-    mesh = values.transpose(2, 0, 1)
+    mesh = values.astype(np.float64).transpose(2, 0, 1)
     return GainMapValues(
         None if whole else _four(area), (first, count), (down, across), _two(spacing), _two(origin), mesh
     )

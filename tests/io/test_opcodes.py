@@ -89,6 +89,7 @@ def changed(at, kind, *values):
         (changed(80, "f", -1.0), "positive"),
         (changed(80, "f", float("nan")), "positive"),
         (changed(80, "f", float("inf")), "positive"),
+        (changed(80, "I", 0x7F800001), "positive"),
         (vignette([0.1] * 5, (0.5, 1.5)), "center 0.5, 1.5"),
         (vignette([float("nan")] * 5), "coefficients"),
         (vignette([-2.0, 0, 0, 0, 0]), "positive up to the corner"),
@@ -116,7 +117,15 @@ def test_a_list_that_is_not_bytes_is_refused(value, monkeypatch):
 
 @pytest.mark.parametrize(
     "tags",
-    [{50829: (1, 2, 3)}, {50829: (0, 0, float("inf"), 8)}, {257: "tall"}, {50718: (1, 1)}, {262: 34892, 277: (3, 3)}],
+    [
+        {50829: (1, 2, 3)},
+        {50829: (8, 0, 8, 9)},
+        {256: 0},
+        {50829: (0, 0, float("inf"), 8)},
+        {257: "tall"},
+        {50718: (1, 1)},
+        {262: 34892, 277: (3, 3)},
+    ],
 )
 def test_a_frame_that_makes_no_sense_is_refused(tags, monkeypatch):
     content = opcode_list(GOOD["vignette"])
