@@ -166,14 +166,14 @@ def _by_options(stated: dict[str, Any]) -> Iterator[None]:
             needed = [name for name, value in stated.items() if value is None]
             colorless = ("gains", "matrix") if stated["cfa"] == MONO else ()
             options = ["--size", *(f"--{name}" for name in needed if name not in colorless)]
-            text = text.replace(_HEADERLESS, f"pass {enumerated(options)}")
+            text = text.replace(_HEADERLESS, f"(pass {enumerated(options)})")
         text = re.sub(r"\bwidth=(, | and )height=", "--size", text)
         text = re.sub(rf"{_ARGUMENT} \(--\1\)", r"--\1", text)
         text = re.sub(rf"{_ARGUMENT}(?=[\w>])", r"--\1 ", text)
         raise type(error)(re.sub(_ARGUMENT, r"--\1", text)) from None
 
 
-_HEADERLESS = "read it with read_mosaic and state its geometry (--size on the command line)"
-"""The advice of the library on files that may be headerless dumps."""
+_HEADERLESS = "(--size on the command line)"
+"""The advice of the library for headerless dumps."""
 _ARGUMENT = r"\b(cfa|black|white|gains|matrix|dtype|stride|offset)="
 """An argument in a message of the library."""
