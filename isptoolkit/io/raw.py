@@ -85,8 +85,10 @@ def read_raw(
     is_gray = facts.cfa == MONO
     if is_gray and (gains is not None or matrix is not None):
         raise InvalidArgument(f"{path} has one plane without color filters: gains and matrix do not apply to it")
-    blacks = facts.black if black is None else BlackLevel.of(black)
-    whites = facts.white if white is None or isinstance(white, str) else np.array([float(white)])
+    planes = np.atleast_3d(decoded.samples).shape[2]
+    blacks = facts.black if black is None else BlackLevel.of(black, planes)
+    stated = facts.white_above_black if black is None else facts.white
+    whites = stated if white is None or isinstance(white, str) else np.array([float(white)])
     balance = [1.0] * 3 if is_gray else facts.gains if gains is None else green_normalized(gains)
     color = _NO_COLOR if is_gray else facts.color if matrix is None else matrix
     if blacks is None or whites is None or balance is None or color is None:
@@ -116,8 +118,8 @@ def read_raw(
         noise=facts.noise,
         exposure=facts.exposure,
     )
-    planes = np.ascontiguousarray(np.atleast_3d(samples).transpose(2, 0, 1), np.float32)
-    return torch.from_numpy(planes)[None], capture
+    sensor = np.ascontiguousarray(np.atleast_3d(samples).transpose(2, 0, 1), np.float32)
+    return torch.from_numpy(sensor)[None], capture
 
 
 def default_crop(path: str | Path) -> Box | None:
