@@ -45,7 +45,7 @@ def render(
     from .inputs import cropped, is_stated
     from .watched import watched
 
-    chain, x, capture = options.prepare(bits=bits)
+    chain, x, capture, crop = options.prepare(bits=bits)
     if options.recipe and isinstance(chain[chain.names[-1]], Jpeg):  # the output file brings its own compression
         chain = chain.span(chain.names[0], chain.names[-2])
     if chain.gives != SRGB:
@@ -59,7 +59,7 @@ def render(
 
         image = watched(chain, on_start, lambda: bar.advance(task)).forward(x, capture)
     if frame == "default":
-        image = cropped(image, x, options)
+        image = cropped(image, x, crop)
     orientation = capture.orientation[0]
     write_image(
         out,

@@ -110,7 +110,7 @@ def corrected(pipeline: Pipeline, corrections: Corrections) -> Pipeline:
         if place is None:
             raise InvalidArgument(
                 f"corrected: the file corrects {space.name}, but no stage of the pipeline takes it "
-                f"({', '.join(pipeline.names)}): render without corrections"
+                f"({', '.join(pipeline.names)}): render without corrections (--no-corrections on the command line)"
             )
         stages[place:place] = [("", stage) for stage in group]
     taken, named = set(pipeline.names), {}
