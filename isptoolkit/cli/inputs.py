@@ -123,7 +123,7 @@ def _built(options: "Rendering", bits: int, *layouts: presets.Layout) -> Pipelin
 def _corrected(chain: Pipeline, options: "Rendering") -> Pipeline:
     """The pipeline with the corrections that the file states; says which of them it does not apply.
 
-    Recipes learn from samples as they are read, so theirs get no corrections.
+    Recipes are trained on uncorrected samples, so theirs get no corrections.
     """
     corrections = read_corrections(options.raw)
     for phrase in corrections.unapplied:
