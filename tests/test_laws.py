@@ -34,11 +34,11 @@ CASES: dict[str, Stage] = {
     "radial shading": stages.LensShadingRadial([0.5, 0.2, -0.1]),
     "mesh shading": stages.LensShadingMesh(1 + torch.rand(4, 3, 5, dtype=torch.float64)),
     "channel mesh shading": stages.LensShadingMesh(1 + torch.rand(3, 4, 3, dtype=torch.float64), space=CAMERA),
-    "linear levels": stages.Levels(space=LINEAR_RAW),
     "gain map": stages.GainMap(
         1 + torch.rand(1, 3, 4, dtype=torch.float64), (0.1, -0.2), (0.3, 0.5), (1, 0, 9, 8), pitch=(2, 1)
     ),
     "channel gain map": stages.GainMap(1 + torch.rand(2, 2, 3, dtype=torch.float64), planes=(1, 2), space=CAMERA),
+    "linear levels": stages.Levels(space=LINEAR_RAW),
     "balance": stages.WhiteBalance(),
     "balance up to white": stages.WhiteBalance(floor=1.0),
     "camera balance": stages.WhiteBalance(space=CAMERA, gains=nn.Parameter(torch.tensor([2.0, 1.0, 1.5]))),

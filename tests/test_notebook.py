@@ -45,7 +45,7 @@ TAGS = {"div", "strong", "table", "thead", "tr", "th", "td", "br"}
 
 
 def names_of(module):
-    return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("name", ["classic", "libraw"])

@@ -44,29 +44,6 @@ def print_round_trip(trip: "RoundTrip") -> None:
     print_table(table)
 
 
-def print_facts(facts: Mapping[str, Any]) -> None:
-    """Print one fact per line; a color matrix takes three."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for key, value in facts.items():
-        if key == "missing":
-            text = f"pass {' and '.join(f'--{name}' for name in value)} to render it" if value else "nothing"
-        elif key == "problems" and not value:
-            text = "none"
-        elif value in (None, [], ""):
-            text = "not stated"
-        elif key == "matrix":
-            text = "\n".join("  ".join(f"{entry:8.4f}" for entry in line) for line in value)
-        elif isinstance(value, list):
-            text = ", ".join(f"{entry:g}" for entry in value)
-        else:
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-        table.add_row(key, Text(text))
-    print_table(table)
-
-
 def print_names(names: Mapping[str, str]) -> None:
     """Print one name per line, with what it is."""
     width = max(map(len, names))

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InvalidArgument
-from .console import print_facts, print_names
+from .console import print_names
+from .facts import print_facts
 from .names import KINDS, among, names_of
 from .options import Json
 from .paths import check_file

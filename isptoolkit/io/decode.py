@@ -167,7 +167,7 @@ def _layout_of_libraw(
             raise NotAMosaic(f"{path} has layered pixels, not a mosaic: use a Bayer RAW file or a linear DNG")
         return _stated(path, "linear", "", cfa)
     shape = facts.pattern
-    if shape is None:
+    if shape is None or (tiff is not None and tiff.main.photometric == LINEAR_RAW):
         return _stated(path, "mono", "", cfa)
     repeat = () if tiff is None else tiff.main.numbers(_REPEAT)
     if cfa is None and (shape != (2, 2) or repeat not in ((), (2, 2))):
@@ -220,7 +220,8 @@ def _layout_of_tags(path: Path, main: Directory, cfa: str | None) -> tuple[Layou
         return _stated(path, "mono", "", cfa)
     shape, colors = main.numbers(_REPEAT), main.tags.get(CFA_PATTERN, b"")
     if cfa is None and (shape != (2, 2) or not isinstance(colors, bytes)):
-        raise NotAMosaic(f"{path} has the color filter array {shape}: only Bayer (2 x 2) is supported")
+        sizes = " x ".join(map(str, shape)) or "nameless"
+        raise NotAMosaic(f"{path} has a {sizes} color filter array: only Bayer (2 x 2) is supported")
     letters = "" if cfa is not None else "".join("RGB"[color] if color < 3 else "?" for color in colors)
     return _stated(path, "mosaic", letters, cfa)
 

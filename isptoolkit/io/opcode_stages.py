@@ -1,9 +1,10 @@
 """The meaning of DNG opcodes: the stages that one opcode, or one group of them, stands for."""
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,18 +47,19 @@ class Frame:
         tags = tiff.tiff_tags(path)
         linear = tags.get(_PHOTOMETRIC) == _LINEAR_RAW
         try:
-            planes = int(tags.get(_SAMPLES, 1)) if linear else 1
-            top, left, bottom, right = tags.get(_ACTIVE_AREA, (0, 0, tags[_HEIGHT], tags[_WIDTH]))
-            across, across_of, down, down_of = tags.get(_DEFAULT_SCALE, (1, 1, 1, 1))
-            return cls(
-                *(int(top), int(left), int(bottom - top), int(right - left), planes),
-                demosaiced=MOSAIC if planes == 1 and linear else CAMERA,
-                square=across * down_of == down * across_of,
-                lossy=tags.get(_COMPRESSION) == _LOSSY_JPEG,
-                changed_by=tuple(name for code, name in _SAMPLE_CHANGES.items() if code in tags),
-            )
-        except (TypeError, ValueError, KeyError) as error:
+            planes = _numbers(tags, _SAMPLES, (1,))[0] if linear else 1
+            size = _numbers(tags, _HEIGHT, (0,)) + _numbers(tags, _WIDTH, (0,))
+            top, left, bottom, right = _numbers(tags, _ACTIVE_AREA, (0, 0, *size))
+            across, across_of, down, down_of = _numbers(tags, _DEFAULT_SCALE, (1, 1, 1, 1))
+        except ValueError as error:
             raise opcodes.unreadable(path, "the frame of its opcodes", error) from None
+        return cls(
+            *(top, left, bottom - top, right - left, planes),
+            demosaiced=MOSAIC if planes == 1 and linear else CAMERA,
+            square=across * down_of == down * across_of,
+            lossy=tags.get(_COMPRESSION) == _LOSSY_JPEG,
+            changed_by=tuple(name for code, name in _SAMPLE_CHANGES.items() if code in tags),
+        )
 
     def space(self, number: int) -> Space:
         """What the stages of an opcode list are applied to."""
@@ -74,6 +76,15 @@ class Frame:
         nodes = values.gains.shape[1:]
         spread = (step * max(n - 1, 1) for n, step in zip(nodes, values.spacing, strict=True))
         return reach and all(abs(each - 1) < 1e-6 for each in spread) and max(map(abs, values.origin)) < 1e-6
+
+
+def _numbers(tags: Mapping[int, Any], code: int, default: tuple[int, ...]) -> tuple[int, ...]:
+    """The whole numbers of a tag, as many as the default has; raises `ValueError` for anything else."""
+    value = tags.get(code, default)
+    numbers = value if isinstance(value, tuple) else (value,)
+    if len(numbers) != len(default) or not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"tag {code} is {value!r:.60}")
+    return numbers
 
 
 def grouped(entries: Sequence[Opcode], frame: Frame) -> Iterator[Sequence[Opcode]]:

@@ -105,8 +105,8 @@ def read_opcodes(path: str | Path) -> tuple[Opcode, ...]:
     for tag, number in LISTS.items():
         if tag in tags:
             try:
-                opcodes += _parsed(number, bytes(tags[tag]))
-            except (struct.error, ValueError, TypeError) as error:
+                opcodes += _parsed(number, tags[tag])
+            except (struct.error, ValueError) as error:
                 raise unreadable(path, f"OpcodeList{number}", error) from None
     return tuple(opcodes)
 
@@ -118,10 +118,10 @@ def unreadable(path: str | Path, what: str, error: Exception) -> UnreadableFile:
     )
 
 
-def _parsed(number: int, content: bytes) -> list[Opcode]:
+def _parsed(number: int, content: Any) -> list[Opcode]:
+    if not isinstance(content, bytes):
+        raise ValueError(f"it holds {type(content).__name__} instead of bytes")
     (count,), at, opcodes = struct.unpack_from(">I", content), 4, []
-    if count > (len(content) - 4) // _HEAD.size:
-        raise ValueError(f"it states {count} opcodes, but has {len(content)} bytes")
     for _ in range(count):
         code, *version, flags, size = _HEAD.unpack_from(content, at)
         at += _HEAD.size

@@ -15,6 +15,8 @@ from .cfa import pack, site_plane
 
 _CHECKED = 32
 """About how many rows and columns of a frame `Levels` checks."""
+_FAR = 8.0
+"""White levels that a median may reach: three stops of headroom for merged exposures and overexposed frames."""
 
 
 def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
@@ -79,9 +81,9 @@ class Levels(Stage):
 
     Raises:
         InvalidArgument: for a wrong shape, another space, or white not above black when both are given.
-        InvalidCapture: in `forward`, if the white level of the capture is not that of the samples: their median is
-            above twice the level or below minus the level. Noise below black and highlights above white are normal.
-            Values on a GPU and of traced programs are not checked.
+        InvalidCapture: in `forward`, if the white level of the capture cannot be that of the samples, since their median
+            is more than three stops above it, or as far below 0. Noise below black and highlights above white are
+            normal. Values on a GPU and of traced programs are not checked.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
     with two differences. The standard divides all sites by white minus the highest black level, so that white is not 1
@@ -135,13 +137,13 @@ class Levels(Stage):
         if self.white is not None or not _readable(x, capture.white):
             return
         white = capture.white.double()[:, None]
-        reach = torch.maximum(white.abs(), capture.black.double().abs().amax(1, keepdim=True))
+        far = _FAR * torch.maximum(white.abs(), capture.black.double().abs().amax(1, keepdim=True))
         # An odd step visits every site of the 2x2 cell.
         rows, columns = (size // _CHECKED | 1 for size in x.shape[-2:])
         samples = x.detach()[..., ::rows, ::columns].flatten(1).double()
-        far = ((samples > 2 * reach).double().mean(1) > 0.5) | ((samples < -reach).double().mean(1) > 0.5)
-        if far.any():
-            index = int(far.long().argmax())
+        outside = ((samples > far).double().mean(1) > 0.5) | ((samples < -far).double().mean(1) > 0.5)
+        if outside.any():
+            index = int(outside.long().argmax())
             median, level = float(samples[index].median()), float(white[min(index, len(white) - 1)])
             raise InvalidCapture(
                 f"Levels: the median of the samples, {median:g}, is far outside 0 to {level:g}, the white level of the "

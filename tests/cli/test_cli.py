@@ -154,7 +154,10 @@ def test_info_prints_numbers_and_json(run, data):
     for line in (
         ["cfa", "RGGB"],
         ["black", "32,", "32,", "32,", "32"],
-        ["problems", "none"],
+        ["problems", "no", "problems", "found"],
+        ["exposure time", "1/4 s"],
+        ["crop", "2272 x 1704 at column 20, row 8"],
+        ["matrix source", "LibRaw's table, for Canon PowerShot S40"],
         ["missing", "nothing"],
         ["0.8606", "-0.2573"],
     ):

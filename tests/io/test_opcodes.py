@@ -107,6 +107,24 @@ def test_a_list_that_states_more_than_it_has_is_refused(content, monkeypatch):
         opcodes.read_opcodes("a.dng")
 
 
+@pytest.mark.parametrize("value", [2**40, (1, 2), "text", 1.5])
+def test_a_list_that_is_not_bytes_is_refused(value, monkeypatch):
+    monkeypatch.setattr(tiff, "tiff_tags", lambda path: {51009: value})
+    with pytest.raises(UnreadableFile, match="instead of bytes"):
+        read_corrections("a.dng")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{50829: (1, 2, 3)}, {50829: (0, 0, float("inf"), 8)}, {257: "tall"}, {50718: (1, 1)}, {262: 34892, 277: (3, 3)}],
+)
+def test_a_frame_that_makes_no_sense_is_refused(tags, monkeypatch):
+    content = opcode_list(GOOD["vignette"])
+    monkeypatch.setattr(tiff, "tiff_tags", lambda path: {256: 32, 257: 24, 262: 32803, 51009: content} | tags)
+    with pytest.raises(UnreadableFile, match="the frame of its opcodes cannot be read"):
+        read_corrections("a.dng")
+
+
 @settings(max_examples=300, deadline=None, database=None, derandomize=True)
 @given(st.data())
 def test_mutated_lists_are_read_or_refused(data):

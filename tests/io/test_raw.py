@@ -241,12 +241,12 @@ def test_undecodable_files(data, name, reader):
     one_sentence(caught.value, data / name)
 
 
-@pytest.mark.parametrize("name", ["kimageformats/RAW_KODAK_C330_FORMAT_NONE_YRGB.raw", "photoprism/canon_eos_6d.dng"])
 @pytest.mark.parametrize("reader", [read_raw, describe_raw])
-def test_files_without_a_mosaic(data, name, reader):
+def test_files_without_a_mosaic(data, reader):
+    path = data / "kimageformats" / "RAW_KODAK_C330_FORMAT_NONE_YRGB.raw"
     with pytest.raises(errors.NotAMosaic) as caught:
-        reader(data / name)
-    one_sentence(caught.value, data / name)
+        reader(path)
+    one_sentence(caught.value, path)
 
 
 def test_synthetic_files_without_a_bayer_mosaic(tmp_path):
@@ -255,8 +255,6 @@ def test_synthetic_files_without_a_bayer_mosaic(tmp_path):
         read_raw(synthetic_dng(tmp_path / "xtrans.dng", flat, XTRANS, (6, 6)))
     with pytest.raises(errors.NotAMosaic, match="RGBG"):
         read_raw(synthetic_dng(tmp_path / "columns.dng", flat, b"\0\1\2\1"))
-    with pytest.raises(errors.NotAMosaic, match="not a mosaic"):
-        read_raw(synthetic_dng(tmp_path / "linear.dng", np.stack([flat] * 3, -1), None))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +275,7 @@ def test_headerless_files_that_libraw_recognizes_by_size(data, name):
 
 
 def test_unknown_headerless_files_point_to_read_mosaic(data):
-    with pytest.raises(errors.UnreadableFile, match=r"read_mosaic reads \(--size on the command line\)"):
+    with pytest.raises(errors.UnreadableFile, match=r"read_mosaic .* \(--size on the command line\)"):
         read_raw(data / "infinite-isp" / "Indoor1_2592x1536_8bit_GRBG.raw")
 
 
@@ -292,5 +290,5 @@ def test_missing_empty_and_truncated_files_and_folders(data, tmp_path):
         whole = (data / "digicam_corpus" / name).read_bytes()
         for share in (0.001, 0.5, 0.99):
             (tmp_path / "cut.raw").write_bytes(whole[: int(len(whole) * share)])
-            with pytest.raises(errors.UnreadableFile, match="LibRaw"):
+            with pytest.raises(errors.UnreadableFile, match="truncated|no RAW format"):
                 read_raw(tmp_path / "cut.raw", gains=(1, 1, 1), matrix=D750)

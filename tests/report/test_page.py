@@ -188,10 +188,10 @@ def test_the_table_says_which_stage_clips_the_pixel(opened, sensor, camera):
     inside = pipeline["clip"].in_domain(journey.inputs["clip"], camera)[0, 0, STEP // 2 :: STEP, STEP // 2 :: STEP]
     for kept in (True, False):
         row, column = (inside == kept).nonzero()[7].tolist()
-        opened.execute_script("set(arguments[0], arguments[1], 5)", row, column)
+        opened.execute_script("set(arguments[0], arguments[1], 6)", row, column)
         assert place(opened) == (row * STEP + STEP // 2, column * STEP + STEP // 2)
-        assert ("clipped here" in one(opened, "#pixel tbody[data-stage='5']").text) is not kept
-        assert "clipped here" not in one(opened, "#pixel tbody[data-stage='6']").text
+        assert ("clipped here" in one(opened, "#pixel tbody[data-stage='6']").text) is not kept
+        assert "clipped here" not in one(opened, "#pixel tbody[data-stage='7']").text
 
 
 def test_a_click_pins_the_pixel_and_keys_move_it(opened):
@@ -241,7 +241,7 @@ def test_the_map_shows_errors_on_its_scale_and_clipped_pixels_in_gray(opened, se
     journey = travel(pipeline, sensor, camera)
     alive = survivors(pipeline, journey, camera)["clip"][0, 0].numpy()
     error = error_map(journey.recovered["clip"], journey.inputs["clip"], LINEAR, 958.0)[0, 0].numpy()
-    script = """const canvas = document.querySelectorAll("section.stage")[5].querySelector("canvas");
+    script = """const canvas = document.querySelectorAll("section.stage")[6].querySelector("canvas");
     const {width, height} = canvas;
     return [width, height, ...canvas.getContext("2d").getImageData(0, 0, width, height).data]"""
     width, height, *data = opened.execute_script(script)
@@ -252,20 +252,20 @@ def test_the_map_shows_errors_on_its_scale_and_clipped_pixels_in_gray(opened, se
     brightness = pixels.sum(-1)[alive].astype(float)
     order = np.argsort(error[alive])
     assert brightness[order[:2000]].mean() < brightness[order[-2000:]].mean()
-    scale = every(opened, "section.stage .ticks")[5].text.split()
+    scale = every(opened, "section.stage .ticks")[6].text.split()
     trip = measure(pipeline, sensor, camera)
     assert scale[-2:] == ["10", "DN"] and 1 < max(row.on_domain[2] for row in trip.rows) <= 10
     opened.execute_script("document.querySelector('input[name=errors][value=all]').click()")
     wait(opened, "return !document.querySelectorAll('section.stage .ticks')[5].textContent.endsWith('10 DN')")
-    assert every(opened, "section.stage .ticks")[5].text.split()[-2:] == ["10⁴", "DN"]
+    assert every(opened, "section.stage .ticks")[6].text.split()[-2:] == ["10⁴", "DN"]
     assert 1e3 < max(row.everywhere[2] for row in trip.rows) <= 1e4
 
 
 def test_contracts_stand_beside_what_was_measured(opened):
-    quantize = every(opened, "section.stage")[8].text
+    quantize = every(opened, "section.stage")[9].text
     assert "inverse within a bound" in quantize and "within 0.00196" in quantize
     assert re.search(r"✓ kept: error 0\.00(19|2), allowed 0\.002, ratio (0\.9\d?|1)", quantize)
-    clip = every(opened, "section.stage")[5].text
+    clip = every(opened, "section.stage")[6].text
     assert "exact on its domain, lossy outside" in clip
     assert re.search(r"outside its domain\s+\d+\.\d\d % of the pixels", clip)
 
@@ -375,7 +375,7 @@ def test_figures_are_those_of_the_round_trip(sensor, camera):
         size = travel(pipeline, sensor, camera).inputs[row.stage].numel()
         assert counts == round(size * (1 - facts["histogram"]["beyond"])) > 0.99 * size
     clip = pipeline["clip"].in_domain(travel(pipeline, sensor, camera).inputs["clip"], camera)
-    assert data["stages"][5]["clipped"] == 1 - float(clip.double().mean())
+    assert data["stages"][6]["clipped"] == 1 - float(clip.double().mean())
     assert data["stages"][2]["verdict"] == "exact on its domain" and data["stages"][0]["verdict"] == "exact"
 
 

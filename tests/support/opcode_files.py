@@ -57,10 +57,14 @@ def write(path, samples, lists, extra=()):
     with tifffile.TiffWriter(path, byteorder="<") as file:
         file.write(
             samples,
-            photometric=34892 if linear else 32803,
+            photometric=1 if linear and planes == 1 else 34892 if linear else 32803,
             planarconfig="contig" if planes > 1 else None,
             metadata=None,
             rowsperstrip=len(samples),
             extratags=sorted(tags, key=lambda tag: tag[0]),
         )
+    if linear and planes == 1:
+        with tifffile.TiffFile(path, mode="r+") as file:
+            # tifffile writes LinearRaw for three planes only.
+            file.pages[0].tags[262].overwrite(34892)
     return path
