@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..capture import BAYER, Capture
+from ..capture import ADVICE, BAYER, Capture
 from ..contract import Contract
 from ..errors import InvalidCapture, InvalidSize
 from ..kernels import usable
 from ..spaces import CAMERA, MOSAIC, PACKED
-from ..stage import ADVICE, Stage
+from ..stage import Stage
 
 
 def site_channels(cfa: str) -> tuple[int, int, int, int]:
