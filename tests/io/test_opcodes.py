@@ -108,6 +108,14 @@ def test_a_list_that_states_more_than_it_has_is_refused(content, monkeypatch):
         opcodes.read_opcodes("a.dng")
 
 
+def test_more_opcodes_than_a_camera_writes_are_refused(tmp_path):
+    most = write(tmp_path / "a.dng", SAMPLES, {2: opcode_list(*[opcode(99, b"")] * 256)})
+    assert len(opcodes.read_opcodes(most)) == 256
+    more = write(tmp_path / "b.dng", SAMPLES, {2: opcode_list(*[opcode(99, b"")] * 257)})
+    with pytest.raises(UnreadableFile, match="257 opcodes, as no camera writes"):
+        opcodes.read_opcodes(more)
+
+
 @pytest.mark.parametrize("value", [2**40, (1, 2), "text", 1.5])
 def test_a_list_that_is_not_bytes_is_refused(value, monkeypatch):
     monkeypatch.setattr(tiff, "tiff_tags", lambda path: {51009: value})
