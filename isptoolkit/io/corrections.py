@@ -48,6 +48,7 @@ def read_corrections(path: str | Path) -> Corrections:
     GainMap, FixVignetteRadial, FixBadPixelsConstant and FixBadPixelsList become stages for the samples of `read_raw`,
     the active area. What gains raise above 1, the white level, is clipped there. One gain map that spans the frame, or
     four for the 2x2 sites, become a `LensShadingMesh`, other maps a `GainMap`. Everything else is named in `unapplied`.
+    What a file allows to skip, in previews or altogether, is applied as well.
 
     Args:
         path: any file, existing or not.

@@ -258,6 +258,7 @@ def test_a_list_after_the_levels_counts_from_the_active_area(tmp_path):
         (gain_map(random_gains(2, 2, 1), WHOLE), 1, "before black is subtracted"),
         (gain_map(random_gains(2, 2, 1), WHOLE, planes=(1, 2)), 2, "starts at plane 1 of an image that has 1"),
     ],
+    ids=lambda value: "opcode" if isinstance(value, bytes) else None,
 )
 def test_what_cannot_be_applied_is_named(entry, number, reason, tmp_path):
     corrections = read_corrections(file(tmp_path, entry, number=number))

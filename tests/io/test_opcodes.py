@@ -94,6 +94,7 @@ def changed(at, kind, *values):
         (vignette([float("nan")] * 5), "coefficients"),
         (vignette([-2.0, 0, 0, 0, 0]), "positive up to the corner"),
     ],
+    ids=lambda value: "opcode" if isinstance(value, bytes) else None,
 )
 def test_impossible_values_are_refused(entry, message, tmp_path):
     path = write(tmp_path / "a.dng", SAMPLES, {2: opcode_list(entry)})
@@ -101,11 +102,23 @@ def test_impossible_values_are_refused(entry, message, tmp_path):
         read_corrections(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", struct.pack(">I", 2**32 - 1), struct.pack(">I", 2) + GOOD["vignette"]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", struct.pack(">I", 2**32 - 1), struct.pack(">I", 2) + GOOD["vignette"]],
+    ids=["empty", "one byte", "billions", "one missing"],
+)
 def test_a_list_that_states_more_than_it_has_is_refused(content, monkeypatch):
     monkeypatch.setattr(tiff, "tiff_tags", lambda path: {51009: content})
     with pytest.raises(UnreadableFile, match="OpcodeList2 cannot be read"):
         opcodes.read_opcodes("a.dng")
+
+
+def test_more_opcodes_than_a_camera_writes_are_refused(tmp_path):
+    most = write(tmp_path / "a.dng", SAMPLES, {2: opcode_list(*[opcode(99, b"")] * 256)})
+    assert len(opcodes.read_opcodes(most)) == 256
+    more = write(tmp_path / "b.dng", SAMPLES, {2: opcode_list(*[opcode(99, b"")] * 257)})
+    with pytest.raises(UnreadableFile, match="257 opcodes, as no camera writes"):
+        opcodes.read_opcodes(more)
 
 
 @pytest.mark.parametrize("value", [2**40, (1, 2), "text", 1.5])
