@@ -20,39 +20,28 @@ static void compress_plane(uint8_t *codes, int64_t stride, int64_t rows, int64_t
         }
 }
 
-/* Upsample `n` columns of a row of pixels from two rows of chroma; `from` is even. */
+/* Upsample `n` columns of a row of pixels from two rows of chroma, those at its ends excepted; `from` is even. */
 static void upsample(const uint8_t *near, const uint8_t *far, int64_t columns, int down, int across, int64_t from, int n, isp_i32 *to) {
+    near += from / across, far += from / across;
     if (across == 1) {
-        SIMD for (int i = 0; i < n; i++) to[i] = near[from + i];
-        return;
-    }
-    if (columns <= REPLICATED) {
-        for (int i = 0; i < n; i++) to[i] = near[(from + i) / 2];
-        return;
-    }
-    isp_i32 sums[CHUNK / 2 + 2], *sum = sums + 1;
-    const int64_t first = from / 2;
-    const int count = (n + 1) / 2;
-    const int64_t left = first > 0 ? first - 1 : 0, right = smaller(first + count, columns - 1);
-    SIMD for (int k = 0; k < count; k++) sum[k] = isp_between_rows(near[first + k], far[first + k], down);
-    sum[-1] = isp_between_rows(near[left], far[left], down);
-    sum[count] = isp_between_rows(near[right], far[right], down);
-    if (down == 1) {
-        SIMD for (int k = 0; k < count; k++) {
-            to[2 * k] = isp_between_columns(sum[k], sum[k - 1], 1, 0);
-            to[2 * k + 1] = isp_between_columns(sum[k], sum[k + 1], 1, 1);
+        SIMD for (int i = 0; i < n; i++) to[i] = near[i];
+    } else if (columns <= REPLICATED) {
+        for (int i = 0; i < n; i++) to[i] = near[i / 2];
+    } else if (down == 1) {
+        SIMD for (int k = 0; k < (n + 1) / 2; k++) {
+            to[2 * k] = isp_upsampled(near, far, k, k - 1, 1, 0);
+            to[2 * k + 1] = isp_upsampled(near, far, k, k + 1, 1, 1);
         }
     } else {
-        SIMD for (int k = 0; k < count; k++) {
-            to[2 * k] = isp_between_columns(sum[k], sum[k - 1], 2, 0);
-            to[2 * k + 1] = isp_between_columns(sum[k], sum[k + 1], 2, 1);
+        SIMD for (int k = 0; k < (n + 1) / 2; k++) {
+            to[2 * k] = isp_upsampled(near, far, k, k - 1, 2, 0);
+            to[2 * k + 1] = isp_upsampled(near, far, k, k + 1, 2, 1);
         }
     }
 }
 
 static void write_pixels(const isp_jpeg_image *j, const isp_jpeg_sizes *s, int64_t sample, int64_t unit, int64_t row, const isp_jpeg_codes *c) {
-    const int64_t frame = j->height * j->width, here = row / j->down;
-    const int64_t beside = j->down == 1 ? here : row % 2 ? smaller(here + 1, s->rows - 1) : here > 0 ? here - 1 : 0;
+    const int64_t frame = j->height * j->width, here = row / j->down, beside = j->down == 1 ? here : isp_beside(row, s->rows);
     const int64_t near = (here - 8 * unit) * s->chroma_stride, far = (beside - 8 * unit) * s->chroma_stride;
     float *r = j->output + (sample * 3 * j->height + row) * j->width, *g = r + frame, *b = g + frame;
     const uint8_t *y = c->luma + (row - 8 * unit * j->down) * s->luma_stride;
@@ -64,6 +53,15 @@ static void write_pixels(const isp_jpeg_image *j, const isp_jpeg_sizes *s, int64
             const isp_pixel x = isp_pixel_of(y[from + i], chroma[0][i], chroma[1][i]);
             r[from + i] = x.r, g[from + i] = x.g, b[from + i] = x.b;
         }
+    }
+    if (j->across == 1 || s->columns <= REPLICATED) return;
+    for (int64_t column = 0; column < j->width; column += j->width - 1) { /* the ends, beyond which chroma is repeated */
+        const int64_t next = isp_beside(column, s->columns);
+        isp_i32 ends[2];
+        for (int k = 0; k < 2; k++)
+            ends[k] = isp_upsampled(c->chroma[k] + near, c->chroma[k] + far, column / 2, next, j->down, (int)(column % 2));
+        const isp_pixel x = isp_pixel_of(y[column], ends[0], ends[1]);
+        r[column] = x.r, g[column] = x.g, b[column] = x.b;
     }
 }
 

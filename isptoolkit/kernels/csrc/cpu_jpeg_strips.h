@@ -54,14 +54,12 @@ static inline void convert(const isp_jpeg_image *j, const isp_jpeg_sizes *s, int
     memset(red + width, red[width - 1], rest);
 }
 
-static inline void average(uint8_t *mean, uint8_t *const rows[2], int down, int across, int64_t n) {
-    const uint8_t *a = rows[0], *b = rows[1];
-    if (across == 1) {
-        memcpy(mean, a, (size_t)n);
-    } else if (down == 1) {
-        SIMD for (int k = 0; k < n; k++) mean[k] = (uint8_t)isp_cell_mean(a[2 * k] + a[2 * k + 1], 2, k);
+/* The means of cells of two columns and one or two rows. */
+static void average(uint8_t *restrict mean, const uint8_t *restrict a, const uint8_t *restrict b, int down, int64_t n) {
+    if (down == 1) {
+        SIMD for (int64_t k = 0; k < n; k++) mean[k] = (uint8_t)isp_cell_mean(a[2 * k] + a[2 * k + 1], 2, (int)k);
     } else {
-        SIMD for (int k = 0; k < n; k++) mean[k] = (uint8_t)isp_cell_mean(a[2 * k] + a[2 * k + 1] + b[2 * k] + b[2 * k + 1], 4, k);
+        SIMD for (int64_t k = 0; k < n; k++) mean[k] = (uint8_t)isp_cell_mean(a[2 * k] + a[2 * k + 1] + b[2 * k] + b[2 * k + 1], 4, (int)k);
     }
 }
 
@@ -75,8 +73,12 @@ static inline void split_units(const isp_jpeg_image *j, const isp_jpeg_sizes *s,
             if (row == source) convert(j, s, sample, row * j->down + d, y, c->row[0][d], c->row[1][d]);
             else memcpy(y, y - s->luma_stride, (size_t)s->luma_stride);
         }
-        /* Below the image, the scratch rows are those of the last row. */
-        for (int n = 0; n < 2; n++) average(c->chroma[n] + k * s->chroma_stride, c->row[n], j->down, j->across, s->chroma_stride);
+        /* Below the image, the scratch rows are those of its last row. */
+        for (int n = 0; n < 2; n++) {
+            uint8_t *mean = c->chroma[n] + k * s->chroma_stride;
+            if (j->across == 1) memcpy(mean, c->row[n][0], (size_t)s->chroma_stride);
+            else average(mean, c->row[n][0], c->row[n][1], j->down, s->chroma_stride);
+        }
     }
 }
 

@@ -45,16 +45,13 @@ extern "C" __global__ void isp_jpeg_split(const void *image, isp_byte *luma, isp
     }
 }
 
-/* Chroma at a pixel, from up to four samples of a plane. */
-ISP_FN isp_i32 isp_upsampled(const isp_byte *plane, isp_long row, isp_long column, isp_long rows, isp_long columns,
-                             isp_long stride, int down, int across) {
-    const isp_long here = row / down;
-    if (across == 1 || columns <= REPLICATED) return plane[here * stride + column / across];
-    const isp_long at = column / 2, next = column % 2 ? isp_smaller(at + 1, columns - 1) : at > 0 ? at - 1 : 0;
-    const isp_long beside = down == 1 ? here : row % 2 ? isp_smaller(here + 1, rows - 1) : here > 0 ? here - 1 : 0;
-    const isp_byte *near = plane + here * stride, *far = plane + beside * stride;
-    return isp_between_columns(isp_between_rows(near[at], far[at], down), isp_between_rows(near[next], far[next], down), down,
-                               (int)(column % 2));
+/* Chroma at a pixel of a plane. */
+ISP_FN isp_i32 isp_chroma(const isp_byte *plane, isp_long row, isp_long column, isp_long rows, isp_long columns, isp_long stride,
+                          int down, int across) {
+    const isp_byte *near = plane + row / down * stride;
+    if (across == 1 || columns <= REPLICATED) return near[column / across];
+    const isp_byte *far = down == 1 ? near : plane + isp_beside(row, rows) * stride;
+    return isp_upsampled(near, far, column / 2, isp_beside(column, columns), down, (int)(column % 2));
 }
 
 /* A thread per pixel. */
@@ -66,8 +63,8 @@ extern "C" __global__ void isp_jpeg_join(const isp_byte *luma, const isp_byte *c
         const isp_long column = at % width, row = at / width % height, sample = at / frame;
         const isp_byte *blue = chroma + sample * chroma_height * chroma_width, *red = blue + batch * chroma_height * chroma_width;
         const isp_pixel x = isp_pixel_of(luma[(sample * luma_height + row) * luma_width + column],
-                                         isp_upsampled(blue, row, column, rows, columns, chroma_width, down, across),
-                                         isp_upsampled(red, row, column, rows, columns, chroma_width, down, across));
+                                         isp_chroma(blue, row, column, rows, columns, chroma_width, down, across),
+                                         isp_chroma(red, row, column, rows, columns, chroma_width, down, across));
         isp_store_pixel(image, type, sample * 3 * frame + row * width + column, frame, x);
     }
 }

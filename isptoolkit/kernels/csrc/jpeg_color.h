@@ -16,6 +16,10 @@ enum {
     UNIT_BITS = 16, UNIT_HALF = 1 << 15
 };
 
+#ifdef __CUDACC__
+typedef long long int64_t;
+#endif
+
 typedef struct { float r, g, b; } isp_pixel;
 typedef struct { isp_i32 r, g, b; } isp_codes;
 typedef struct { float y, blue, red; } isp_components;
@@ -76,15 +80,23 @@ ISP_FN isp_i32 isp_cell_mean(isp_i32 sum, int cells, int column) {
     return cells == 1 ? sum : cells == 2 ? (sum + (column & 1)) >> 1 : (sum + 1 + (column & 1)) >> 2;
 }
 
-/* Triangular upsampling of chroma: first between two rows, if `down` is 2, then between two columns. */
+/* Triangular upsampling of chroma: between two rows, if `down` is 2, then between two columns. Rows are those of the sample at
+ * and beside a pixel, `at` and `next` its column and the one beside it; `odd` is that of the pixel. */
 ISP_FN isp_i32 isp_between_rows(isp_i32 near, isp_i32 far, int down) { return down == 1 ? near : 3 * near + far; }
 
-ISP_FN isp_i32 isp_between_columns(isp_i32 near, isp_i32 far, int down, int odd) {
-    return down == 1 ? (3 * near + far + (odd ? 2 : 1)) >> 2 : (3 * near + far + (odd ? 7 : 8)) >> 4;
+ISP_FN isp_i32 isp_upsampled(const unsigned char *near, const unsigned char *far, int64_t at, int64_t next, int down, int odd) {
+    const isp_i32 here = isp_between_rows(near[at], far[at], down), beside = isp_between_rows(near[next], far[next], down);
+    return down == 1 ? (3 * here + beside + (odd ? 2 : 1)) >> 2 : (3 * here + beside + (odd ? 7 : 8)) >> 4;
 }
 
 /* libjpeg replicates samples in chroma planes this narrow. */
 #define REPLICATED 2
+
+/* The row or column of chroma beside the one at a pixel; the ends are repeated. */
+ISP_FN int64_t isp_beside(int64_t pixel, int64_t count) {
+    const int64_t at = pixel / 2, next = pixel % 2 ? at + 1 : at - 1;
+    return next < 0 ? 0 : next < count ? next : count - 1;
+}
 
 /* The gradient of a chroma sample, in one dimension: from the two pixels of its cell and those beside the cell. */
 ISP_FN float isp_between_back(float before, float first, float second, float after) {
