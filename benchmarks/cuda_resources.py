@@ -28,6 +28,10 @@ BYTES = {
     "isp_coupling_back": "read 3 values, write 3: 24 per value",
     "isp_jpeg_blocks": "read and write each sample: 8 per sample",
     "isp_jpeg_back": "read sample and gradient, write gradient: 12 per sample",
+    "isp_jpeg_split": "read RGB, write 8-bit components: 13.5 per pixel (4:2:0)",
+    "isp_jpeg_join": "read 8-bit components, write RGB: 13.5 per pixel (4:2:0)",
+    "isp_jpeg_split_back": "read gradients of components, write those of RGB: 18 per pixel (4:2:0)",
+    "isp_jpeg_join_back": "read RGB and its gradients, write those of components: 30 per pixel (4:2:0), 33.8 with the margins of tiles",
 }
 """Bytes that a kernel has to move in float32."""
 

@@ -16,10 +16,7 @@ enum {
     UNIT_BITS = 16, UNIT_HALF = 1 << 15
 };
 
-#ifdef __CUDACC__
-typedef long long int64_t;
-#endif
-
+typedef long long isp_long;
 typedef struct { float r, g, b; } isp_pixel;
 typedef struct { isp_i32 r, g, b; } isp_codes;
 typedef struct { float y, blue, red; } isp_components;
@@ -84,7 +81,7 @@ ISP_FN isp_i32 isp_cell_mean(isp_i32 sum, int cells, int column) {
  * and beside a pixel, `at` and `next` its column and the one beside it; `odd` is that of the pixel. */
 ISP_FN isp_i32 isp_between_rows(isp_i32 near, isp_i32 far, int down) { return down == 1 ? near : 3 * near + far; }
 
-ISP_FN isp_i32 isp_upsampled(const unsigned char *near, const unsigned char *far, int64_t at, int64_t next, int down, int odd) {
+ISP_FN isp_i32 isp_upsampled(const unsigned char *near, const unsigned char *far, isp_long at, isp_long next, int down, int odd) {
     const isp_i32 here = isp_between_rows(near[at], far[at], down), beside = isp_between_rows(near[next], far[next], down);
     return down == 1 ? (3 * here + beside + (odd ? 2 : 1)) >> 2 : (3 * here + beside + (odd ? 7 : 8)) >> 4;
 }
@@ -93,8 +90,8 @@ ISP_FN isp_i32 isp_upsampled(const unsigned char *near, const unsigned char *far
 #define REPLICATED 2
 
 /* The row or column of chroma beside the one at a pixel; the ends are repeated. */
-ISP_FN int64_t isp_beside(int64_t pixel, int64_t count) {
-    const int64_t at = pixel / 2, next = pixel % 2 ? at + 1 : at - 1;
+ISP_FN isp_long isp_beside(isp_long pixel, isp_long count) {
+    const isp_long at = pixel / 2, next = pixel % 2 ? at + 1 : at - 1;
     return next < 0 ? 0 : next < count ? next : count - 1;
 }
 
