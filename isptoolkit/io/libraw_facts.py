@@ -54,7 +54,7 @@ def libraw_facts(raw: Any, *, is_decoded: bool) -> LibRawFacts:
     """
     sizes = raw.sizes
     matrix = raw.rgb_xyz_matrix[:3].astype(float)
-    pattern = raw.raw_pattern if is_decoded else None
+    pattern = raw.raw_pattern if is_decoded and raw.num_colors > 1 else None
     is_bayer = pattern is not None and pattern.shape == (2, 2)
     corner = [(row, column) for row in (0, 1) for column in (0, 1)] if is_bayer else []
     names = raw.color_desc.decode("ascii", "replace")
