@@ -140,8 +140,8 @@ FAULTS = {
     ),
     "a swapped site": Fault(
         "cuda_steps.h",
-        "int site = (int)(place.row & 1) * 2 + (int)(place.column & 1);",
-        "int site = (int)(place.column & 1) * 2 + (int)(place.row & 1);",
+        "return (int)(place.row & 1) * 2 + (int)(place.column & 1);",
+        "return (int)(place.column & 1) * 2 + (int)(place.row & 1);",
         check_sites,
         ("cuda_render.cu",),
     ),

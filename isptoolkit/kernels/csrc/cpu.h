@@ -4,9 +4,6 @@
 
 #include <stdint.h>
 
-/* Position of a strip in its frame, and the size of the frame. */
-typedef struct { int64_t row, column, height, width; } isp_place;
-
 /* A list of steps, encoded as steps.h describes. */
 typedef struct {
     const int32_t *steps;
