@@ -138,7 +138,7 @@ def add_exif(path: Path, exif: Exif) -> None:
     tifffile writes no EXIF directories.
 
     Args:
-        path: of a file with at least one directory.
+        path: of a file whose chain has one directory.
         exif: as `read_exif` returns it.
     """
     with path.open("r+b") as file:
@@ -146,13 +146,12 @@ def add_exif(path: Path, exif: Exif) -> None:
         file.seek(start)
         (count,) = struct.unpack("<H", file.read(2))
         entries = [file.read(12) for _ in range(count)]
-        following = file.read(4)
         end = file.seek(0, 2)
         place = end + end % 2  # directories begin at even offsets (TIFF 6.0, section 2)
         size = 2 + 12 * (count + 1) + 4
         entries.append(struct.pack("<HHII", _POINTER, Kind.LONG, 1, place + size))
         entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
-        file.write(bytes(place - end) + struct.pack("<H", count + 1) + b"".join(entries) + following)
+        file.write(bytes(place - end) + struct.pack("<H", count + 1) + b"".join(entries) + bytes(4))
         file.write(_exif_directory(exif, place + size))
         file.seek(4)
         file.write(struct.pack("<I", place))

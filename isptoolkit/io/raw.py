@@ -77,6 +77,28 @@ def read_raw(
     ...
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
+    return read_framed(path, cfa=cfa, gains=gains, matrix=matrix, black=black, white=white)[:2]
+
+
+def read_framed(
+    path: str | Path,
+    *,
+    cfa: str | None,
+    gains: Sequence[float] | Tensor | None,
+    matrix: Sequence[Sequence[float]] | Tensor | None,
+    black: float | Sequence[float] | None,
+    white: float | Literal["auto"] | None,
+) -> tuple[Tensor, Capture, Box | None]:
+    """Read what `read_raw` and `default_crop` return, and decode the file once.
+
+    Args:
+        path: see `read_raw`, like all others.
+        cfa: replaces the file's.
+        gains: replaces the as-shot white balance.
+        matrix: replaces the file's.
+        black: replaces the file's.
+        white: replaces the file's.
+    """
     if cfa is not None and cfa not in LAYOUTS:
         raise InvalidArgument(f"cfa must be one of {', '.join(LAYOUTS)}, got {cfa!r}")
     if white is not None and white != AUTO and not (isinstance(white, int | float) and 0 < white < math.inf):
@@ -119,7 +141,7 @@ def read_raw(
         exposure=facts.exposure,
     )
     sensor = np.ascontiguousarray(np.atleast_3d(samples).transpose(2, 0, 1), np.float32)
-    return torch.from_numpy(sensor)[None], capture
+    return torch.from_numpy(sensor)[None], capture, facts.crop
 
 
 def default_crop(path: str | Path) -> Box | None:

@@ -355,7 +355,7 @@ def test_a_sensor_without_color_filters(compress, preview, tmp_path):
 def test_planes_and_color_filters_agree(tmp_path):
     for planes, cfa in ((3, "MONO"), (1, "RGB")):
         with pytest.raises(errors.InvalidTensor, match=f"cfa {cfa} has {4 - planes} planes, got {planes}"):
-            write_dng(tmp_path / "a.dng", samples(32, 32, planes), capture(cfa))
+            write_dng(tmp_path / "a.dng", samples(32, 32, planes), capture(cfa, black=64))
 
 
 def test_the_default_crop(tmp_path):

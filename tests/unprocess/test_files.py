@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
-from isptoolkit import errors, read_image, read_raw
+from isptoolkit import Capture, errors, presets, read_image, read_raw, write_dng
+from isptoolkit.io.exif import read_exif
 from isptoolkit.metrics import psnr
 from isptoolkit.priors import CAMERAS, matrix_of_camera
 from isptoolkit.recipes import upi
-from isptoolkit.unprocess.files import Job, unprocess_all
+from isptoolkit.unprocess.files import Job, unprocess_all, unprocess_file
 
 
 def smooth(seed, height=60, width=90):
@@ -98,6 +101,40 @@ def test_like_a_raw_file(run, photos, data, tmp_path):
     torch.testing.assert_close(found.gains, given.gains, rtol=1e-6, atol=0)
     torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-5)
     assert float(found.noise[0, 0]) == pytest.approx(4e-4)
+
+
+@pytest.mark.parametrize("like", [False, True], ids=["drawn camera", "like a file"])
+def test_a_rendering_is_as_bright_as_the_photograph(like, photos, tmp_path):
+    """The drawn brightness, or the exposure of the --like file, is in the file and applied by renderings."""
+    if like:
+        stated = Capture.of("GRBG", black=64, white=4095, gains=(2, 1, 1.5), exposure=1.5, orientation=6)
+        write_dng(tmp_path / "like.dng", torch.full((1, 1, 32, 32), 500.0), stated)
+    job = Job(noise="none", like=str(tmp_path / "like.dng") if like else None, seed=3)
+    unprocess_file(photos / "1.png", tmp_path / "a.dng", job)
+    sensor, capture = read_raw(tmp_path / "a.dng")
+    assert capture.orientation == (1,)  # photographs are read upright
+    assert abs(float(capture.exposure)) > 0.3
+    picture = presets.classic()(sensor, capture)
+    photograph = read_image(photos / "1.png")
+    assert float(picture.mean()) == pytest.approx(float(photograph.mean()), abs=0.02)
+    dark = presets.classic()(sensor, capture.replace(exposure=None))
+    assert abs(float(dark.mean()) - float(photograph.mean())) > 0.05
+
+
+def test_the_photograph_is_stated(photos, tmp_path):
+    exif = Image.Exif()
+    exif[274], exif[271], exif[272], exif[315] = 6, "Maker", "Model X", "Zoe"
+    exif.get_ifd(34665).update({36867: "2026:01:31 23:59:58", 33434: IFDRational(1, 60), 42036: "50 mm"})
+    smooth(5).save(photos / "1.jpg", exif=exif)
+    unprocess_file(photos / "1.jpg", tmp_path / "a.dng", Job())
+    assert read_exif(tmp_path / "a.dng") == {
+        "artist": "Zoe",
+        "date": "2026:01:31 23:59:58",
+        "exposure_time": Fraction(1, 60),
+        "lens": "50 mm",
+    }  # the samples are of a drawn camera, so the photograph's is not named
+    sensor, capture = read_raw(tmp_path / "a.dng")
+    assert (sensor.shape[2:], capture.orientation, capture.camera) == ((90, 60), (1,), ("",))
 
 
 SCRIPT = """
