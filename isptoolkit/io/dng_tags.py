@@ -11,6 +11,8 @@ from .tag_values import numbers
 NEUTRAL, NOISE, VERSION, EXPOSURE, EXPOSURE_OFFSET = 50728, 51041, 50706, 50730, 51109
 CROP_ORIGIN, CROP_SIZE, ACTIVE_AREA = 50719, 50720, 50829
 """DNG 1.6 specification, chapter 4."""
+_LONGEST = 1 << 31
+"""Longer sides of a crop are malformed."""
 _ILLUMINANTS = (50778, 50779)
 
 
@@ -75,7 +77,7 @@ def crop_of(tags: Mapping[int, Any], top: int, left: int) -> tuple[int, int, int
     (4, 8, 480, 640)
     """
     origin, size = numbers(tags.get(CROP_ORIGIN, (0, 0)), 2), numbers(tags.get(CROP_SIZE, ()), 2)
-    if origin is None or size is None:
+    if origin is None or size is None or max(np.abs(origin).max(), np.abs(size).max()) > _LONGEST:
         return None
     (x, y), (width, height) = np.round(origin).astype(int).tolist(), np.round(size).astype(int).tolist()
     return y - top, x - left, height, width

@@ -157,9 +157,10 @@ def white_of(tags: Mapping[int, Any], planes: int, *, floating: bool) -> Array |
     if floating:
         return np.ones(planes)
     if LINEARIZATION in tags:
-        return np.full(planes, float(np.atleast_1d(tags[LINEARIZATION])[-1]))
+        table = numbers(tags[LINEARIZATION], np.size(tags[LINEARIZATION]))
+        return np.full(planes, table[-1]) if table is not None and len(table) and table[-1] > 0 else None
     bits = numbers(tags.get(BITS, 16), np.size(tags.get(BITS, 16)))
-    return None if bits is None else np.full(planes, 2 ** bits[0] - 1)
+    return np.full(planes, 2 ** bits[0] - 1) if bits is not None and len(bits) and 1 <= bits[0] <= 32 else None
 
 
 def leveled(samples: Array, black: BlackLevel, white: Array) -> tuple[Array, list[float], float]:

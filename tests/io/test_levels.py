@@ -243,6 +243,13 @@ def test_default_white(tags, white):
 
 
 @pytest.mark.parametrize(
+    "tags", [{258: ()}, {258: "many"}, {258: 4000}, {258: 0}, {50712: ()}, {50712: b""}, {50712: 0}]
+)
+def test_malformed_defaults_of_white_are_no_white(tags):
+    assert white_of(tags, 1, floating=False) is None
+
+
+@pytest.mark.parametrize(
     ("tags", "exposure"),
     [
         ([], None),
