@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_float, c_int32, c_int64, c_void_p
+from ctypes import c_int32, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 from . import cuda
 from .native import call, fresh, threads
 from .operators import operator
-
 
 JPEG_ROWS, JPEG_COLUMNS = 56, 256
 """Scratch memory of JPEG of an image: `ISP_JPEG_ROWS` and `ISP_JPEG_COLUMNS` in csrc/cpu.h."""
