@@ -183,7 +183,7 @@ def test_an_impossible_active_area_is_named(tmp_path):
 
 
 def test_arguments_replace_every_form_of_levels(tmp_path):
-    """A stated black level replaces grid and deltas together, so the samples stay as they are."""
+    """A stated black level replaces grid and deltas together, so the samples are unchanged."""
     rows = np.linspace(-3, 3, 44)
     _, tags = stated((44, 62), (4, 4), None, rows=rows)
     pixels = samples(44, 62)
