@@ -27,7 +27,7 @@ _NARROW = 64
 """Columns up to which LibRaw may take one strip, by its size, for the 14-bit samples of a NIKON Z: two are written."""
 _MOST = 65535
 _FAR = 10
-"""Half of the values above so many times white are not digital numbers of the capture."""
+"""Half of the values above so many times white cannot be digital numbers of the capture."""
 
 
 def write_dng(
@@ -68,7 +68,7 @@ def write_dng(
 
     Raises:
         InvalidArgument: for another suffix, a missing folder, more than one image, values or levels that 16 bits cannot
-            hold, a white level that is not whole, values that are no digital numbers of the capture, or a crop outside
+            hold, a white level that is not whole, values far from the capture's levels, or a crop outside
             the frame.
         InvalidSize: for fewer than 22 rows or columns, which LibRaw refuses.
         InvalidTensor: for another layout, or NaN.
