@@ -7,12 +7,14 @@ A unit in the last place is 2^-23 times the value, or times 1/8 if that is large
 """
 
 import argparse
+import runpy
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from isptoolkit import CAMERA, LINEAR, Capture, Fused, Pipeline, Stage, stages
+from isptoolkit import Capture, Fused, Pipeline, Stage, stages
 from isptoolkit.kernels import native, reference
 
 CAPTURE = Capture.of(
@@ -22,23 +24,9 @@ CAPTURE = Capture.of(
     gains=(2.1, 1.0, 1.6),
     srgb_to_camera=((0.65, 0.27, 0.08), (0.08, 0.76, 0.16), (0.01, 0.23, 0.76)),
 )
+TABLE = Path(__file__).parents[1] / "tests" / "support" / "kernel_cases.py"
 CASES: dict[str, Stage] = {
-    "levels": stages.Levels(),
-    "mesh shading": stages.LensShadingMesh([[[1.5, 1.2], [1.1, 1.9]]], space=CAMERA),
-    "white balance": stages.WhiteBalance(),
-    "color matrix": stages.ColorMatrix(),
-    "exposure": stages.Exposure(stops=0.7),
-    "saturation": stages.Saturation(1.3),
-    "YCbCr": stages.YCbCr(),
-    "clip": stages.Clip(space=LINEAR),
-    "sRGB": stages.SRGBCurve(),
-    "Rec. 709": stages.Rec709Curve(),
-    "power 2.2": stages.PowerCurve(2.2),
-    "PQ": stages.PQCurve(),
-    "HLG": stages.HLGCurve(),
-    "smoothstep 0.5": stages.Smoothstep(0.5),
-    "Reinhard": stages.ExtendedReinhard(4.0),
-    "filmic": stages.Filmic(),
+    **runpy.run_path(str(TABLE))["STEPS"],
     "bilinear": stages.DemosaicBilinear(),
     "Malvar": stages.DemosaicMalvar(),
 }
@@ -57,12 +45,13 @@ def builds() -> list[str]:
     return [name for name in names if library.isp_use(name.encode())]
 
 
+@torch.no_grad()
 def main() -> None:
     """Print a row per stage and direction."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     names = builds()
     heads = " ".join(f"{name:>9}" for name in names)
-    print(f"{'stage':<15} {'direction':<9} {'torch':>7} {heads}   largest error of a kernel")
+    print(f"{'stage':<31} {'direction':<9} {'torch':>7} {heads}   largest error of a kernel")
     for title, stage in CASES.items():
         x = torch.rand(200_000 * 3, dtype=torch.float64).sort().values.float()
         x = x.view(1, stage.takes.channels, -1, 500) * (959 if stage.takes.name == "sensor" else 1)
@@ -80,7 +69,7 @@ def main() -> None:
                 cells.append(ulps(output, expected))
                 worst = max(worst, float((output.double() - expected).abs().max()))
             columns = [f"{cells[0]:7.2f}", *(f"{cell:9.2f}" for cell in cells[1:])]
-            print(f"{title:<15} {direction:<9} {' '.join(columns)}   {worst:.1e}")
+            print(f"{title:<31} {direction:<9} {' '.join(columns)}   {worst:.1e}")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Fused(Stage):
         early, late = (
             _steps([stage.inverse_steps(capture) for stage in reversed(half)], y.device) for half in self._parts()
         )
-        if max(len(early), len(late)) > MAX_STEPS:
+        if early is None or late is None:
             return None
         return _Run.of(late, y.device), _Run.of(early, y.device)
 
@@ -170,7 +170,7 @@ class Fused(Stage):
         next(iter(self.stages)).check_values(x, capture)  # once per plan: small inputs take less time than this
         device = x.device
         before, after = (_steps([s.forward_steps(capture) for s in half], device) for half in self._parts())
-        if max(len(before), len(after)) > MAX_STEPS:
+        if before is None or after is None:
             return None
         start = sum(step.coefficients.shape[1] for step in before)
         coefficients = join_coefficients(before + after, device)
@@ -228,9 +228,13 @@ class _Run:
         return _launched(_batched(x, self.coefficients), self.coefficients, self.program) if self.program else x
 
 
-def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step]:
-    """The steps of all stages on one device, merged where possible."""
-    return merge([on_device(step, device) if device.type == "cuda" else step for part in parts for step in part or []])
+def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step] | None:
+    """The steps of all stages on one device, merged where possible; None if a stage has none or if they are too many."""
+    if any(part is None for part in parts):
+        return None
+    steps = [on_device(step, device) if device.type == "cuda" else step for part in parts for step in part or ()]
+    merged = merge(steps)
+    return merged if len(merged) <= MAX_STEPS else None
 
 
 def _batched(x: Tensor, values: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class Metadata:
         """The samples of a RAW file, headerless dump, .npy file, or PNG, and their capture."""
         from .inputs import read_input
 
-        return read_input(raw, self)
+        return read_input(raw, self)[:2]
 
 
 def _numbers(option: str, text: str | None, *counts: int, takes: str = "") -> Any:

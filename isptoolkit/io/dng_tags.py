@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from .color_profile import TEMPERATURES, ColorProfile, matrix_defect
+from .color_profile import MATRIX_TAGS, TEMPERATURES, ColorProfile, count_of, matrix_defect, tag_name
 from .tag_values import numbers
 
 NEUTRAL, NOISE, VERSION, EXPOSURE, EXPOSURE_OFFSET = 50728, 51041, 50706, 50730, 51109
 CROP_ORIGIN, CROP_SIZE, ACTIVE_AREA = 50719, 50720, 50829
 """DNG 1.6 specification, chapter 4."""
-_MATRICES = {50721: "ColorMatrix1", 50722: "ColorMatrix2", 50964: "ForwardMatrix1", 50965: "ForwardMatrix2"}
 _ILLUMINANTS = (50778, 50779)
 
 
@@ -95,9 +94,9 @@ def problems_of(tags: Mapping[int, Any], *, is_color: bool = True) -> list[str]:
     if VERSION not in tags:
         return []
     problems = []
-    for code, name in _MATRICES.items():
-        if code in tags and (defect := matrix_defect(numbers(tags[code], 9))):
-            problems.append(f"{name} {defect}")
+    for field, code in MATRIX_TAGS.items():
+        if code in tags and (defect := matrix_defect(numbers(tags[code], count_of(field)))):
+            problems.append(f"{tag_name(field)} {defect}")
     if is_color and ColorProfile.from_tags(tags) is None:
         problems.append("no usable ColorMatrix1")
     lights = [numbers(tags.get(code, 0), 1) for code in _ILLUMINANTS]

@@ -18,7 +18,7 @@ from .tiff import CFA, LINEAR_RAW, Tiff
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[int, int, int, int]
-"""Top, left, height, width."""
+"""Top, left, height and width; or bottom and right."""
 
 # LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
 _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
@@ -34,7 +34,7 @@ class RawFacts:
     Args:
         cfa: layout of the samples: the letters of the top-left 2x2 pixels, `"RGB"`, or `"MONO"`.
         black: black levels from the first sample on.
-        white: `[P]` saturation level of each plane; None if one is not above black.
+        white: `[P]` saturation level of each plane, not necessarily above black.
         gains: as-shot white-balance multipliers of R, G, B, green = 1.
         profile: color profile that the file states.
         matrix: `[3][3]` XYZ (D65) to camera that LibRaw knows for the camera.
@@ -60,6 +60,12 @@ class RawFacts:
     crop: Box | None
     shot: dict[str, Any]
     problems: list[str]
+
+    @property
+    def white_above_black(self) -> Array | None:
+        """The saturation levels, if they are above the black levels that the file states."""
+        is_above = self.white is None or self.black is None or bool((self.white > self.black.highest).all())
+        return self.white if is_above else None
 
     @property
     def color(self) -> ColorProfile | list[list[float]] | None:
@@ -103,7 +109,6 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
     black, white, problems = _levels(decoded)
     if black is not None and white is not None and not (white > black.highest).all():
         problems.append(f"white {white.min():g} is not above black {black.highest:g}")
-        white = None
     profile = ColorProfile.from_tags(tags)
     crop, defect = _crop(decoded)
     return RawFacts(
@@ -132,29 +137,38 @@ def _tags_of(tiff: Tiff) -> dict[int, Any]:
 
 def _levels(decoded: Decoded) -> tuple[BlackLevel | None, Array | None, list[str]]:
     """Black and white levels from the first sample on, and a phrase for each malformed one."""
+    planes = 3 if decoded.layout == "linear" else 1
     if decoded.tiff is None or not decoded.tiff.is_dng or not decoded.levels_apply:
         libraw = decoded.libraw
         if libraw is None:
             return None, None, []
         sites = [libraw.black[color] for color in libraw.sites] or [libraw.black[0]]
-        return BlackLevel.of(sites), np.array([libraw.white]), []
-    main, planes = decoded.tiff.main, 3 if decoded.layout == "linear" else 1
-    top, left, bottom, right = _active_area(decoded)
+        return BlackLevel.of(sites, planes), np.array([libraw.white]), []
+    main = decoded.tiff.main
+    (top, left, bottom, right), is_inside = _active_area(decoded)
     black = BlackLevel.from_tags(main.tags, planes, (bottom - top, right - left))
     white = white_of(main.tags, planes, floating=main.is_float)
-    problems = (
-        [] if black is not None else ["BlackLevel, or a delta of it, does not hold the values of its stated size"]
+    problems = [] if is_inside else ["ActiveArea does not lie in the frame"]
+    problems += (
+        [] if black is not None else ["BlackLevel or one of its deltas does not hold as many values as it should"]
     )
     problems += [] if white is not None else ["WhiteLevel is not one positive number for each plane"]
     return None if black is None else black.moved(decoded.top - top, decoded.left - left), white, problems
 
 
-def _active_area(decoded: Decoded) -> tuple[int, int, int, int]:
-    """Top, left, bottom and right of the active area in the stored frame: the origin of levels and crops."""
+def _active_area(decoded: Decoded) -> tuple[Box, bool]:
+    """Top, left, bottom and right of the active area in the stored frame, the origin of levels and crops.
+
+    The flag is False where the file states an impossible area: then it is that of the samples.
+    """
+    height, width = decoded.frame
     tags = {} if decoded.tiff is None else decoded.tiff.main.tags
-    stated = numbers(tags.get(ACTIVE_AREA, (0, 0, *decoded.frame)), 4)
-    top, left, bottom, right = (0, 0, *decoded.frame) if stated is None else stated.astype(int).tolist()
-    return top, left, bottom, right
+    stated = numbers(tags.get(ACTIVE_AREA, (0, 0, height, width)), 4)
+    if stated is not None and 0 <= stated[0] < stated[2] <= height and 0 <= stated[1] < stated[3] <= width:
+        top, left, bottom, right = stated.astype(int).tolist()
+        return (top, left, bottom, right), True
+    rows, columns = decoded.samples.shape[:2]
+    return (decoded.top, decoded.left, decoded.top + rows, decoded.left + columns), False
 
 
 def _crop(decoded: Decoded) -> tuple[Box | None, list[str]]:
@@ -162,7 +176,7 @@ def _crop(decoded: Decoded) -> tuple[Box | None, list[str]]:
     if decoded.tiff is None or not decoded.tiff.is_dng:
         box = None if decoded.libraw is None else decoded.libraw.crop
     else:
-        top, left = _active_area(decoded)[:2]
+        top, left = _active_area(decoded)[0][:2]
         box = crop_of(decoded.tiff.main.tags, decoded.top - top, decoded.left - left)
     height, width = decoded.samples.shape[:2]
     if box is None:

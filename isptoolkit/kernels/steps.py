@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, auto
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ MAX_STEPS = 32
 MAX_PLANES = 4
 STEP_SIZE = 5
 """Integers per encoded step."""
+RADIAL_TERMS = 5
+"""Coefficients of a radial gain, besides its center."""
 
 
 class DemosaicMethod(IntEnum):
@@ -23,30 +25,39 @@ class DemosaicMethod(IntEnum):
 
 
 class Kind(IntEnum):
-    """The operation of a step: `isp_kind` in csrc/steps.h, whose curves are listed in csrc/curves.h."""
+    """The operation of a step: `isp_kind` in csrc/steps.h, from the tables of
+    values.h, lookups.h, colors.h, gains.h and curves.h."""
 
     SITES = 0
-    CHANNELS = 1
-    MATRIX = 2
-    CLAMP = 3
-    QUANTIZE = 4
-    MESH_MULTIPLY = 5
-    MESH_DIVIDE = 6
-    SRGB_ENCODE = 7
-    SRGB_DECODE = 8
-    REC709_ENCODE = 9
-    REC709_DECODE = 10
-    POWER = 11
-    PQ_ENCODE = 12
-    PQ_DECODE = 13
-    HLG_ENCODE = 14
-    HLG_DECODE = 15
-    SMOOTHSTEP = 16
-    SMOOTHSTEP_INVERSE = 17
-    REINHARD = 18
-    REINHARD_INVERSE = 19
-    HABLE = 20
-    HABLE_INVERSE = 21
+    CHANNELS = auto()
+    CLAMP = auto()
+    QUANTIZE = auto()
+    TABLE = auto()
+    TABLE_INVERSE = auto()
+    MONOTONE = auto()
+    MONOTONE_INVERSE = auto()
+    MATRIX = auto()
+    HIGHLIGHT = auto()
+    HIGHLIGHT_INVERSE = auto()
+    MESH_MULTIPLY = auto()
+    MESH_DIVIDE = auto()
+    RADIAL_MULTIPLY = auto()
+    RADIAL_DIVIDE = auto()
+    SRGB_ENCODE = auto()
+    SRGB_DECODE = auto()
+    REC709_ENCODE = auto()
+    REC709_DECODE = auto()
+    POWER = auto()
+    PQ_ENCODE = auto()
+    PQ_DECODE = auto()
+    HLG_ENCODE = auto()
+    HLG_DECODE = auto()
+    SMOOTHSTEP = auto()
+    SMOOTHSTEP_INVERSE = auto()
+    REINHARD = auto()
+    REINHARD_INVERSE = auto()
+    HABLE = auto()
+    HABLE_INVERSE = auto()
 
 
 @dataclass(frozen=True)
@@ -56,12 +67,12 @@ class Step:
     Args:
         kind: the operation.
         coefficients: `[B,N]` or `[1,N]`, of each sample; N depends on the kind.
-        mesh: planes, rows and columns of the mesh, 0 for other kinds.
+        shape: three integers that the kind defines, such as the planes, rows and columns of a mesh.
     """
 
     kind: Kind
     coefficients: Tensor
-    mesh: tuple[int, int, int] = (0, 0, 0)
+    shape: tuple[int, int, int] = (0, 0, 0)
 
 
 def sites(black: Tensor, scale: Tensor, offset: Tensor) -> Step:
@@ -95,17 +106,29 @@ def curve(kind: Kind, parameter: Tensor | None = None) -> Step:
     return Step(kind, torch.zeros(1, 1, dtype=torch.float64) if parameter is None else parameter.reshape(-1, 1))
 
 
+def lookup(kind: Kind, *entries: Tensor, per_unit: int = 0) -> Step:
+    """A function given by arrays with an entry for each end of a segment, each `[B,N]`.
+
+    Args:
+        kind: the operation.
+        entries: the arrays.
+        per_unit: segments per unit of x; 0 where the first array is searched.
+    """
+    width = entries[0].shape[1]
+    return Step(kind, _joined(width, *entries), (width - 1, per_unit, 0))
+
+
 def on_device(step: Step, device: torch.device) -> Step:
     """Move the coefficients to a GPU; constants are cached there, so a CUDA graph captured later copies nothing."""
     values = step.coefficients
     if values.device == device or values.requires_grad:
         return replace(step, coefficients=values.to(device))
-    return replace(step, coefficients=_constant(tuple(values.flatten().tolist()), values.shape[1], device))
+    return replace(step, coefficients=_constant(values.detach().double().cpu().numpy().tobytes(), values.shape[1], device))
 
 
 @functools.lru_cache(maxsize=256)
-def _constant(values: tuple[float, ...], width: int, device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64, device=device).view(-1, width)
+def _constant(values: bytes, width: int, device: torch.device) -> Tensor:
+    return torch.frombuffer(bytearray(values), dtype=torch.float64).view(-1, width).to(device)
 
 
 def _joined(width: int, *values: Tensor) -> Tensor:
@@ -169,7 +192,7 @@ def encode_program(steps: Sequence[Step], start: int = 0) -> list[int]:
     """
     program = []
     for step in steps:
-        program += [int(step.kind), start, *step.mesh]
+        program += [int(step.kind), start, *step.shape]
         start += step.coefficients.shape[1]
     return program
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Kind, Step
 from ..spaces import CAMERA
 from ..stage import Quantity, Stage
 from .solve import solve_increasing
@@ -116,6 +117,18 @@ class HighlightWhiteBalance(Stage):
         """Where no channel is negative, or the balanced pixel stays below the inflection."""
         gains, inflection = self._gains(x, capture)
         return (x >= 0).all(1, keepdim=True) | ((x / gains).mean(1, keepdim=True) <= inflection)
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [self._step(Kind.HIGHLIGHT, capture)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [self._step(Kind.HIGHLIGHT_INVERSE, capture)]
+
+    def _step(self, kind: Kind, capture: Capture) -> Step:
+        gains = 1 / (self.quantity("gains", capture).reshape(-1, 3) * self.brightness.double().reshape(-1, 1))
+        inflection = self.inflection.double().reshape(-1, 1)
+        samples = max(len(gains), len(inflection))
+        return Step(kind, torch.cat((gains.expand(samples, 3), inflection.expand(samples, 1)), 1))
 
     def _gains(self, x: Tensor, capture: Capture) -> tuple[Tensor, Tensor]:
         gains = self.quantity("gains", capture, like=x).reshape(-1, 3, 1, 1)

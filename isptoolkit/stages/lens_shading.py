@@ -3,11 +3,12 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
-from ..kernels.steps import Kind, Step
+from ..kernels.steps import RADIAL_TERMS, Kind, Step
 from ..spaces import MOSAIC, Space
 from ..stage import Quantity, Stage
 
@@ -134,6 +135,20 @@ class LensShadingRadial(Stage):
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y / self._gain(y)
+
+    def forward_steps(self, capture: Capture) -> list[Step] | None:
+        return self._steps(Kind.RADIAL_MULTIPLY)
+
+    def inverse_steps(self, capture: Capture) -> list[Step] | None:
+        return self._steps(Kind.RADIAL_DIVIDE)
+
+    def _steps(self, kind: Kind) -> list[Step] | None:
+        coefficients = self.coefficients.double().reshape(-1, self.coefficients.shape[-1])
+        missing = RADIAL_TERMS - coefficients.shape[1]
+        if missing < 0:
+            return None
+        center = coefficients.new_tensor([self.center]).expand(len(coefficients), 2)
+        return [Step(kind, torch.cat((center, F.pad(coefficients, (0, missing))), 1))]
 
     def _gain(self, x: Tensor) -> Tensor:
         coefficients = self.coefficients.to(x.dtype).reshape(-1, self.coefficients.shape[-1])

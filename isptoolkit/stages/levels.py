@@ -8,7 +8,7 @@ from ..capture import BAYER, MONO, RGB, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidCapture
 from ..kernels import transforming
-from ..kernels.steps import Step, channels, sites
+from ..kernels.steps import Kind, Step, channels, lookup, sites
 from ..spaces import CAMERA, LINEAR_RAW, MOSAIC, SENSOR, Space
 from ..stage import Quantity, Stage
 from .cfa import pack, site_plane
@@ -208,6 +208,12 @@ class Linearize(Stage):
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return invert_table(y, self._table(y))
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [lookup(Kind.TABLE, self.table.double().reshape(-1, self.table.shape[-1]), per_unit=1)]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [lookup(Kind.TABLE_INVERSE, self.table.double().reshape(-1, self.table.shape[-1]))]
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         """Where the table rises and, within rounding, no other code has the same value."""

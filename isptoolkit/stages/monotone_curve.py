@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from ..capture import Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
+from ..kernels.steps import Kind, Step, lookup
 from ..spaces import SRGB, Space
 from ..stage import Quantity, Stage
 from .solve import solve_increasing
@@ -22,7 +23,7 @@ class MonotoneCurve(Stage):
     beyond [0, 1] the curve is linear. The inverse uses bracketed Newton iterations, with implicit gradients.
 
     Args:
-        logits: `[K]`, usually an `nn.Parameter`; equal logits give the identity.
+        logits: `[K]` or `[B,K]`, usually an `nn.Parameter`; equal logits give the identity.
         space: where it is applied.
 
     Source: Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM J. Sci.
@@ -41,8 +42,10 @@ class MonotoneCurve(Stage):
         super().__init__()
         self.takes = self.gives = self.space = space
         self.hold("logits", logits, (None,))
-        if self.logits.ndim != 1 or not len(self.logits):
-            raise InvalidArgument(f"MonotoneCurve: logits must have shape (K,), got {tuple(self.logits.shape)}")
+        if not self.logits.numel():
+            raise InvalidArgument(
+                f"MonotoneCurve: logits must have at least one entry, got shape {tuple(self.logits.shape)}"
+            )
 
     @classmethod
     def through(cls, heights: Sequence[float] | Tensor, space: Space = SRGB) -> "MonotoneCurve":
@@ -58,40 +61,64 @@ class MonotoneCurve(Stage):
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
         heights, slopes = self._knots(x)
-        segments = len(heights) - 1
+        segments = heights.shape[1] - 1
         inside = x.clamp(0, 1)
         place = (inside.detach() * segments).long().clamp(0, segments - 1)
         cubic = _Cubic(heights, slopes, place)
-        inner = cubic(inside * segments - place) + heights[place]
-        return torch.where(x < 0, slopes[0] * x, torch.where(x > 1, 1 + slopes[-1] * (x - 1), inner))
+        inner = cubic(inside * segments - place) + _at(heights, place)
+        first, last = slopes[:, :1, None, None], slopes[:, -1:, None, None]
+        return torch.where(x < 0, first * x, torch.where(x > 1, 1 + last * (x - 1), inner))
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         heights, slopes = self._knots(y)
-        segments = len(heights) - 1
+        segments = heights.shape[1] - 1
         inside = y.clamp(0, 1)
-        place = torch.searchsorted(heights.detach(), inside.detach().contiguous(), right=True).clamp(1, segments) - 1
+        place = _count(heights, inside).clamp(1, segments) - 1
         cubic = _Cubic(heights, slopes, place)
-        inner = (place + cubic.root(inside - heights[place])) / segments
-        return torch.where(y < 0, y / slopes[0], torch.where(y > 1, 1 + (y - 1) / slopes[-1], inner))
+        inner = (place + cubic.root(inside - _at(heights, place))) / segments
+        first, last = slopes[:, :1, None, None], slopes[:, -1:, None, None]
+        return torch.where(y < 0, y / first, torch.where(y > 1, 1 + (y - 1) / last, inner))
+
+    def forward_steps(self, capture: Capture) -> list[Step]:
+        return [lookup(Kind.MONOTONE, *self._knots(self.logits.double()), per_unit=self.logits.shape[-1])]
+
+    def inverse_steps(self, capture: Capture) -> list[Step]:
+        return [lookup(Kind.MONOTONE_INVERSE, *self._knots(self.logits.double()))]
 
     def _knots(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Heights and slopes at the K + 1 knots."""
-        logarithms = torch.log_softmax(self.logits.to(like.dtype), 0)
-        secants = logarithms.exp() * len(logarithms)
+        """Heights and slopes at the K + 1 knots, `[B,K+1]` or `[1,K+1]`."""
+        logits = self.logits.to(like.dtype).reshape(-1, self.logits.shape[-1])
+        logarithms, segments = torch.log_softmax(logits, 1), logits.shape[1]
+        secants = logarithms.exp() * segments
         # In the log domain: a quotient of secants would be 0 / 0 where both underflow.
-        inner = 2 * len(logarithms) * torch.exp(-torch.logaddexp(-logarithms[1:], -logarithms[:-1]))
-        sums = logarithms.exp().cumsum(0)
+        inner = 2 * segments * torch.exp(-torch.logaddexp(-logarithms[:, 1:], -logarithms[:, :-1]))
+        sums = logarithms.exp().cumsum(1)
         # Divided by the last sum, which rounding leaves slightly off 1.
-        return F.pad(sums / sums[-1], (1, 0)), torch.cat((secants[:1], inner, secants[-1:]))
+        return F.pad(sums / sums[:, -1:], (1, 0)), torch.cat((secants[:, :1], inner, secants[:, -1:]), 1)
+
+
+def _at(values: Tensor, place: Tensor) -> Tensor:
+    """The entries of `[B,N]` or `[1,N]` values at `[B,C,H,W]` or `[1,C,H,W]` places."""
+    samples = max(len(values), len(place))
+    place = place.expand(samples, -1, -1, -1)
+    return values.expand(samples, -1).gather(1, place.flatten(1)).view(place.shape)
+
+
+def _count(heights: Tensor, y: Tensor) -> Tensor:
+    """The number of heights at or below each value."""
+    samples = max(len(heights), len(y))
+    y = y.detach().expand(samples, -1, -1, -1)
+    rows = heights.detach().expand(samples, -1).contiguous()
+    return torch.searchsorted(rows, y.flatten(1).contiguous(), right=True).view(y.shape)
 
 
 class _Cubic:
     """The Hermite cubic of each pixel's segment, relative to its first knot, in `t` from 0 to 1."""
 
     def __init__(self, heights: Tensor, slopes: Tensor, place: Tensor) -> None:
-        segments = len(heights) - 1
-        self.rise = heights.diff()[place]
-        self.out, self.into = slopes[place] / segments, slopes[place + 1] / segments
+        segments = heights.shape[1] - 1
+        self.rise = _at(heights.diff(), place)
+        self.out, self.into = _at(slopes, place) / segments, _at(slopes, place + 1) / segments
         self.square = 3 * self.rise - 2 * self.out - self.into
         self.cube = self.out + self.into - 2 * self.rise
 

@@ -1,5 +1,6 @@
 """Samples of every kind of DNG against the samples that were written, LibRaw, and tifffile; and what is refused."""
 
+import io
 import struct
 import zlib
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 import rawpy
 import tifffile
+from PIL import Image
 
 from isptoolkit import errors
-from isptoolkit.io.decode import MAX_SAMPLES, decode
+from isptoolkit.io.decode import decode
+from isptoolkit.io.limits import MAX_SAMPLES
 from isptoolkit.io.tiff import structure
 
 HEIGHT, WIDTH = 96, 128
@@ -139,6 +142,23 @@ def test_floating_point_of_24_bits(tmp_path):
     assert np.abs(exact - samples).max() < 3e-5
 
 
+@pytest.mark.parametrize("options", [{"rowsperstrip": 16}, {"tile": (32, 32)}], ids=str)
+@pytest.mark.parametrize("planes", [1, 3])
+def test_strips_and_tiles_in_any_order(tmp_path, options, planes):
+    """LibRaw reads strips as if each followed the one before."""
+    samples = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, planes)).astype(np.uint16).squeeze()
+    path = written(tmp_path / "a.dng", samples, **options)
+    main, content = structure(path).main, path.read_bytes()
+    places = main.offsets[::-1]
+    moved = bytearray(content)
+    for start, count, place in zip(main.offsets, main.byte_counts, places, strict=True):
+        moved[place : place + count] = content[start : start + count]
+    path.write_bytes(moved)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags[324 if "tile" in options else 273].overwrite(places)
+    check(path, samples, "mosaic" if planes == 1 else "linear")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_samples_that_are_not_finite_are_refused(tmp_path, value):
     samples = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -227,6 +247,34 @@ def test_the_polynomial_of_lossy_dng_is_applied(data):
         assert np.abs(expected[: part.shape[0], : part.shape[1]] - part).max() < 2e-5
 
 
+@pytest.mark.parametrize("compression", [7, 34892])
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("options", [{"tile": (32, 64)}, {"rowsperstrip": 32}], ids=str)
+def test_lossy_jpeg_without_a_polynomial(tmp_path, compression, planes, table, options):
+    """LibRaw fails, leaves memory as it was, or applies the curve of sRGB and ignores the table."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    smooth = np.stack([x, y * 2, 255 - x], -1)[..., :planes].astype(np.uint8).squeeze()
+    rows, columns = options.get("tile", (options.get("rowsperstrip"), WIDTH))
+    corners = [(top, left) for top in range(0, HEIGHT, rows) for left in range(0, WIDTH, columns)]
+    coded = [
+        imagecodecs.jpeg8_encode(smooth[top : top + rows, left : left + columns].copy(), level=95)
+        for top, left in corners
+    ]
+    curve = (np.arange(256) ** 2).astype(np.uint16)
+    tags = [VERSION, *(PATTERN if planes == 1 else []), *([(50712, 3, 256, tuple(curve.tolist()), True)] * table)]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        kind = {"photometric": CFA} if planes == 1 else {"photometric": LINEAR, "planarconfig": "contig"}
+        kind |= {"shape": smooth.shape, "dtype": np.uint8, "compression": compression, **options}
+        file.write(iter(coded), metadata=None, extratags=tags, **kind)
+    expected = np.zeros(smooth.shape, np.uint16)
+    for (top, left), stream in zip(corners, coded, strict=True):
+        with Image.open(io.BytesIO(stream)) as image:
+            expected[top : top + rows, left : left + columns] = np.array(image)
+    assert np.abs(expected.astype(int) - smooth).max() < 12
+    check(tmp_path / "a.dng", curve[expected] if table else expected, "mosaic" if planes == 1 else "linear")
+
+
 @pytest.mark.parametrize("codes", [(50975,), (52547,), (50975, 52547)])
 @pytest.mark.parametrize("fields", [2, 3])
 def test_interleaved_rows_and_columns(tmp_path, codes, fields):
@@ -312,6 +360,9 @@ def test_a_gray_tiff_is_a_mosaic_only_if_the_caller_says_so(tmp_path, storage, b
         (b"P5\n8 8\n255\n" + bytes(64), "is a PGM image, not a RAW file"),
         (b"\x93NUMPY" + bytes(100), "is a NumPy array, not a RAW file"),
         (b"\0\0\0\x18ftypcrx " + bytes(100), "LibRaw"),
+        (b"II*\0\xff\xff\0\0" + bytes(100), "is a TIFF-based file that LibRaw cannot open: it is truncated"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(100), "is a CRW file that LibRaw cannot open: it is truncated"),
+        (b"FUJIFILMCCD-RAW 0201" + bytes(100), "LibRaw"),
         (b"hello " * 100, r"in no RAW format that LibRaw knows, or a headerless dump.*--size"),
         (b"", "is empty"),
     ],

@@ -165,6 +165,23 @@ def test_malformed_levels_are_missing(tmp_path, broken, name):
     assert read_raw(path, **{name: 99 if name == "black" else 5000})[1].cfa == "RGGB"
 
 
+@pytest.mark.parametrize("pixels", [samples(32, 48), samples(32, 48, 3)], ids=["mosaic", "linear"])
+@pytest.mark.parametrize(
+    ("kind", "count"), [(SHORT, 1), (SHORT, 3), (SHORT, 4), *((RATIONAL, n) for n in (1, 2, 3, 4))]
+)
+def test_one_level_counts_however_often_it_is_stated(tmp_path, pixels, kind, count):
+    """LibRaw reads all of these. (Two whole numbers look like one fraction.)"""
+    tags = [tag(50714, kind, *[64] * count), tag(50717, LONG, *[1023] * count)]
+    capture = read_raw(write(tmp_path / "a.dng", pixels, *tags))[1]
+    assert (capture.black[0].tolist(), capture.white.item()) == ([64] * 4, 1023)
+
+
+def test_an_impossible_active_area_is_named(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 48), tag(50829, LONG, 0, 0, 32), tag(50714, RATIONAL, 64))
+    assert read_raw(path)[1].black[0].tolist() == [64] * 4
+    assert "ActiveArea does not lie in the frame" in describe_raw(path)["problems"]
+
+
 def test_arguments_replace_every_form_of_levels(tmp_path):
     """A stated black level replaces grid and deltas together, so the samples stay as they are."""
     rows = np.linspace(-3, 3, 44)
@@ -185,6 +202,16 @@ def test_malformed_black_levels_are_refused(tmp_path, black):
         read_raw(write(tmp_path / "a.dng", samples(32, 48)), black=black)
 
 
+def test_black_levels_of_the_planes_of_a_linear_file(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 48, 3))
+    sensor, capture = read_raw(path, black=(60, 61, 61, 62), white=1000)
+    assert capture.black[0].tolist() == [60, 61, 61, 62]
+    assert np.array_equal(sensor[0].permute(1, 2, 0).numpy(), samples(32, 48, 3))
+    assert read_raw(path, black=64)[1].black[0].tolist() == [64] * 4
+    with pytest.raises(errors.InvalidArgument, match="R, G, G, B"):
+        read_raw(path, black=(60, 61, 62, 63))
+
+
 def test_white_below_some_black_level_is_refused(tmp_path):
     _, tags = stated((44, 62), (4, 4), None, white=70)
     path = write(tmp_path / "a.dng", samples(44, 62), *tags)
@@ -192,6 +219,9 @@ def test_white_below_some_black_level_is_refused(tmp_path):
         read_raw(path)
     with pytest.raises(errors.InvalidCapture, match="white must be above black"):
         read_raw(path, white=70)
+    with pytest.raises(errors.InvalidCapture, match="white must be above black"):
+        read_raw(path, black=75)
+    assert read_raw(path, black=60)[1].white.item() == 70
 
 
 def test_deltas_that_repeat_every_two_rows_leave_the_samples_alone():

@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 
 from isptoolkit import fusion, kernels, stages
-from isptoolkit.kernels import cuda, native, steps
+from isptoolkit.kernels import cuda, jpeg, native, steps
 
 SOURCES = Path(kernels.__file__).parent / "csrc"
-C_ONLY = {"isp_place"}
-"""Structures that Python does not fill in."""
 METHODS = {
     "ISP_NO_DEMOSAIC": steps.DemosaicMethod.NONE,
     "ISP_BILINEAR": steps.DemosaicMethod.BILINEAR,
@@ -28,6 +26,8 @@ CONSTANTS = {
     "ISP_MAX_STEPS": steps.MAX_STEPS,
     "ISP_RING_ROWS": native.RING_ROWS,
     "ISP_ROW_MARGINS": native.ROW_MARGINS,
+    "ISP_JPEG_ROWS": jpeg.JPEG_ROWS,
+    "ISP_JPEG_COLUMNS": jpeg.JPEG_COLUMNS,
 }
 C_TYPES = {ctypes.c_int32: "int32", ctypes.c_int64: "int64", ctypes.c_float: "float", ctypes.c_double: "double"}
 
@@ -51,9 +51,8 @@ def structures():
 
 
 def members(enum):
-    """The members of an enum in steps.h, except those that a macro lists."""
+    """The members of an enum in steps.h."""
     body = re.search(rf"enum {enum} \{{(.*?)\}};", header("steps.h"), re.DOTALL)[1]
-    body = re.sub(r"#.*|ISP_CURVES\(.*?\)", "", body)
     return re.findall(r"\bISP_[A-Z0-9_]+\b", body)
 
 
@@ -96,15 +95,21 @@ def program():
         lines.append('printf("}");')
     lines.append('printf("}, \\"values\\": {\\"\\": 0");')
     for name in [
-        *members("isp_kind"),
         *members("isp_type"),
         *members("isp_demosaic_method"),
         *members("isp_sampling_mode"),
         *constants(),
     ]:
         lines.append(f'printf(", \\"{name}\\": %d", {name});')
-    lines.append('#define P(name) printf(", \\"ISP_KIND_" #name "\\": %d", ISP_KIND_##name);')
-    lines.append("ISP_CURVES(P)")
+    lines += ['#define PRINT(name) printf(", \\"" #name "\\": %d", name);', "PRINT(ISP_KINDS)"]
+    lines += [
+        "#define VALUE(name, count, owner) PRINT(ISP_KIND_##name)",
+        "#define LOOKUP(name, count, search) PRINT(ISP_KIND_##name)",
+        "#define COLOR(name, count) PRINT(ISP_KIND_##name)",
+        "#define GAIN(name, base) PRINT(ISP_KIND_##name##_multiply) PRINT(ISP_KIND_##name##_divide)",
+        "#define CURVE(name) PRINT(ISP_KIND_##name)",
+        "ISP_VALUES(VALUE) ISP_LOOKUPS(LOOKUP) ISP_COLORS(COLOR) ISP_GAINS(GAIN) ISP_CURVES(CURVE)",
+    ]
     lines.append('printf("}, \\"functions\\": {\\"\\": \\"\\"");')
     lines.append('#define F(name, args) printf(", \\"" #name "\\": \\"" #args "\\"");')
     lines += ["ISP_FUNCTIONS(F)", 'printf("}}");', "return 0;", "}"]
@@ -134,11 +139,11 @@ def printed(tmp_path_factory):
 
 
 def test_every_structure_is_repeated():
-    assert mirrors().keys() == structures().keys() - C_ONLY
-    assert len(mirrors()) == 12
+    assert mirrors().keys() == structures().keys()
+    assert len(mirrors()) == 14
 
 
-@pytest.mark.parametrize("name", sorted(structures().keys() - C_ONLY))
+@pytest.mark.parametrize("name", sorted(structures().keys()))
 def test_structures_agree(printed, name):
     """Size, and each field's name, order, offset, size and type."""
     cls, expected = mirrors()[name], printed["structures"][name]
@@ -151,13 +156,11 @@ def test_structures_agree(printed, name):
 
 
 def test_kinds_agree(printed):
-    curves = [name for name in printed["values"] if name.startswith("ISP_KIND_")]
-    names = [*members("isp_kind")[:-1], *curves]
-    spelled = [name.removeprefix("ISP_KIND_").removeprefix("ISP_").removesuffix("_curve").upper() for name in names]
-    assert dict(zip(spelled, (printed["values"][name] for name in names), strict=True)) == {
+    kinds = {name: value for name, value in printed["values"].items() if name.startswith("ISP_KIND_")}
+    assert {name.removeprefix("ISP_KIND_").upper(): value for name, value in kinds.items()} == {
         kind.name: int(kind) for kind in steps.Kind
     }
-    assert printed["values"]["ISP_KINDS"] == len(steps.Kind) == len(names)
+    assert printed["values"]["ISP_KINDS"] == len(steps.Kind)
 
 
 def test_types_agree(printed):

@@ -25,7 +25,7 @@ def test_a_mosaic_is_no_gray_picture(cfa):
 
 
 def test_stages_that_no_capture_suits_are_refused_at_construction():
-    with pytest.raises(InvalidArgument, match="no capture suits all of these stages: .* Monochrome takes MONO"):
+    with pytest.raises(InvalidArgument, match="no capture suits all stages: they take samples of .*, and MONO"):
         Pipeline(levels=Levels(), balance=WhiteBalance(), gray=Monochrome())
     assert Pipeline(levels=Levels(), gain=Gain(2.0), gray=Monochrome()).layouts == ("MONO",)
     assert Pipeline(gain=Gain(2.0), demosaic=DemosaicMalvar()).layouts == ("RGGB", "BGGR", "GRBG", "GBRG")

@@ -2,125 +2,139 @@
 #include "cpu_strips.h"
 #include "cpu_threads.h"
 
-#define SUM(expression, condition)                                        \
+#define LENGTH 256 /* strip length; shorter than STRIP, because the values before every step are stored */
+
+/* The sum over a strip of the terms that satisfy the condition. */
+#define SUM(term, condition)                                              \
     ({                                                                    \
         float sum_ = 0.0f;                                                \
         _Pragma("omp simd reduction(+ : sum_)") for (int i = 0; i < n; i++) \
-            sum_ += (condition) ? (expression) : 0.0f;                    \
+            sum_ += (condition) ? (term) : 0.0f;                          \
         (double)sum_;                                                     \
     })
 
-static void mesh_sums(double *sum, const float *g, const int32_t *step, const isp_place *place, int parity, int stride, int n) {
-    int rows = step[3], columns = step[4];
-    double down = (place->row + 0.5) / (double)place->height * (rows - 1);
-    int top = (int)down, below = top + 1 < rows ? top + 1 : top;
-    double weight = down - top, scale = (columns - 1) / (double)place->width;
-    for (int i = parity; i < n; i += stride) {
-        double across = ((double)(place->column + i) + 0.5) * scale;
-        int left = (int)across, right = left + 1 < columns ? left + 1 : left;
-        double w = across - left, value = g[i];
-        sum[(int64_t)top * columns + left] += value * (1 - weight) * (1 - w);
-        sum[(int64_t)top * columns + right] += value * (1 - weight) * w;
-        sum[(int64_t)below * columns + left] += value * weight * (1 - w);
-        sum[(int64_t)below * columns + right] += value * weight * w;
-    }
-}
-
-#define LENGTH 256 /* strip length; shorter than STRIP, because the values before every step are stored */
-
-/* Whether the derivative of a step is computed from its output. */
-static int uses_output(int kind) {
-    return kind == ISP_MESH_DIVIDE || (kind >= ISP_KIND_srgb_encode && kind != ISP_KIND_smoothstep && kind != ISP_KIND_reinhard);
-}
-
 /* From gradients gs of the step's outputs ys to gradients hs of its inputs xs, which may be the same arrays; adds the
  * gradients of its coefficients to `sums` unless null. */
-static void backward_step(const int32_t *step, const float *p, const float *const *xs, const float *const *ys,
+static void backward_step(const int32_t *step, const float *k, const float *const *xs, const float *const *ys,
                           const float *const *gs, float *const *hs, double *sums, int planes, const isp_place *place, int n) {
+    const int32_t *shape = step + 2;
+    const int site = (int)(place->row & 1) * 2;
     switch (step[0]) {
-    case ISP_SITES: {
-        const int at = (int)(place->row & 1) * 2;
-        const float *x = xs[0], *g = gs[0];
-        float *h = hs[0];
-        float b0 = p[4 + at], b1 = p[5 + at];
-        for (int k = 0; sums && k < 2; k++) {
-            float pre = p[at + k];
-            double total = SUM(g[i], (i & 1) == k);
-            sums[at + k] -= total * p[4 + at + k];
-            sums[4 + at + k] += SUM(g[i] * (x[i] - pre), (i & 1) == k);
-            sums[8 + at + k] += total;
-        }
-        EACH_VALUE h[i] = g[i] * (i & 1 ? b1 : b0);
-        break;
+/* The macros count parameters and coefficients in constants, so that what a derivative leaves out costs nothing. */
+#define VALUE_SUM(name, count, owner, j)                                                                                  \
+    if (j < count) {                                                                                                      \
+        sums[isp_parameter(j, owner, c, site)] +=                                                                         \
+            SUM(isp_chain(g[i], name##_step_partial(j, x[i], y[i], even)), owner != ISP_SITE || !(i & 1));                \
+        if (owner == ISP_SITE)                                                                                            \
+            sums[isp_parameter(j, owner, c, site + 1)] += SUM(isp_chain(g[i], name##_step_partial(j, x[i], y[i], odd)), i & 1); \
     }
-    case ISP_CHANNELS:
-        EACH_PLANE {
-            const float *x = xs[c], *g = gs[c], scale = p[c];
-            float *h = hs[c];
-            if (sums) sums[c] += SUM(g[i] * x[i], 1), sums[4 + c] += SUM(g[i], 1);
-            EACH_VALUE h[i] = g[i] * scale;
-        }
+#define VALUE_CASE(name, count, owner)                                                                                    \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE {                                                                                                      \
+            const isp_parameters even = isp_parameters_of(k, count, owner, c, site);                                      \
+            const isp_parameters odd = isp_parameters_of(k, count, owner, c, site + 1);                                   \
+            const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
+            float *h = hs[c];                                                                                             \
+            if (sums) {                                                                                                   \
+                VALUE_SUM(name, count, owner, 0)                                                                          \
+                VALUE_SUM(name, count, owner, 1)                                                                          \
+                VALUE_SUM(name, count, owner, 2)                                                                          \
+                VALUE_SUM(name, count, owner, 3)                                                                          \
+            }                                                                                                             \
+            if (owner == ISP_SITE) {                                                                                      \
+                EACH_VALUE h[i] = isp_chain(g[i], i & 1 ? name##_step_slope(x[i], y[i], odd) : name##_step_slope(x[i], y[i], even)); \
+            } else {                                                                                                      \
+                EACH_VALUE h[i] = isp_chain(g[i], name##_step_slope(x[i], y[i], even));                                   \
+            }                                                                                                             \
+        }                                                                                                                 \
         break;
-    case ISP_MATRIX: {
-        const float *r = gs[0], *g = gs[1], *b = gs[2];
-        float *red = hs[0], *green = hs[1], *blue = hs[2];
-        for (int k = 0; sums && k < 3; k++) {
-            EACH_PLANE sums[3 * k + c] += SUM(gs[k][i] * xs[c][i], 1);
-            sums[9 + k] += SUM(gs[k][i], 1);
-        }
-        EACH_VALUE {
-            float u = r[i], v = g[i], w = b[i];
-            red[i] = p[0] * u + p[3] * v + p[6] * w;
-            green[i] = p[1] * u + p[4] * v + p[7] * w;
-            blue[i] = p[2] * u + p[5] * v + p[8] * w;
-        }
-        break;
+#define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                                  \
+    case ISP_KIND_##name: {                                                                                               \
+        int32_t segment[LENGTH];                                                                                          \
+        float partial[4][LENGTH];                                                                                         \
+        EACH_PLANE {                                                                                                      \
+            const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
+            float *h = hs[c];                                                                                             \
+            find_segments(segment, search, x, k, shape, n);                                                               \
+            if (sums) {                                                                                                   \
+                EACH_VALUE {                                                                                              \
+                    const isp_segment s = isp_segment_of(k, count, segment[i], shape);                                    \
+                    ISP_UNROLL for (int j = 0; j < count; j++)                                                            \
+                        partial[j][i] = isp_chain(g[i], name##_step_partial(j, x[i], y[i], s));                           \
+                }                                                                                                         \
+                for (int i = 0; i < n; i++)                                                                               \
+                    for (int j = 0; j < count; j++)                                                                       \
+                        sums[isp_segment_parameter(j, segment[i], shape)] += (double)partial[j][i];                       \
+            }                                                                                                             \
+            EACH_VALUE {                                                                                                  \
+                const isp_segment s = isp_segment_of(k, count, segment[i], shape);                                        \
+                h[i] = isp_chain(g[i], name##_step_slope(x[i], y[i], s));                                                 \
+            }                                                                                                             \
+        }                                                                                                                 \
+        break;                                                                                                            \
     }
-    case ISP_CLAMP:
-        EACH_PLANE {
-            const float *x = xs[c], *g = gs[c], low = p[0], high = p[1];
-            float *h = hs[c];
-            if (sums) sums[0] += SUM(g[i], x[i] < low), sums[1] += SUM(g[i], x[i] > high);
-            EACH_VALUE h[i] = x[i] >= low && x[i] <= high ? g[i] : 0.0f;
-        }
-        break;
-    case ISP_QUANTIZE:
-        EACH_PLANE if (hs[c] != gs[c]) memcpy(hs[c], gs[c], sizeof(float) * (size_t)n);
-        break;
-    case ISP_MESH_MULTIPLY:
-    case ISP_MESH_DIVIDE: {
-        float gain[STRIP], grad_gain[STRIP];
-        int sites = planes == 1 && step[2] == 4;
-        int64_t size = (int64_t)step[3] * step[4];
-        EACH_PLANE {
-            const float *x = xs[c], *y = ys[c], *g = gs[c];
-            float *h = hs[c];
-            plane_gains(gain, step, p, place, planes, c, n);
-            if (step[0] == ISP_MESH_MULTIPLY) {
-                EACH_VALUE grad_gain[i] = g[i] * x[i];
-                EACH_VALUE h[i] = g[i] * gain[i];
-            } else {
-                EACH_VALUE grad_gain[i] = -g[i] * y[i] / gain[i];
-                EACH_VALUE h[i] = g[i] / gain[i];
-            }
-            for (int k = 0; sums && k < 1 + sites; k++) {
-                int64_t plane = sites ? (place->row & 1) * 2 + k : step[2] == 1 ? 0 : c;
-                mesh_sums(sums + plane * size, grad_gain, step, place, k, 1 + sites, n);
-            }
-        }
-        break;
+#define COLOR_OF(planes) {planes[0][i], planes[1][i], planes[2][i]}
+#define COLOR_SUM(name, count, j)                                                                                         \
+    if (j < count) sums[j] += SUM(({ isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs); name##_step_partial(j, x, y, g, own); }), 1);
+#define COLOR_CASE(name, count)                                                                                           \
+    case ISP_KIND_##name: {                                                                                               \
+        float own[ISP_COLOR_COEFFICIENTS], *red = hs[0], *green = hs[1], *blue = hs[2];                                   \
+        for (int j = 0; j < count; j++) own[j] = k[j];                                                                    \
+        if (sums) {                                                                                                       \
+            COLOR_SUM(name, count, 0)                                                                                     \
+            COLOR_SUM(name, count, 1)                                                                                     \
+            COLOR_SUM(name, count, 2)                                                                                     \
+            COLOR_SUM(name, count, 3)                                                                                     \
+            COLOR_SUM(name, count, 4)                                                                                     \
+            COLOR_SUM(name, count, 5)                                                                                     \
+            COLOR_SUM(name, count, 6)                                                                                     \
+            COLOR_SUM(name, count, 7)                                                                                     \
+            COLOR_SUM(name, count, 8)                                                                                     \
+            COLOR_SUM(name, count, 9)                                                                                     \
+            COLOR_SUM(name, count, 10)                                                                                    \
+            COLOR_SUM(name, count, 11)                                                                                    \
+        }                                                                                                                 \
+        EACH_VALUE {                                                                                                      \
+            isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs);                                               \
+            isp_color h = name##_step_back(x, y, g, own);                                                                 \
+            red[i] = h.r, green[i] = h.g, blue[i] = h.b;                                                                  \
+        }                                                                                                                 \
+        break;                                                                                                            \
     }
-#define CURVE_CASE(name)                                                                 \
-    case ISP_KIND_##name:                                                                \
-        EACH_PLANE {                                                                     \
-            const float *x = xs[c], *y = ys[c], *g = gs[c], parameter = p[0];            \
-            float *h = hs[c];                                                            \
-            if (sums) sums[0] += SUM(g[i] * name##_partial(x[i], y[i], parameter), 1);   \
-            EACH_VALUE h[i] = g[i] * name##_slope(x[i], y[i], parameter);                \
-        }                                                                                \
-        break;
+#define GAIN_CASE(name, base)                                                                                             \
+    case ISP_KIND_##name##_multiply:                                                                                      \
+    case ISP_KIND_##name##_divide: {                                                                                      \
+        float gain[LENGTH], grad_gain[LENGTH];                                                                            \
+        EACH_PLANE {                                                                                                      \
+            const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
+            float *h = hs[c];                                                                                             \
+            const name##_line line = name##_line_of(shape, k, *place, planes, c);                                         \
+            const int column = (int)place->column;                                                                        \
+            EACH_VALUE gain[i] = name##_gain(shape, k, name##_pixel_of(line, column + i));                                \
+            if (step[0] == ISP_KIND_##name##_multiply) {                                                                  \
+                EACH_VALUE grad_gain[i] = g[i] * x[i];                                                                    \
+                EACH_VALUE h[i] = g[i] * gain[i];                                                                         \
+            } else {                                                                                                      \
+                EACH_VALUE grad_gain[i] = -g[i] * y[i] / gain[i];                                                         \
+                EACH_VALUE h[i] = g[i] / gain[i];                                                                         \
+            }                                                                                                             \
+            for (int i = 0; sums && i < n; i++) {                                                                         \
+                const name##_pixel pixel = name##_pixel_of(line, column + i);                                             \
+                ISP_UNROLL for (int t = 0; t < name##_terms(shape); t++) {                                                \
+                    int32_t at;                                                                                           \
+                    const float weight = name##_term(t, pixel, &at);                                                      \
+                    sums[at] += (double)(grad_gain[i] * weight);                                                          \
+                }                                                                                                         \
+            }                                                                                                             \
+        }                                                                                                                 \
+        break;                                                                                                            \
+    }
+    ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
+    ISP_COLORS(COLOR_CASE)
+    ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
-#undef CURVE_CASE
     }
 }
 
@@ -148,8 +162,9 @@ static void gradient_strip(const isp_gradient_args *b, int64_t index, int64_t st
         EACH_PLANE values[k + 1][c] = after[c] = s->values[k].plane[c];
         if (k > 0 && display_next(step - ISP_STEP_SIZE, 2, coefficients)) {
             EACH_PLANE display(values[k][c], after[c], 1.0f, 0.0f, 0, n);
-        } else if (k + 1 < count || uses_output(step[0]))
+        } else if (k + 1 < count || isp_reads_output(step[0])) {
             forward_step(step, coefficients + step[1], values[k], after, planes, 0, planes, &place, n);
+        }
     }
     for (int k = count - 1; k >= 0; k--) {
         const int32_t *step = t->before.steps + k * ISP_STEP_SIZE;

@@ -3,10 +3,8 @@
 #include "cpu_threads.h"
 
 static int depends_on_position(const isp_program *program) {
-    for (int k = 0; k < program->count; k++) {
-        int kind = program->steps[k * ISP_STEP_SIZE];
-        if (kind == ISP_SITES || kind == ISP_MESH_MULTIPLY || kind == ISP_MESH_DIVIDE) return 1;
-    }
+    for (int k = 0; k < program->count; k++)
+        if (isp_depends_on_position(program->steps[k * ISP_STEP_SIZE])) return 1;
     return 0;
 }
 

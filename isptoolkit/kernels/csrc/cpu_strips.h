@@ -78,113 +78,102 @@ static inline void store(void *to, int type, int64_t at, const float *from, int 
     }
 }
 
-/* Gains of a strip from a bilinear mesh; node i of n lies at i / (n - 1) of the frame, pixel j of m at (j + 1/2) / m. */
-static inline void mesh_gains(float *gain, const float *mesh, int rows, int columns, const isp_place *place, int parity, int step, int n) {
-    double down = (place->row + 0.5) / (double)place->height * (rows - 1);
-    int top = (int)down, below = top + 1 < rows ? top + 1 : top;
-    double weight = down - top, scale = (columns - 1) / (double)place->width;
-    const float *upper = mesh + (int64_t)top * columns, *lower = mesh + (int64_t)below * columns;
-    for (int i = parity; i < n; i += step) {
-        double across = ((double)(place->column + i) + 0.5) * scale;
-        int left = (int)across, right = left + 1 < columns ? left + 1 : left;
-        double w = across - left;
-        double high = upper[left] + (upper[right] - upper[left]) * w;
-        double low = lower[left] + (lower[right] - lower[left]) * w;
-        gain[i] = (float)(high + (low - high) * weight);
-    }
-}
-
-/* Gains of one plane of the strip; on a mosaic with four mesh planes, the two sites of this row use their own. */
-static inline void plane_gains(float *gain, const int32_t *step, const float *coefficients, const isp_place *place, int planes, int c, int n) {
-    int rows = step[3], columns = step[4];
-    int64_t size = (int64_t)rows * columns;
-    if (planes == 1 && step[2] == 4) {
-        int first = (int)(place->row & 1) * 2;
-        mesh_gains(gain, coefficients + first * size, rows, columns, place, 0, 2, n);
-        mesh_gains(gain, coefficients + (first + 1) * size, rows, columns, place, 1, 2, n);
-    } else {
-        mesh_gains(gain, coefficients + (step[2] == 1 ? 0 : c) * size, rows, columns, place, 0, 1, n);
-    }
-}
-
 /* Loops over all planes, over the planes [first, last), and over the values of a strip. */
 #define EACH_PLANE for (int c = 0; c < planes; c++)
 #define EACH_SELECTED for (int c = first; c < last; c++)
 #define EACH_VALUE SIMD for (int i = 0; i < n; i++)
 
-/* Run one step on the planes [first, last); a matrix needs all of them. */
-static inline void forward_step(const int32_t *step, const float *p, const float *const *x, float *const *y, int planes,
+/* The segments of a lookup in which the values of a strip lie. */
+static inline void find_segments(int32_t *segment, enum isp_search search, const float *x, const float *k, const int32_t *shape,
+                                 int n) {
+    if (search == ISP_EVEN) {
+        EACH_VALUE segment[i] = isp_even_segment(x[i], shape);
+        return;
+    }
+    memset(segment, 0, sizeof(int32_t) * (size_t)n);
+    for (int32_t stride = isp_first_stride(shape); stride; stride >>= 1) {
+        EACH_VALUE segment[i] = isp_sorted_segment(segment[i], stride, x[i], k, shape);
+    }
+}
+
+/* Run one step on the planes [first, last); a step that mixes planes needs all of them. */
+static inline void forward_step(const int32_t *step, const float *k, const float *const *x, float *const *y, int planes,
                                 int first, int last, const isp_place *place, int n) {
+    const int32_t *shape = step + 2;
+    const int site = (int)(place->row & 1) * 2;
     switch (step[0]) {
-    case ISP_SITES: {
-        const float *at = p + (place->row & 1) * 2, *v = x[0];
-        float a0 = at[0], a1 = at[1], b0 = at[4], b1 = at[5], c0 = at[8], c1 = at[9], *w = y[0];
-        EACH_VALUE w[i] = i & 1 ? (v[i] - a1) * b1 + c1 : (v[i] - a0) * b0 + c0;
+#define VALUE_CASE(name, count, owner)                                                                            \
+    case ISP_KIND_##name:                                                                                         \
+        EACH_SELECTED {                                                                                           \
+            const isp_parameters even = isp_parameters_of(k, count, owner, c, site);                              \
+            const isp_parameters odd = isp_parameters_of(k, count, owner, c, site + 1);                           \
+            const float *v = x[c];                                                                                \
+            float *w = y[c];                                                                                      \
+            if (owner == ISP_SITE) {                                                                              \
+                EACH_VALUE w[i] = i & 1 ? name##_step(v[i], odd) : name##_step(v[i], even);                       \
+            } else {                                                                                              \
+                EACH_VALUE w[i] = name##_step(v[i], even);                                                        \
+            }                                                                                                     \
+        }                                                                                                         \
         break;
+#define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                          \
+    case ISP_KIND_##name: {                                                                                       \
+        int32_t segment[STRIP];                                                                                   \
+        EACH_SELECTED {                                                                                           \
+            const float *v = x[c];                                                                                \
+            float *w = y[c];                                                                                      \
+            find_segments(segment, search, v, k, shape, n);                                                       \
+            EACH_VALUE w[i] = name##_step(v[i], isp_segment_of(k, count, segment[i], shape));                     \
+        }                                                                                                         \
+        break;                                                                                                    \
     }
-    case ISP_CHANNELS:
-        EACH_SELECTED {
-            const float scale = p[c], offset = p[4 + c], *v = x[c];
-            float *w = y[c];
-            EACH_VALUE w[i] = v[i] * scale + offset;
-        }
-        break;
-    case ISP_MATRIX: {
-        const float *r = x[0], *g = x[1], *b = x[2];
-        float *red = y[0], *green = y[1], *blue = y[2];
-        EACH_VALUE {
-            float u = r[i], v = g[i], w = b[i];
-            red[i] = p[0] * u + p[1] * v + p[2] * w + p[9];
-            green[i] = p[3] * u + p[4] * v + p[5] * w + p[10];
-            blue[i] = p[6] * u + p[7] * v + p[8] * w + p[11];
-        }
-        break;
+#define COLOR_CASE(name, count)                                                                                   \
+    case ISP_KIND_##name: {                                                                                       \
+        const float *r = x[0], *g = x[1], *b = x[2];                                                              \
+        float own[ISP_COLOR_COEFFICIENTS], *red = y[0], *green = y[1], *blue = y[2];                              \
+        for (int j = 0; j < count; j++) own[j] = k[j];                                                            \
+        EACH_VALUE {                                                                                              \
+            isp_color v = {r[i], g[i], b[i]};                                                                     \
+            v = name##_step(v, own);                                                                              \
+            red[i] = v.r, green[i] = v.g, blue[i] = v.b;                                                          \
+        }                                                                                                         \
+        break;                                                                                                    \
     }
-    case ISP_CLAMP:
-        EACH_SELECTED {
-            const float low = p[0], high = p[1], *v = x[c];
-            float *w = y[c];
-            EACH_VALUE w[i] = isp_clamp(v[i], low, high);
-        }
-        break;
-    case ISP_QUANTIZE:
-        EACH_SELECTED {
-            const float steps = p[0], *v = x[c];
-            float *w = y[c];
-            EACH_VALUE w[i] = isp_round(v[i] * steps) / steps;
-        }
-        break;
-    case ISP_MESH_MULTIPLY:
-    case ISP_MESH_DIVIDE: {
-        float gain[STRIP];
-        EACH_SELECTED {
-            const float *v = x[c];
-            float *w = y[c];
-            plane_gains(gain, step, p, place, planes, c, n);
-            if (step[0] == ISP_MESH_MULTIPLY) {
-                EACH_VALUE w[i] = v[i] * gain[i];
-            } else {
-                EACH_VALUE w[i] = v[i] / gain[i];
-            }
-        }
-        break;
+#define GAIN_CASE(name, base)                                                                                     \
+    case ISP_KIND_##name##_multiply:                                                                              \
+    case ISP_KIND_##name##_divide: {                                                                              \
+        float gain[STRIP];                                                                                        \
+        EACH_SELECTED {                                                                                           \
+            const float *v = x[c];                                                                                \
+            float *w = y[c];                                                                                      \
+            const name##_line line = name##_line_of(shape, k, *place, planes, c);                                 \
+            const int column = (int)place->column;                                                                \
+            EACH_VALUE gain[i] = name##_gain(shape, k, name##_pixel_of(line, column + i));                        \
+            if (step[0] == ISP_KIND_##name##_multiply) {                                                          \
+                EACH_VALUE w[i] = v[i] * gain[i];                                                                 \
+            } else {                                                                                              \
+                EACH_VALUE w[i] = v[i] / gain[i];                                                                 \
+            }                                                                                                     \
+        }                                                                                                         \
+        break;                                                                                                    \
     }
-#define CURVE_CASE(name)                               \
-    case ISP_KIND_##name:                              \
-        EACH_SELECTED {                                \
-            const float parameter = p[0], *v = x[c];   \
-            float *w = y[c];                           \
-            EACH_VALUE w[i] = name(v[i], parameter);   \
-        }                                              \
-        break;
+    ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
+    ISP_COLORS(COLOR_CASE)
+    ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+#undef VALUE_CASE
 #undef CURVE_CASE
+#undef LOOKUP_CASE
+#undef COLOR_CASE
+#undef GAIN_CASE
     }
 }
 
 /* Whether the next two steps are a clamp to [0, high], high <= 1, and the sRGB curve. */
 static inline int display_next(const int32_t *step, int left, const float *coefficients) {
-    if (left < 2 || step[0] != ISP_CLAMP || step[ISP_STEP_SIZE] != ISP_KIND_srgb_encode) return 0;
+    if (left < 2 || step[0] != ISP_KIND_clamp || step[ISP_STEP_SIZE] != ISP_KIND_srgb_encode) return 0;
     const float *limits = coefficients + step[1];
     return limits[0] == 0.0f && limits[1] >= 0.0f && limits[1] <= 1.0f;
 }
@@ -215,13 +204,13 @@ static inline void forward_steps(const int32_t *program, int k, int end, const f
     }
 }
 
-/* Run a program, then call `done` with each plane. The steps after the last matrix run plane by plane, so that the memory
+/* Run a program, then call `done` with each plane. The steps after the last one that mixes planes run plane by plane, so that the memory
  * traffic of one plane overlaps the computation of the next. */
 static inline void forward_planes(const isp_program *program, const float *coefficients, const float *const *x, float *const *y,
                                   int planes, const isp_place *place, int n,
                                   void (*done)(const void *, int, const float *), const void *context) {
     int mixed = (int)program->count, count = mixed;
-    while (mixed > 0 && program->steps[(mixed - 1) * ISP_STEP_SIZE] != ISP_MATRIX) mixed--;
+    while (mixed > 0 && !isp_mixes_planes(program->steps[(mixed - 1) * ISP_STEP_SIZE])) mixed--;
     if (mixed) forward_steps(program->steps, 0, mixed, coefficients, x, y, planes, 0, planes, place, n);
     EACH_PLANE {
         if (count > mixed)

@@ -18,63 +18,60 @@ ISP_FN void isp_add(const isp_sums &sums, isp_long index, float value) {
 }
 
 /* Replace g, the gradient of the step's output y, by the gradient of its input x. */
-ISP_FN void isp_backward_step(const int *step, const float *p, const float *x, const float *y, float *g,
+ISP_FN void isp_backward_step(const int *step, const float *k, const float *x, const float *y, float *g,
                               const isp_sums &sums, int planes, const isp_place &place) {
-    const isp_long n = step[1];
+    const isp_long start = step[1];
+    const int *shape = step + 2;
     switch (step[0]) {
-    case ISP_SITES: {
-        int site = (int)(place.row & 1) * 2 + (int)(place.column & 1);
-        isp_add(sums, n + site, -g[0] * p[4 + site]);
-        isp_add(sums, n + 4 + site, g[0] * (x[0] - p[site]));
-        isp_add(sums, n + 8 + site, g[0]);
-        g[0] *= p[4 + site];
+#define VALUE_CASE(name, count, owner)                                                                                    \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE {                                                                                                      \
+            const isp_parameters p = isp_parameters_of(k, count, owner, c, isp_site(place));                              \
+            for (int j = 0; j < count; j++)                                                                               \
+                isp_add(sums, start + isp_parameter(j, owner, c, isp_site(place)),                                        \
+                        isp_chain(g[c], name##_step_partial(j, x[c], y[c], p)));                                          \
+            g[c] = isp_chain(g[c], name##_step_slope(x[c], y[c], p));                                                     \
+        }                                                                                                                 \
         break;
+#define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                                  \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE {                                                                                                      \
+            const int segment = isp_find_segment(search, x[c], k, shape);                                                 \
+            const isp_segment s = isp_segment_of(k, count, segment, shape);                                               \
+            for (int j = 0; j < count; j++)                                                                               \
+                isp_add(sums, start + isp_segment_parameter(j, segment, shape),                                           \
+                        isp_chain(g[c], name##_step_partial(j, x[c], y[c], s)));                                          \
+            g[c] = isp_chain(g[c], name##_step_slope(x[c], y[c], s));                                                     \
+        }                                                                                                                 \
+        break;
+#define COLOR_CASE(name, count)                                                                                           \
+    case ISP_KIND_##name: {                                                                                               \
+        const isp_color before = isp_color_of(x), after = isp_color_of(y), gradient = isp_color_of(g);                    \
+        for (int j = 0; j < count; j++) isp_add(sums, start + j, name##_step_partial(j, before, after, gradient, k));     \
+        isp_set_color(g, name##_step_back(before, after, gradient, k));                                                   \
+        break;                                                                                                            \
     }
-    case ISP_CHANNELS:
-        EACH_PLANE {
-            isp_add(sums, n + c, g[c] * x[c]);
-            isp_add(sums, n + 4 + c, g[c]);
-            g[c] *= p[c];
-        }
+#define GAIN_CASE(name, base)                                                                                             \
+    case ISP_KIND_##name##_multiply:                                                                                      \
+    case ISP_KIND_##name##_divide:                                                                                        \
+        EACH_PLANE {                                                                                                      \
+            const name##_pixel pixel = name##_pixel_of(name##_line_of(shape, k, place, planes, c), (int)place.column);    \
+            const float gain = name##_gain(shape, k, pixel);                                                              \
+            const float grad_gain = step[0] == ISP_KIND_##name##_multiply ? g[c] * x[c] : -g[c] * y[c] / gain;            \
+            ISP_UNROLL for (int t = 0; t < name##_terms(shape); t++) {                                                    \
+                int at;                                                                                                   \
+                const float weight = name##_term(t, pixel, &at);                                                          \
+                isp_add(sums, start + at, grad_gain * weight);                                                            \
+            }                                                                                                             \
+            g[c] = step[0] == ISP_KIND_##name##_multiply ? g[c] * gain : g[c] / gain;                                     \
+        }                                                                                                                 \
         break;
-    case ISP_MATRIX: {
-        for (int k = 0; k < 3; k++) {
-            for (int c = 0; c < 3; c++) isp_add(sums, n + 3 * k + c, g[k] * x[c]);
-            isp_add(sums, n + 9 + k, g[k]);
-        }
-        float a = g[0], b = g[1], d = g[2];
-        g[0] = p[0] * a + p[3] * b + p[6] * d;
-        g[1] = p[1] * a + p[4] * b + p[7] * d;
-        g[2] = p[2] * a + p[5] * b + p[8] * d;
-        break;
-    }
-    case ISP_CLAMP:
-        EACH_PLANE {
-            isp_add(sums, n, x[c] < p[0] ? g[c] : 0.0f);
-            isp_add(sums, n + 1, x[c] > p[1] ? g[c] : 0.0f);
-            g[c] = x[c] >= p[0] && x[c] <= p[1] ? g[c] : 0.0f;
-        }
-        break;
-    case ISP_QUANTIZE: break;
-    case ISP_MESH_MULTIPLY:
-    case ISP_MESH_DIVIDE:
-        EACH_PLANE {
-            float gain = isp_mesh_gain(step, p, place, planes, c);
-            float grad_gain = step[0] == ISP_MESH_MULTIPLY ? g[c] * x[c] : -g[c] * y[c] / gain;
-            isp_nodes nodes = isp_mesh_nodes(step, place, planes, c);
-            for (int k = 0; k < 4; k++) isp_add(sums, n + nodes.at[k], grad_gain * nodes.weight[k]);
-            g[c] = step[0] == ISP_MESH_MULTIPLY ? g[c] * gain : g[c] / gain;
-        }
-        break;
-#define CURVE_CASE(name)                                       \
-    case ISP_KIND_##name:                                      \
-        EACH_PLANE {                                           \
-            isp_add(sums, n, g[c] * name##_partial(x[c], y[c], p[0])); \
-            g[c] *= name##_slope(x[c], y[c], p[0]);            \
-        }                                                      \
-        break;
+    ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
+    ISP_COLORS(COLOR_CASE)
+    ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
-#undef CURVE_CASE
     }
 }
 

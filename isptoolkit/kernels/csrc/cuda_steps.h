@@ -4,10 +4,6 @@
 
 #include "steps.h"
 
-typedef long long isp_long;
-
-struct isp_place { isp_long row, column, height, width; };
-
 ISP_FN float isp_half_to_float(unsigned short h) {
     float f;
     asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h));
@@ -45,55 +41,58 @@ ISP_FN void isp_store(void *to, int type, isp_long at, float value) {
     }
 }
 
-/* Where a pixel lies in a bilinear mesh: four nodes and their weights. */
-struct isp_nodes { isp_long at[4]; float weight[4]; };
-
-ISP_FN isp_nodes isp_mesh_nodes(const int *step, const isp_place &place, int planes, int c) {
-    int rows = step[3], columns = step[4];
-    isp_long plane = planes == 1 && step[2] == 4 ? (place.row & 1) * 2 + (place.column & 1) : step[2] == 1 ? 0 : c;
-    double down = (place.row + 0.5) / (double)place.height * (rows - 1);
-    double across = (place.column + 0.5) / (double)place.width * (columns - 1);
-    int top = (int)down, left = (int)across, below = min(top + 1, rows - 1), right = min(left + 1, columns - 1);
-    float v = (float)(down - top), w = (float)(across - left);
-    plane *= (isp_long)rows * columns;
-    isp_nodes n = {{plane + (isp_long)top * columns + left, plane + (isp_long)top * columns + right,
-                    plane + (isp_long)below * columns + left, plane + (isp_long)below * columns + right},
-                   {(1 - v) * (1 - w), (1 - v) * w, v * (1 - w), v * w}};
-    return n;
-}
-
-ISP_FN float isp_mesh_gain(const int *step, const float *p, const isp_place &place, int planes, int c) {
-    isp_nodes n = isp_mesh_nodes(step, place, planes, c);
-    float gain = 0.0f;
-    for (int k = 0; k < 4; k++) gain += p[n.at[k]] * n.weight[k];
-    return gain;
-}
-
 #define EACH_PLANE _Pragma("unroll") for (int c = 0; c < ISP_MAX_PLANES; c++) if (c < planes)
 
+ISP_FN int isp_site(const isp_place &place) { return (int)(place.row & 1) * 2 + (int)(place.column & 1); }
+
+ISP_FN isp_color isp_color_of(const float *v) {
+    isp_color color = {v[0], v[1], v[2]};
+    return color;
+}
+
+ISP_FN void isp_set_color(float *v, isp_color color) { v[0] = color.r, v[1] = color.g, v[2] = color.b; }
+
+/* The segment of a lookup in which a value lies. */
+ISP_FN int isp_find_segment(isp_search search, float x, const float *k, const int *shape) {
+    if (search == ISP_EVEN) return isp_even_segment(x, shape);
+    int segment = 0;
+    for (int stride = isp_first_stride(shape); stride; stride >>= 1) segment = isp_sorted_segment(segment, stride, x, k, shape);
+    return segment;
+}
+
 /* Run one step on one pixel. */
-ISP_FN void isp_forward_step(const int *step, const float *p, float *v, int planes, const isp_place &place) {
+ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int planes, const isp_place &place) {
+    const int *shape = step + 2;
     switch (step[0]) {
-    case ISP_SITES: {
-        int site = (int)(place.row & 1) * 2 + (int)(place.column & 1);
-        v[0] = (v[0] - p[site]) * p[4 + site] + p[8 + site];
+#define VALUE_CASE(name, count, owner)                                                                                    \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE v[c] = name##_step(v[c], isp_parameters_of(k, count, owner, c, isp_site(place)));                      \
         break;
-    }
-    case ISP_CHANNELS: EACH_PLANE v[c] = v[c] * p[c] + p[4 + c]; break;
-    case ISP_MATRIX: {
-        float x = v[0], y = v[1], z = v[2];
-        v[0] = p[0] * x + p[1] * y + p[2] * z + p[9];
-        v[1] = p[3] * x + p[4] * y + p[5] * z + p[10];
-        v[2] = p[6] * x + p[7] * y + p[8] * z + p[11];
+#define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_CASE(name, count, search)                                                                                  \
+    case ISP_KIND_##name:                                                                                                 \
+        EACH_PLANE v[c] = name##_step(v[c], isp_segment_of(k, count, isp_find_segment(search, v[c], k, shape), shape));   \
         break;
-    }
-    case ISP_CLAMP: EACH_PLANE v[c] = isp_clamp(v[c], p[0], p[1]); break;
-    case ISP_QUANTIZE: EACH_PLANE v[c] = isp_round(v[c] * p[0]) / p[0]; break;
-    case ISP_MESH_MULTIPLY: EACH_PLANE v[c] *= isp_mesh_gain(step, p, place, planes, c); break;
-    case ISP_MESH_DIVIDE: EACH_PLANE v[c] /= isp_mesh_gain(step, p, place, planes, c); break;
-#define CURVE_CASE(name) case ISP_KIND_##name: EACH_PLANE v[c] = name(v[c], p[0]); break;
+#define COLOR_CASE(name, count) case ISP_KIND_##name: isp_set_color(v, name##_step(isp_color_of(v), k)); break;
+#define GAIN_CASE(name, base)                                                                                             \
+    case ISP_KIND_##name##_multiply:                                                                                      \
+    case ISP_KIND_##name##_divide:                                                                                        \
+        EACH_PLANE {                                                                                                      \
+            const name##_line line = name##_line_of(shape, k, place, planes, c);                                          \
+            const float gain = name##_gain(shape, k, name##_pixel_of(line, (int)place.column));                           \
+            v[c] = step[0] == ISP_KIND_##name##_multiply ? v[c] * gain : v[c] / gain;                                     \
+        }                                                                                                                 \
+        break;
+    ISP_VALUES(VALUE_CASE)
+    ISP_LOOKUPS(LOOKUP_CASE)
+    ISP_COLORS(COLOR_CASE)
+    ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+#undef VALUE_CASE
 #undef CURVE_CASE
+#undef LOOKUP_CASE
+#undef COLOR_CASE
+#undef GAIN_CASE
     }
 }
 

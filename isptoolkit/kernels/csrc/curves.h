@@ -81,12 +81,12 @@ ISP_INVERSE_SLOPE(rec709_decode, rec709_encode)
 ISP_NO_PARTIAL(rec709_decode)
 
 /* ---- pure power, odd; p is the exponent */
-ISP_FN float power_curve(float x, float p) { return isp_signed(isp_power(isp_abs(x), p), x); }
-ISP_FN float power_curve_slope(float x, float y, float p) {
+ISP_FN float power(float x, float p) { return isp_signed(isp_power(isp_abs(x), p), x); }
+ISP_FN float power_slope(float x, float y, float p) {
     float slope = p * y / x;
     return x == 0.0f ? 0.0f : slope;
 }
-ISP_FN float power_curve_partial(float x, float y, float p) {
+ISP_FN float power_partial(float x, float y, float p) {
     (void)p;
     float partial = y * isp_ln(isp_abs(x));
     return x == 0.0f ? 0.0f : partial;
@@ -135,13 +135,6 @@ ISP_NO_PARTIAL(pq_decode)
 #define HLG_B 0.28466892f
 #define HLG_C 0.55991073f
 
-ISP_FN float isp_root(float x) {
-#ifdef __CUDACC__
-    return sqrtf(x);
-#else
-    return __builtin_sqrtf(x);
-#endif
-}
 ISP_FN float hlg_encode(float x, float p) {
     (void)p;
     float size = isp_abs(x);
@@ -250,9 +243,9 @@ ISP_FN float hable_inverse(float x, float p) {
 ISP_INVERSE_SLOPE(hable_inverse, hable)
 ISP_NO_PARTIAL(hable_inverse)
 
-/* Every curve: X(name), in the order of `Kind` in isptoolkit/kernels/steps.py. */
+/* Every curve: X(name). */
 #define ISP_CURVES(X)                                                                                       \
-    X(srgb_encode) X(srgb_decode) X(rec709_encode) X(rec709_decode) X(power_curve) X(pq_encode) X(pq_decode) \
+    X(srgb_encode) X(srgb_decode) X(rec709_encode) X(rec709_decode) X(power) X(pq_encode) X(pq_decode) \
     X(hlg_encode) X(hlg_decode) X(smoothstep) X(smoothstep_inverse) X(reinhard) X(reinhard_inverse)         \
     X(hable) X(hable_inverse)
 

@@ -6,6 +6,7 @@
 
 #ifdef __CUDACC__
 #define ISP_FN static __device__ __forceinline__
+#define ISP_UNROLL _Pragma("unroll")
 typedef int isp_i32;
 ISP_FN isp_i32 isp_bits(float x) { return __float_as_int(x); }
 ISP_FN float isp_float(isp_i32 x) { return __int_as_float(x); }
@@ -13,6 +14,7 @@ ISP_FN float isp_float(isp_i32 x) { return __int_as_float(x); }
 #include <stdint.h>
 #include <string.h>
 #define ISP_FN static inline __attribute__((always_inline))
+#define ISP_UNROLL _Pragma("GCC unroll 8")
 typedef int32_t isp_i32;
 ISP_FN isp_i32 isp_bits(float x) {
     isp_i32 bits;
@@ -38,6 +40,15 @@ ISP_FN float isp_signed(float x, float s) {
 
 /* x with the sign of s, for x whose sign bit is clear. */
 ISP_FN float isp_with_sign(float x, float s) { return isp_float(isp_bits(x) | (isp_bits(s) & (isp_i32)0x80000000)); }
+
+/* The order of the operands propagates NaN, as torch.clamp does. */
+ISP_FN float isp_clamp(float x, float low, float high) {
+    x = low > x ? low : x;
+    return high < x ? high : x;
+}
+
+/* A gradient times a derivative; 0 where the derivative is 0, even if the gradient is infinite or NaN. */
+ISP_FN float isp_chain(float gradient, float derivative) { return derivative == 0.0f ? 0.0f : gradient * derivative; }
 
 /* Round to nearest, ties to even, for |x| < 2^22; larger values and NaN are returned unchanged. */
 ISP_FN float isp_round(float x) {
@@ -131,16 +142,19 @@ ISP_FN float isp_root_power(float x, float p) {
     return x < ISP_INFINITY ? y : x;
 }
 
+ISP_FN float isp_root(float x) {
+#ifdef __CUDACC__
+    return sqrtf(x);
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
+
 /* arcsine of |x| <= 1: a polynomial below 1/2, pi/2 - 2 asin(sqrt((1 - x) / 2)) above. */
 ISP_FN float isp_asin(float x) {
     float size = isp_abs(x), large = size > 0.5f ? 1.0f : 0.0f;
     float z = large > 0.0f ? 0.5f * (1.0f - size) : size * size;
-#ifdef __CUDACC__
-    float root = sqrtf(z);
-#else
-    float root = __builtin_sqrtf(z);
-#endif
-    float s = large > 0.0f ? root : size;
+    float s = large > 0.0f ? isp_root(z) : size;
     float p = s + s * z * (0.166667521f + z * (0.0749530047f + z * (0.0454700254f + z * (0.0241813101f
               + z * 0.0421632007f))));
     float y = large > 0.0f ? 1.57079637f - 2.0f * p : p;

@@ -1,30 +1,59 @@
 /* A run of point-wise stages as a program: a list of steps, whose coefficients are stored per sample.
  *
- * A step is ISP_STEP_SIZE integers: its kind, the index of its first coefficient, and the planes, rows and columns of its
- * mesh (0 for other kinds).
+ * A step is ISP_STEP_SIZE integers: its kind, the index of its first coefficient, and three integers that its kind
+ * defines, its shape. values.h, lookups.h, colors.h, gains.h and curves.h define the kinds.
  */
 #ifndef ISPTOOLKIT_STEPS_H
 #define ISPTOOLKIT_STEPS_H
 
-#include "curves.h"
+#include "colors.h"
+#include "gains.h"
+#include "lookups.h"
+#include "values.h"
 
 #define ISP_STEP_SIZE 5
 #define ISP_MAX_PLANES 4
 #define ISP_MAX_STEPS 32 /* callers do not pass longer programs */
 
+/* ISP_KIND_ and the name of every step, in the order of `Kind` in isptoolkit/kernels/steps.py. */
 enum isp_kind {
-    ISP_SITES,         /* (x - k[s]) k[4 + s] + k[8 + s] at site s of the 2x2 cell of a mosaic */
-    ISP_CHANNELS,      /* x k[c] + k[4 + c] in plane c */
-    ISP_MATRIX,        /* three planes: 3x3 matrix k[0..8], row-major, plus k[9..11] */
-    ISP_CLAMP,         /* to [k[0], k[1]] */
-    ISP_QUANTIZE,      /* to multiples of 1 / k[0], ties to even; the gradient passes straight through */
-    ISP_MESH_MULTIPLY, /* by a bilinear mesh that spans the frame; on a mosaic, four mesh planes are the four sites */
-    ISP_MESH_DIVIDE,
-#define ISP_ENUM(name) ISP_KIND_##name,
-    ISP_CURVES(ISP_ENUM)
-#undef ISP_ENUM
+#define ISP_VALUE_KIND(name, count, owner) ISP_KIND_##name,
+#define ISP_LOOKUP_KIND(name, count, search) ISP_KIND_##name,
+#define ISP_COLOR_KIND(name, count) ISP_KIND_##name,
+#define ISP_GAIN_KIND(name, base) ISP_KIND_##name##_multiply, ISP_KIND_##name##_divide,
+#define ISP_CURVE_KIND(name) ISP_KIND_##name,
+    ISP_VALUES(ISP_VALUE_KIND)
+    ISP_LOOKUPS(ISP_LOOKUP_KIND)
+    ISP_COLORS(ISP_COLOR_KIND)
+    ISP_GAINS(ISP_GAIN_KIND)
+    ISP_CURVES(ISP_CURVE_KIND)
     ISP_KINDS
 };
+
+/* Whether a step reads all planes. */
+ISP_FN int isp_mixes_planes(int kind) {
+#define ISP_IS(name, count) || kind == ISP_KIND_##name
+    return 0 ISP_COLORS(ISP_IS);
+#undef ISP_IS
+}
+
+/* Whether the derivatives of a step may read its output. */
+ISP_FN int isp_reads_output(int kind) {
+#define ISP_IS_NOT(name, count, owner) && kind != ISP_KIND_##name
+#define ISP_IS_NO_PRODUCT(name, base) && kind != ISP_KIND_##name##_multiply
+    return 1 ISP_VALUES(ISP_IS_NOT) ISP_GAINS(ISP_IS_NO_PRODUCT);
+#undef ISP_IS_NOT
+#undef ISP_IS_NO_PRODUCT
+}
+
+/* Whether a step depends on the position of the pixel. */
+ISP_FN int isp_depends_on_position(int kind) {
+#define ISP_IS_OF_SITE(name, count, owner) || (kind == ISP_KIND_##name && owner == ISP_SITE)
+#define ISP_IS_GAIN(name, base) || kind == ISP_KIND_##name##_multiply || kind == ISP_KIND_##name##_divide
+    return 0 ISP_VALUES(ISP_IS_OF_SITE) ISP_GAINS(ISP_IS_GAIN);
+#undef ISP_IS_OF_SITE
+#undef ISP_IS_GAIN
+}
 
 enum isp_type { ISP_FLOAT32, ISP_UINT16, ISP_UINT8, ISP_FLOAT16, ISP_BFLOAT16 };
 
@@ -36,12 +65,6 @@ enum isp_sampling_mode {
     ISP_PACK,
     ISP_UNPACK
 };
-
-ISP_FN float isp_clamp(float x, float low, float high) {
-    /* The order of the operands propagates NaN, as torch.clamp does. */
-    x = low > x ? low : x;
-    return high < x ? high : x;
-}
 
 /* Quantize [0, 1] to the integer codes 0 ... top; NaN becomes 0. Adding 1.5 * 2^23 rounds to the nearest integer and leaves
  * it in the low bits, which are 0 for NaN. */
