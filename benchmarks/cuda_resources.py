@@ -31,7 +31,7 @@ BYTES = {
     "isp_jpeg_split": "read RGB, write 8-bit components: 13.5 per pixel (4:2:0)",
     "isp_jpeg_join": "read 8-bit components, write RGB: 13.5 per pixel (4:2:0)",
     "isp_jpeg_split_back": "read gradients of components, write those of RGB: 18 per pixel (4:2:0)",
-    "isp_jpeg_join_back": "read RGB and its gradients, write those of components: 30 per pixel (4:2:0), 33.8 with the margins of tiles",
+    "isp_jpeg_join_back": "read RGB and its gradients, write those of components: 33.8 per pixel with margins (4:2:0)",
 }
 """Bytes that a kernel has to move in float32."""
 

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_float, c_int32, c_int64, c_void_p
+from ctypes import c_int32, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 from . import cuda
 from .native import call, fresh, threads
 from .operators import operator
-
 
 JPEG_ROWS, JPEG_COLUMNS = 56, 256
 """Scratch memory of JPEG of an image: `ISP_JPEG_ROWS` and `ISP_JPEG_COLUMNS` in csrc/cpu.h."""
@@ -116,8 +115,9 @@ def _save_image(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _image_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    image, tables, slopes, output = ctx.saved_tensors
     needs_tables = bool(ctx.needs_input_grad[2])
-    grads = jpeg_image_gradient(*ctx.saved_tensors, grad_y, ctx.down, ctx.across, needs_tables)
+    grads = jpeg_image_gradient(image, tables, slopes, output, grad_y, ctx.down, ctx.across, needs_tables)
     return (*grads, None, None, None)
 
 
