@@ -18,8 +18,7 @@ _MAKE, _MODEL, _ORIENTATION, _UNIQUE_MODEL = 271, 272, 274, 50708
 _D65 = 21
 """EXIF LightSource code (Exif 2.32, tag 37384)."""
 _COPIED = {
-    *(_MAKE, _MODEL, 306, 315, 33432),  # make, model, date, artist, copyright
-    *(_UNIQUE_MODEL, 50735, 50827),  # unique camera model, serial number, original file name
+    *(_MAKE, _MODEL, _UNIQUE_MODEL, 50735),  # 50735: serial number
     *PROFILE_TAGS.values(),
     *(EXPOSURE, EXPOSURE_OFFSET, 50731, 50732, 50734, 50739),  # baselines, linear response limit, shadow scale
     *(50931, 50932, 50936, 50937, 50938, 50939, 50940, 50941, 50942, 50981, 50982, 51107, 51108, 51110),

@@ -86,21 +86,21 @@ def test_one_photograph_without_noise_comes_back(run, photos, tmp_path):
     assert run(*how, "--compress")[0] == 0
     sensor, capture = read_raw(tmp_path / "a.dng")
     torch.testing.assert_close(capture.srgb_to_camera, matrix_of_camera(CAMERAS[1]), rtol=0, atol=1e-5)
-    told = json.loads((tmp_path / "a.json").read_text())
-    capture = capture.replace(gains=torch.tensor([told["gains"]], dtype=torch.float64))
+    entry = json.loads((tmp_path / "a.json").read_text())
+    capture = capture.replace(gains=torch.tensor([entry["gains"]], dtype=torch.float64))
     assert psnr(upi.process(sensor, capture).clamp(0, 1), read_image(photos / "1.png")) > 35
 
 
 def test_like_a_raw_file(run, photos, data, tmp_path):
     like = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
     assert run("unprocess", photos / "0.jpg", "-o", tmp_path / "a.dng", "--like", like, "--noise", "400")[0] == 0
-    found, given = read_raw(tmp_path / "a.dng")[1], read_raw(like)[1]
-    assert (found.cfa, found.camera) == (given.cfa, given.camera)
-    assert torch.equal(found.white, given.white)
-    assert torch.equal(found.black, given.black)
-    torch.testing.assert_close(found.gains, given.gains, rtol=1e-6, atol=0)
-    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-5)
-    assert float(found.noise[0, 0]) == pytest.approx(4e-4)
+    result, original = read_raw(tmp_path / "a.dng")[1], read_raw(like)[1]
+    assert (result.cfa, result.camera) == (original.cfa, original.camera)
+    assert torch.equal(result.white, original.white)
+    assert torch.equal(result.black, original.black)
+    torch.testing.assert_close(result.gains, original.gains, rtol=1e-6, atol=0)
+    torch.testing.assert_close(result.srgb_to_camera, original.srgb_to_camera, rtol=0, atol=1e-5)
+    assert float(result.noise[0, 0]) == pytest.approx(4e-4)
 
 
 @pytest.mark.parametrize("like", [False, True], ids=["drawn camera", "like a file"])
@@ -177,18 +177,18 @@ def test_killed_and_resumed_it_makes_the_same_files(photos, tmp_path):
 def test_a_changed_photograph_is_made_again(photos, tmp_path):
     unprocess_all([photos], tmp_path / "out", Job())
     smooth(99).save(photos / "1.png")
-    made, failed = unprocess_all([photos], tmp_path / "out", Job())
-    assert (made, failed) == (1, {})
+    written, failed = unprocess_all([photos], tmp_path / "out", Job())
+    assert (written, failed) == (1, {})
     os.remove(tmp_path / "out" / "2.dng")
     assert unprocess_all([photos], tmp_path / "out", Job())[0] == 1
 
 
-def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path):
+def test_broken_photographs_are_reported_and_the_others_are_written(run, photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"no picture")
     Image.new("RGB", (1, 1)).save(photos / "dot.png")
     Image.new("CMYK", (20, 20)).save(photos / "print.jpg")
     smooth(7, 61, 33).save(photos / "odd.png")
-    code, said, told = run("unprocess", photos, "-o", tmp_path / "out")
+    code, said, error = run("unprocess", photos, "-o", tmp_path / "out")
     assert code == 1
     assert "wrote 7 DNG files to" in said
     assert "3 photographs failed" in said
@@ -197,7 +197,7 @@ def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path)
         "dot.png has 1 x 1 pixels: a DNG file has at least 22 x 22",
         "print.jpg is CMYK",
     ):
-        assert what in told
+        assert what in error
     assert read_raw(tmp_path / "out" / "odd.dng")[0].shape == (1, 1, 61, 33)
 
 
@@ -209,8 +209,8 @@ def test_wrong_requests(run, photos, tmp_path):
         (["--camera", CAMERAS[0], "--like", "a.dng"], "exclude each other"),
         (["--like", tmp_path / "a.dng"], "not a file"),
     ):
-        code, _, told = run("unprocess", photos / "1.png", "-o", tmp_path / "a.dng", *more)
-        assert (code, why in told) == (2, True), told
+        code, _, error = run("unprocess", photos / "1.png", "-o", tmp_path / "a.dng", *more)
+        assert (code, why in error) == (2, True), error
     assert run("unprocess", photos / "none.png", "-o", tmp_path / "a.dng")[0] == 2
     (tmp_path / "empty").mkdir()
     assert "no photograph" in run("unprocess", tmp_path / "empty", "-o", tmp_path / "out")[2]
