@@ -19,6 +19,8 @@ from .tiff_samples import TABLE, read_samples
 
 _GRAY, _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = (0, 1), 33421, 50829, 51009, 8
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
+_SMALLEST = 22
+"""Rows and columns that LibRaw wants to see."""
 
 Layout = Literal["mosaic", "linear", "mono"]
 _LAYOUTS: dict[str, Layout] = {RGB: "linear", MONO: "mono"}
@@ -103,18 +105,23 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
 def _suits_libraw(main: Directory, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
-    It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other,
+    It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other
+    and uncompressed tiles as if none were larger than the image,
     decodes only the first of several strips of lossless JPEG, does not decode mosaics of lossy JPEG, and decodes linear
-    lossy JPEG with an invented curve unless the file states a polynomial.
+    lossy JPEG with an invented curve unless the file states a polynomial. It drops the first row or column of an active
+    area that starts at an odd one, and refuses small images.
     """
     if main.bits > 16 or main.is_float or main.is_planar:
+        return False
+    top, left, bottom, right = _stated_area(main) or (0, 0, main.height, main.width)
+    if top % 2 or left % 2 or min(bottom - top, right - left) < _SMALLEST:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])
         return (main.is_tiled or len(main.offsets) == 1) and frame is not None and frame.is_lossless
     if main.compression == LOSSY_JPEG:
         return main.photometric == LINEAR_RAW and TABLE not in main.tags and _has_polynomial(main)
-    return main.compression == NONE and (main.is_tiled or _is_contiguous(main))
+    return main.compression == NONE and not main.is_tiled and _is_contiguous(main)
 
 
 def _is_contiguous(main: Directory) -> bool:
@@ -236,9 +243,19 @@ def _layout_of_tags(path: Path, main: Directory, cfa: str | None) -> tuple[Layou
 
 
 def _active_area(path: Path, main: Directory) -> tuple[int, int, int, int]:
-    area = main.numbers(_ACTIVE_AREA) or (0, 0, main.height, main.width)
+    area = _stated_area(main) if _ACTIVE_AREA in main.tags else (0, 0, main.height, main.width)
+    if area is None:
+        raise UnreadableFile(
+            f"{path} is damaged: ActiveArea {main.numbers(_ACTIVE_AREA)} does not lie in {main.height} x {main.width}"
+        )
+    return area
+
+
+def _stated_area(main: Directory) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom and right of the active area; None if the file states none that lies in the frame."""
+    area = main.numbers(_ACTIVE_AREA)
     if len(area) != 4 or not (0 <= area[0] < area[2] <= main.height and 0 <= area[1] < area[3] <= main.width):
-        raise UnreadableFile(f"{path} is damaged: ActiveArea {area} does not lie in {main.height} x {main.width}")
+        return None
     return area[0], area[1], area[2], area[3]
 
 
