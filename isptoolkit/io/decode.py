@@ -18,9 +18,8 @@ from .tiff_directory import Directory
 from .tiff_samples import TABLE, read_samples
 
 _GRAY, _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = (0, 1), 33421, 50829, 51009, 8
+_BIG_TIFF, _SMALLEST, _NARROW = (b"+\0", b"\0+"), 22, 64
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
-_SMALLEST = 22
-"""Rows and columns that LibRaw wants to see."""
 
 Layout = Literal["mosaic", "linear", "mono"]
 _LAYOUTS: dict[str, Layout] = {RGB: "linear", MONO: "mono"}
@@ -105,16 +104,20 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
 def _suits_libraw(main: Directory, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
-    It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other
-    and uncompressed tiles as if none were larger than the image,
-    decodes only the first of several strips of lossless JPEG, does not decode mosaics of lossy JPEG, and decodes linear
-    lossy JPEG with an invented curve unless the file states a polynomial. It drops the first row or column of an active
-    area that starts at an odd one, and refuses small images.
+    - It refuses BigTIFF and images below 22 x 22.
+    - It guesses the packing of some cameras from the number of bytes (NIKON Z: 14 bits, or less than 64 columns).
+    - It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other
+      and uncompressed tiles as if none were larger than the image, and decodes only the first of several strips of
+      lossless JPEG.
+    - It does not decode mosaics of lossy JPEG, and decodes linear lossy JPEG with an invented curve unless the file
+      states a polynomial.
+    - It drops the first row or column of an active area that starts at an odd one.
     """
-    if main.bits > 16 or main.is_float or main.is_planar:
-        return False
     top, left, bottom, right = _stated_area(main) or (0, 0, main.height, main.width)
-    if top % 2 or left % 2 or min(bottom - top, right - left) < _SMALLEST:
+    is_refused = content[2:4] in _BIG_TIFF or min(bottom - top, right - left) < _SMALLEST
+    is_guessed = main.compression == NONE and (main.bits not in (8, 16) or main.width < _NARROW)
+    is_moved = bool(top % 2 or left % 2)
+    if is_refused or is_guessed or is_moved or main.bits > 16 or main.is_float or main.is_planar:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])

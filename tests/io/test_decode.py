@@ -102,6 +102,25 @@ def deflate(path):
         tags[279].overwrite([len(strip) for strip in strips])
 
 
+@pytest.mark.parametrize(("bits", "width"), [(12, 64), (14, 64), (14, 128), (16, 24), (16, 40), (16, 64)])
+def test_the_packing_is_not_guessed_from_the_camera(tmp_path, bits, width):
+    """LibRaw takes packed samples of a NIKON Z for those of its own format where the number of bytes fits both."""
+    samples = np.random.default_rng(0).integers(0, 1 << bits, (40, width)).astype(np.uint16)
+    names = [(271, 2, 0, "NIKON CORPORATION", True), (272, 2, 0, "NIKON Z 6", True)]
+    check(written(tmp_path / "a.dng", samples, names, rowsperstrip=40, bitspersample=bits), samples)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (21, 40), (40, 21), (22, 22)])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}], ids=["strips", "tiles"])
+def test_what_libraw_refuses_to_open(tmp_path, size, big, options):
+    """BigTIFF and small images."""
+    samples = mosaic()[: size[0], : size[1]].copy()
+    with tifffile.TiffWriter(tmp_path / "a.dng", bigtiff=big) as file:
+        file.write(samples, photometric=CFA, metadata=None, extratags=[VERSION, *PATTERN], **options)
+    check(tmp_path / "a.dng", samples)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["f2", "f4"])
 @pytest.mark.parametrize(
