@@ -136,7 +136,7 @@ def _corrected(chain: Pipeline, options: "Rendering") -> Pipeline:
 
 
 def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture, Box | None]:
-    """The samples of a RAW file, headerless dump, .npy file, or PNG, their capture, and the camera's crop of them."""
+    """The samples of a RAW file, headerless dump, .npy, PNG, or PGM file, their capture, and the camera's crop."""
     stated, geometry = options.stated(), options.geometry()
     with _by_options(stated), working(f"reading {raw.name}"):
         if is_stated(raw, options):
@@ -148,7 +148,7 @@ def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture, Box | N
 
 
 def is_stated(raw: Path, options: "Metadata") -> bool:
-    """Whether the options state all metadata of a file: of a headerless dump, a .npy file, or a PNG."""
+    """Whether the options state all metadata of a file: of a headerless dump, or a .npy, PNG, or PGM file."""
     return options.size is not None or is_array_file(raw)
 
 

@@ -32,7 +32,7 @@ def listing(kind: str) -> str:
 class Rendering(Metadata):
     """Options of the commands that run a RAW file through a pipeline."""
 
-    raw: Annotated[Path, typer.Argument(help="a RAW file, .npy, PNG, or a headerless dump with --size")]
+    raw: Annotated[Path, typer.Argument(help="a RAW, .npy, PNG, or PGM file, or a headerless dump with --size")]
     preset: Annotated[
         str | None,
         typer.Option(

@@ -137,6 +137,8 @@ def _has_polynomial(main: Directory) -> bool:
 def _from_libraw(path: Path, tiff: Tiff | None, content: bytes, cfa: str | None) -> Decoded:
     with opened(path, content) as raw:
         sizes = raw.sizes
+        if tiff is not None and tiff.is_dng and _is_another(tiff, (sizes.raw_height, sizes.raw_width)):
+            return _from_tiff(path, tiff, content, cfa)
         stored = unpacked(path, raw, content, planes_of(tiff))
         facts = libraw_facts(raw, is_decoded=True)
         layout, letters = _layout_of_libraw(path, facts, stored, tiff, cfa)
@@ -158,6 +160,12 @@ def _from_libraw(path: Path, tiff: Tiff | None, content: bytes, cfa: str | None)
             tiff=tiff,
             libraw=facts,
         )
+
+
+def _is_another(tiff: Tiff, size: tuple[int, int]) -> bool:
+    """Whether an image of this size is not the main one: of several at full size, LibRaw takes the first."""
+    fitting = [directory for directory in tiff.directories if (directory.height, directory.width) == size]
+    return bool(fitting) and all(directory is not tiff.main for directory in fitting)
 
 
 def _layout_of_libraw(

@@ -89,15 +89,22 @@ def read_framed(
     black: float | Sequence[float] | None,
     white: float | Literal["auto"] | None,
 ) -> tuple[Tensor, Capture, Box | None]:
-    """Read what `read_raw` and `default_crop` return, and decode the file once.
+    """Decode a RAW file once: its samples, its capture, and the part that the camera's own picture shows.
 
     Args:
-        path: see `read_raw`, like all others.
-        cfa: replaces the file's.
-        gains: replaces the as-shot white balance.
-        matrix: replaces the file's.
-        black: replaces the file's.
-        white: replaces the file's.
+        path: the RAW file.
+        cfa: letters of the top-left 2x2 pixels, `"RGB"` or `"MONO"`; None for those of the file.
+        gains: white-balance multipliers of R, G, B; None for the as-shot white balance.
+        matrix: XYZ (D65) to camera, 3x3; None for that of the file, or of LibRaw for the camera.
+        black: black level in digital numbers, one value or four; None for that of the file.
+        white: saturation level in digital numbers, or `"auto"`; None for that of the file.
+
+    Raises:
+        UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
+        NotAMosaic: for files with neither a Bayer mosaic, nor three linear planes, nor one.
+        MissingMetadata: if the file lacks white balance, color matrix or levels, and none are passed.
+        InvalidArgument: for malformed arguments, or gains or a matrix for a monochrome file.
+        InvalidCapture: for a white level that is not above black.
     """
     if cfa is not None and cfa not in LAYOUTS:
         raise InvalidArgument(f"cfa must be one of {', '.join(LAYOUTS)}, got {cfa!r}")

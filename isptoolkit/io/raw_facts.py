@@ -1,4 +1,4 @@
-"""The metadata of a RAW file: those of its own tags first, then those that LibRaw knows."""
+"""The metadata of a RAW file: what its tags state, then what LibRaw knows."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,7 +102,7 @@ def read_facts(path: str | Path, cfa: str | None = None) -> tuple[Decoded, RawFa
 
 def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
     tiff = decoded.tiff
-    if tiff is not None and tiff.is_plain:  # what LibRaw states of an image that is no RAW file is a guess
+    if tiff is not None and tiff.is_plain:  # LibRaw only guesses the metadata of an ordinary TIFF
         decoded = replace(decoded, libraw=None)
     libraw = decoded.libraw
     tags = {} if tiff is None else _tags_of(tiff)

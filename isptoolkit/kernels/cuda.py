@@ -289,11 +289,11 @@ def jpeg_blocks(x: Tensor, table: Tensor, y: Tensor) -> None:
 
 
 def jpeg_blocks_gradient(
-    x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor, grad_x: Tensor, grad_table: Tensor
+    x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor, grad_x: Tensor, grad_table: Tensor | None
 ) -> None:
-    """Write the gradient of the samples into `grad_x`, and add that of the table to `grad_table`."""
+    """Write the gradient of the samples into `grad_x`, and, unless None, add that of the table to `grad_table`."""
     stride, count = 64 if table.shape[0] > 1 else 0, int32(slopes.numel())
-    arrays = x, table, slopes, count, grad_y, grad_x, grad_table
+    arrays = x, table, slopes, count, grad_y, grad_x, 0 if grad_table is None else grad_table
     kinds = int32(TYPES[x.dtype]), int32(TYPES[grad_x.dtype])
     launch(x, "isp_jpeg_back", -(-x.numel() // 2048), *arrays, *x.shape, stride, *kinds)
 

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_float, c_int32, c_int64, c_void_p
+from ctypes import c_int32, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 from . import cuda
 from .native import call, fresh, threads
 from .operators import operator
-
 
 JPEG_ROWS, JPEG_COLUMNS = 56, 256
 """Scratch memory of JPEG of an image: `ISP_JPEG_ROWS` and `ISP_JPEG_COLUMNS` in csrc/cpu.h."""
@@ -116,8 +115,9 @@ def _save_image(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _image_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    image, tables, slopes, output = ctx.saved_tensors
     needs_tables = bool(ctx.needs_input_grad[2])
-    grads = jpeg_image_gradient(*ctx.saved_tensors, grad_y, ctx.down, ctx.across, needs_tables)
+    grads = jpeg_image_gradient(image, tables, slopes, output, grad_y, ctx.down, ctx.across, needs_tables)
     return (*grads, None, None, None)
 
 
@@ -134,6 +134,8 @@ def jpeg_image(image: Tensor, tables: Tensor, slopes: Tensor, down: int, across:
     """
     image, tables = image.contiguous(), tables.contiguous()
     output = fresh(image.shape, image.dtype, image.device)
+    if not image.numel():
+        return output
     if image.is_cuda:
         luma, chroma = _split_planes(image, down, across)
         decoded = torch.empty_like(luma), torch.empty_like(chroma)
@@ -231,7 +233,8 @@ def _image_gradient_on_cuda(
         parts = zip(_split_planes(image, down, across), _tables_of_planes(tables), decoded, grads, sums, strict=True)
         for codes, table, before, after, total in parts:
             added = torch.zeros_like(table, dtype=torch.float64)
-            cuda.jpeg_blocks_gradient(_flat(codes), table, slopes, _flat(before), _flat(after), added)
+            arguments = table, slopes, _flat(before), _flat(after), added if needs_tables else None
+            cuda.jpeg_blocks_gradient(_flat(codes), *arguments)
             total += added.view(-1, *total.shape).sum(0)
     cuda.jpeg_split_gradient(*grads, grad_x, down, across)
     return sums.transpose(0, 1).to(tables.dtype)

@@ -26,7 +26,8 @@ class DemosaicMethod(IntEnum):
 
 class Kind(IntEnum):
     """The operation of a step: `isp_kind` in csrc/steps.h, from the tables of
-    values.h, lookups.h, colors.h, gains.h and curves.h."""
+    values.h, lookups.h, colors.h, gains.h and curves.h.
+    """
 
     SITES = 0
     CHANNELS = auto()
@@ -123,7 +124,9 @@ def on_device(step: Step, device: torch.device) -> Step:
     values = step.coefficients
     if values.device == device or values.requires_grad:
         return replace(step, coefficients=values.to(device))
-    return replace(step, coefficients=_constant(values.detach().double().cpu().numpy().tobytes(), values.shape[1], device))
+    return replace(
+        step, coefficients=_constant(values.detach().double().cpu().numpy().tobytes(), values.shape[1], device)
+    )
 
 
 @functools.lru_cache(maxsize=256)

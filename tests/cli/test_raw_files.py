@@ -192,6 +192,18 @@ def test_a_pipeline_without_a_place_for_corrections_names_the_option(run, tmp_pa
     assert run(*arguments, "--no-corrections")[0] == 0
 
 
+def test_a_dng_that_is_read_as_a_dump_keeps_its_samples(run, tmp_path):
+    path = shaded(tmp_path / "a.dng")
+    with tifffile.TiffFile(path) as tiff:
+        (offset,) = tiff.pages[0].dataoffsets
+    (tmp_path / "cut.dng").write_bytes(path.read_bytes()[: offset + 96 * 128 * 2])
+    stated = ["--cfa", "RGGB", "--black", "64", "--white", "1023", "--gains", "2,1,1.6", "--matrix", COLOR]
+    layout = ["--size", "128x96", "--offset", str(offset)]
+    assert run("render", tmp_path / "cut.dng", *layout, *stated, "-o", tmp_path / "a.png") == (0, "", "")
+    assert run("render", path, "--no-corrections", *stated, "-o", tmp_path / "b.png") == (0, "", "")
+    assert torch.equal(*(read_image(tmp_path / f"{name}.png") for name in "ab"))
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".tif", ".png"])
 def test_renderings_state_what_the_camera_stated(run, tmp_path, suffix):
     path = file_of(tmp_path / "a.dng", "mosaic", tag(271, ASCII, "Acme"), tag(272, ASCII, "One"), tag(274, SHORT, 8))

@@ -247,6 +247,18 @@ def test_the_polynomial_of_lossy_dng_is_applied(data):
         assert np.abs(expected[: part.shape[0], : part.shape[1]] - part).max() < 2e-5
 
 
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("sizes", [(64, 96), (96, 64)])
+def test_of_several_images_at_full_size_the_largest_is_decoded(tmp_path, sizes, nested):
+    """As its tags are those of the main directory; LibRaw takes the first."""
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        options = {"photometric": "rgb", "subfiletype": 1} | ({"subifds": 2} if nested else {})
+        file.write(np.zeros((8, 8, 3), np.uint8), metadata=None, extratags=[VERSION], **options)
+        for size in sizes:
+            file.write(np.full((size, size), size, np.uint16), photometric=CFA, subfiletype=0, extratags=PATTERN)
+    check(tmp_path / "a.dng", np.full((96, 96), 96, np.uint16))
+
+
 @pytest.mark.parametrize("compression", [7, 34892])
 @pytest.mark.parametrize("planes", [1, 3])
 @pytest.mark.parametrize("table", [False, True])

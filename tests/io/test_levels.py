@@ -5,7 +5,7 @@ import pytest
 import torch
 from tagged_dng import ASCII, LONG, RATIONAL, SHORT, SRATIONAL, camera_tags, samples, tag, write
 
-from isptoolkit import errors, read_raw
+from isptoolkit import errors, read_raw, write_dng
 from isptoolkit.io import describe_raw
 from isptoolkit.io.levels import BlackLevel, leveled, white_of
 from isptoolkit.stages import Levels
@@ -183,7 +183,7 @@ def test_an_impossible_active_area_is_named(tmp_path):
 
 
 def test_arguments_replace_every_form_of_levels(tmp_path):
-    """A stated black level replaces grid and deltas together, so the samples stay as they are."""
+    """A stated black level replaces grid and deltas together, so the samples are unchanged."""
     rows = np.linspace(-3, 3, 44)
     _, tags = stated((44, 62), (4, 4), None, rows=rows)
     pixels = samples(44, 62)
@@ -256,6 +256,17 @@ def test_exposure(tmp_path, tags, exposure):
     path = write(tmp_path / "a.dng", samples(32, 48), *tags)
     stated = read_raw(path)[1].exposure
     assert (None if stated is None else stated.item()) == exposure == describe_raw(path)["exposure"]
+
+
+def test_an_exposure_offset_is_not_written_twice(tmp_path):
+    """A file written with another as its source has the exposure of both tags together."""
+    tags = [tag(50730, SRATIONAL, 0.5), tag(51109, SRATIONAL, 0.25)]
+    path = write(tmp_path / "a.dng", samples(32, 48), *tags)
+    sensor, capture = read_raw(path)
+    write_dng(tmp_path / "b.dng", sensor, capture, source=path)
+    assert read_raw(tmp_path / "b.dng")[1].exposure.item() == 0.75
+    write_dng(tmp_path / "c.dng", sensor, capture.replace(exposure=None), source=path)
+    assert read_raw(tmp_path / "c.dng")[1].exposure.item() == 0.75
 
 
 def test_a_float_capture_keeps_its_precision(tmp_path):

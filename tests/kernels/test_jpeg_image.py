@@ -82,7 +82,7 @@ def test_layouts_do_not_matter(build, device):
 
 
 def test_only_the_gradients_that_are_needed(build, device):
-    """Without a gradient of the tables, and with a straight-through estimator, the gradient of the blocks is skipped."""
+    """With a straight-through estimator, and no gradient of the tables, that of the blocks is skipped."""
     x, tables = image(1, 20, 30, device), torch.randint(8, 60, (1, 2, 8, 8)).to(device).float()
     (grad_x, _) = gradients(x, tables, (2, 2), ())[1:]
     leaf = x.clone().requires_grad_()

@@ -27,6 +27,11 @@ ISP_FN void isp_store_sample(void *to, int type, isp_long at, float sample) {
 #define READ_COLUMN(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[tile][k][lane];
 #define WRITE_COLUMN(d, shared) for (int k = 0; k < 8; k++) (shared)[tile][k][lane] = (d)[k];
 
+/* An entry of a column of the table. */
+ISP_FN isp_i32 isp_entry(const float *table, const isp_block_place &place, isp_long table_stride, int k, int lane) {
+    return place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
+}
+
 /* Replace d, centered samples of one row of each block, by the quantized coefficients of one column. */
 ISP_FN void isp_quantize_block(isp_i32 *d, isp_whole shared, int tile, int lane, const isp_i32 *entries) {
     isp_dct(d, 0);
@@ -46,7 +51,7 @@ extern "C" __global__ void isp_jpeg_blocks(const void *x, const float *table, vo
     isp_i32 d[8], entries[8];
     for (int k = 0; k < 8; k++) {
         d[k] = place.inside ? isp_centered(isp_load(x, type, place.at + lane * width + k)) : 0;
-        entries[k] = place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
+        entries[k] = isp_entry(table, place, table_stride, k, lane);
     }
     isp_quantize_block(d, shared, tile, lane, entries);
     for (int k = 0; k < 8; k++) d[k] *= entries[k];
@@ -84,16 +89,18 @@ extern "C" __global__ void isp_jpeg_back(const void *x, const float *table, cons
         float sample = place.inside ? isp_load(x, x_type, at) : 0.0f;
         coefficients[k] = isp_centered(sample);
         values[k] = sample - 128.0f;
-        g[k] = place.inside ? isp_load(grad_y, type, at) : 0.0f;
-        entries[k] = place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
+        entries[k] = isp_entry(table, place, table_stride, k, lane);
     }
     isp_quantize_block(coefficients, whole, tile, lane, entries);
     isp_float_forward(values, real, tile, lane);
+    for (int k = 0; k < 8; k++) g[k] = place.inside ? isp_load(grad_y, type, place.at + lane * width + k) : 0.0f;
     isp_float_forward(g, real, tile, lane);
     for (int k = 0; k < 8; k++) {
-        float value = values[k] / (float)entries[k];
-        float slope = isp_rounding_slope(value - isp_round(value), slopes, slope_count);
-        if (place.inside) atomicAdd(grad_table + place.sample * table_stride + 8 * k + lane, (double)(g[k] * ((float)coefficients[k] - slope * value)));
+        /* Read again: registers limit how many threads run at once. */
+        const float value = values[k] / (float)isp_entry(table, place, table_stride, k, lane);
+        const float slope = isp_rounding_slope(value - isp_round(value), slopes, slope_count);
+        if (grad_table && place.inside)
+            atomicAdd(grad_table + place.sample * table_stride + 8 * k + lane, (double)(g[k] * ((float)coefficients[k] - slope * value)));
         g[k] *= slope;
     }
     isp_idct_float(g);

@@ -10,6 +10,13 @@
 #define DCT_PASS 2
 #define DCT_DESCALE(x, bits) (((x) + (1 << ((bits) - 1))) >> (bits))
 
+/* A loop that a GPU's compiler does not unroll, which would cost registers. */
+#ifdef __CUDACC__
+#define ROLLED _Pragma("unroll 1")
+#else
+#define ROLLED
+#endif
+
 /* cos(k pi / 16) / 2 */
 #define DCT_C1 0.490392640f
 #define DCT_C2 0.461939766f
@@ -120,7 +127,7 @@ ISP_FN void isp_idct_float(float *d) {
 ISP_FN float isp_rounding_slope(float distance, const float *weights, int count) {
     const float cosine = isp_cosine_turns(distance);
     float last = 0.0f, before = 0.0f;
-    for (int n = count - 1; n >= 0; n--) {
+    ROLLED for (int n = count - 1; n >= 0; n--) {
         const float next = weights[n] + 2.0f * cosine * last - before;
         before = last;
         last = next;

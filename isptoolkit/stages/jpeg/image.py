@@ -12,9 +12,7 @@ from .blocks import check_table, jpeg_blocks
 from .planes import join, split
 
 
-def jpeg_image(
-    x: Tensor, tables: Tensor, factors: tuple[int, int], slopes: Sequence[float] | Tensor = ()
-) -> Tensor:
+def jpeg_image(x: Tensor, tables: Tensor, factors: tuple[int, int], slopes: Sequence[float] | Tensor = ()) -> Tensor:
     """Compress and decompress an image: `join(jpeg_blocks(split(x)))`, bit for bit the pixels of libjpeg.
 
     The gradient is that of the chain in real numbers, with the derivative of `jpeg_blocks` for rounding, and zero where
