@@ -18,6 +18,7 @@ from .tiff_directory import Directory
 from .tiff_samples import TABLE, read_samples
 
 _GRAY, _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = (0, 1), 33421, 50829, 51009, 8
+_BIG_TIFF, _SMALLEST = (b"+\0", b"\0+"), 22
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
 
 Layout = Literal["mosaic", "linear", "mono"]
@@ -103,11 +104,12 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
 def _suits_libraw(main: Directory, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
-    It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other,
-    decodes only the first of several strips of lossless JPEG, does not decode mosaics of lossy JPEG, and decodes linear
-    lossy JPEG with an invented curve unless the file states a polynomial.
+    It refuses BigTIFF and images below 22 x 22, cuts floating-point samples to 14 bits, mixes up separate planes, reads
+    strips as if they followed each other, decodes only the first of several strips of lossless JPEG, does not decode
+    mosaics of lossy JPEG, and decodes linear lossy JPEG with an invented curve unless the file states a polynomial.
     """
-    if main.bits > 16 or main.is_float or main.is_planar:
+    is_refused = content[2:4] in _BIG_TIFF or min(main.width, main.height) < _SMALLEST
+    if is_refused or main.bits > 16 or main.is_float or main.is_planar:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])

@@ -102,6 +102,17 @@ def deflate(path):
         tags[279].overwrite([len(strip) for strip in strips])
 
 
+@pytest.mark.parametrize("size", [(2, 2), (21, 40), (40, 21), (22, 22)])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}], ids=["strips", "tiles"])
+def test_what_libraw_refuses_to_open(tmp_path, size, big, options):
+    """BigTIFF and small images."""
+    samples = mosaic()[: size[0], : size[1]].copy()
+    with tifffile.TiffWriter(tmp_path / "a.dng", bigtiff=big) as file:
+        file.write(samples, photometric=CFA, metadata=None, extratags=[VERSION, *PATTERN], **options)
+    check(tmp_path / "a.dng", samples)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["f2", "f4"])
 @pytest.mark.parametrize(
