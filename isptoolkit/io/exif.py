@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import UnreadableFile
+from .camera_name import CIFF, camera_name
 from .libraw import opened
 from .tiff import structure
 from .tiff_fields import Field, Kind, rational
@@ -53,8 +54,6 @@ _ISO, _SENSITIVITY_TYPE, _EXPOSURE_INDEX = 34855, 34864, 34866
 _MOST = 65535
 _LONGEST = 1024
 """Texts of more characters are taken for damage: the EXIF block of a JPEG file has 64 KiB."""
-_HEAPS = b"HEAPCCDR"
-"""Signature of a Canon CRW file, whose times count seconds in UTC; LibRaw reads those of other files as local."""
 
 
 def read_exif(path: str | Path) -> dict[str, Value]:
@@ -86,7 +85,7 @@ def read_exif(path: str | Path) -> dict[str, Value]:
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
         tags = _image_tags(path)
     else:
-        tags = _libraw_tags(path, is_utc=head[6:14] == _HEAPS) | _tiff_tags(path)
+        tags = _heap_names(path) | _libraw_tags(path, is_utc=head[6:14] == CIFF) | _tiff_tags(path)
     values = {name: _value(tags.get(entry.code), entry) for name, entry in ENTRIES.items()}
     if values["iso"] == _MOST and isinstance(index := tags.get(_EXPOSURE_INDEX), int):
         values["iso"] = max(index, _MOST)
@@ -232,6 +231,12 @@ def _decoded(content: bytes) -> str:
         return content.decode("latin-1")
 
 
+def _heap_names(path: Path) -> dict[int, Any]:
+    """Make and model of a file without tags, as tags: CIFF states the make in the model too."""
+    name = camera_name(path, {})
+    return {ENTRIES["make"].code: name.split(" ")[0], ENTRIES["model"].code: name}
+
+
 def _libraw_tags(path: Path, *, is_utc: bool) -> dict[int, Any]:
     """What LibRaw knows of a RAW file's photograph, as tags; empty for files that it does not open."""
     try:
@@ -239,6 +244,7 @@ def _libraw_tags(path: Path, *, is_utc: bool) -> dict[int, Any]:
             other, lens = raw.other, raw.lens
     except UnreadableFile:
         return {}
+    # A CIFF file counts seconds in UTC; LibRaw reads the times of others as local.
     date = other.timestamp.astimezone(UTC) if is_utc else other.timestamp
     values = {
         "artist": other.artist,

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..capture import MONO, RGB
+from .camera_name import camera_name
 from .color_profile import ColorProfile
 from .decode import Decoded, decode
 from .dng_tags import ACTIVE_AREA, NEUTRAL, NOISE, crop_of, exposure_of, neutral_of, noise_of, problems_of
 from .levels import BlackLevel, white_of
 from .metadata import green_normalized
 from .shot import shot_of
-from .tag_values import numbers, text
+from .tag_values import numbers
 from .tiff import CFA, LINEAR_RAW, Tiff
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -22,9 +23,8 @@ Box = tuple[int, int, int, int]
 
 # LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
 _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
-_MAKE, _MODEL, _ORIENTATION, _WHITE_XY = 271, 272, 274, 50729
+_ORIENTATION, _WHITE_XY = 274, 50729
 """TIFF and DNG tags (DNG 1.6 specification, chapter 4)."""
-_QUICKTAKE = {b"qktk": "Apple QuickTake 100", b"qktn": "Apple QuickTake 150"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
         profile=profile,
         matrix=None if libraw is None else libraw.matrix,
         orientation=_orientation(decoded, tags),
-        camera=_camera(path, tags),
+        camera=camera_name(path, tags),
         noise=noise_of(tags),
         exposure=exposure_of(tags),
         crop=crop,
@@ -208,16 +208,3 @@ def _orientation(decoded: Decoded, tags: dict[int, Any]) -> int:
         return _ORIENTATIONS.get(decoded.libraw.flip, 1)
     stated = numbers(tags.get(_ORIENTATION, 1), 1)
     return int(stated[0]) if stated is not None and stated[0] in range(1, 9) else 1
-
-
-def _camera(path: Path, tags: dict[int, Any]) -> str:
-    """Make and model from the TIFF tags, the CIFF heap, or the QuickTake signature; empty if there are none."""
-    make, model = (text(tags.get(code)) for code in (_MAKE, _MODEL))
-    if make or model:
-        return model if set(make.lower().split()) & set(model.lower().split()[:1]) else f"{make} {model}".strip()
-    with path.open("rb") as stream:
-        head = stream.read(14)
-    if head[6:14] != b"HEAPCCDR":
-        return _QUICKTAKE.get(head[:4], "")
-    _, marker, rest = path.read_bytes().partition(b"Canon\0Canon ")
-    return "Canon " + rest[:64].split(b"\0")[0].decode("ascii", "replace") if marker else "Canon"
