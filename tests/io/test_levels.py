@@ -76,9 +76,6 @@ def check(tmp_path, repeat, area, deltas):
     expected = formula(codes, grid, zeros[0] if rows is None else rows, zeros[1] if columns is None else columns, WHITE)
     path = write(tmp_path / "a.dng", pixels, *tags)
     mosaic, capture = mosaic_of(path)
-    # LibRaw leaves out the first row or column of an active area that starts at an odd one.
-    dropped = (0, 0) if area is None else (area[0] % 2, area[1] % 2)
-    expected, codes = expected[dropped[0] :, dropped[1] :], codes[dropped[0] :, dropped[1] :]
     np.testing.assert_allclose(mosaic[0], expected, rtol=0, atol=2e-6)
     if max(repeat) <= 2 and deltas == "none":
         assert np.array_equal(read_raw(path)[0][0, 0].numpy(), codes)

@@ -55,6 +55,18 @@ def check_sites():
     torch.testing.assert_close(Fused(raw)(x, CAPTURE), expected)
 
 
+def check_monotone():
+    torch.manual_seed(0)
+    x, logits = torch.rand(2, 3, 8, 40), torch.randn(2, 5)
+    compare(lambda x, logits: curved(logits)(x, CAPTURE), x, logits)
+
+
+def curved(logits):
+    """A fused curve whose own logits carry the gradient."""
+    curve = stages.MonotoneCurve(logits)
+    return Fused(Pipeline(curve=curve))
+
+
 def check_half():
     torch.manual_seed(0)
     x = torch.rand(1, 1, 8, 64).half()
@@ -143,6 +155,19 @@ FAULTS = {
         "cuda_steps.h",
         "return (int)(place.row & 1) * 2 + (int)(place.column & 1);",
         "return (int)(place.column & 1) * 2 + (int)(place.row & 1);",
+        check_sites,
+        ("cuda_render.cu",),
+    ),
+    "a wrong index of a coefficient of a segment": Fault(
+        "lookups.h",
+        "return j / 2 * (shape[0] + 1) + segment + j % 2;",
+        "return j / 2 * shape[0] + segment + j % 2;",
+        check_monotone,
+    ),
+    "a wrong index of a coefficient of a site": Fault(
+        "values.h",
+        "4 * j + (owner == ISP_PLANE ? plane : site)",
+        "4 * j + (owner == ISP_PLANE ? plane : site & 1)",
         check_sites,
         ("cuda_render.cu",),
     ),

@@ -176,6 +176,10 @@ def test_methods_and_constants_agree(printed):
     assert {name: printed["values"][name] for name in constants()} == CONSTANTS
 
 
+def test_radial_terms_agree():
+    assert int(re.search(r"#define RADIAL_TERMS (\d+)", header("gains.h"))[1]) == steps.RADIAL_TERMS
+
+
 def test_sampling_modes_agree(printed):
     modes = {name.removeprefix("ISP_"): printed["values"][name] for name in members("isp_sampling_mode")}
     assert modes == {mode.name: int(mode) for mode in cuda.SamplingMode}

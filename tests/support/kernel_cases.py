@@ -7,7 +7,8 @@ from isptoolkit import CAMERA, LINEAR, MOSAIC, Stage, stages
 
 _RANDOM = torch.Generator().manual_seed(5)
 _MESHES = [1 + torch.rand(*shape, generator=_RANDOM) for shape in ((4, 3, 5), (3, 4, 3))]
-_TABLE = (torch.linspace(0, 1, 1100) ** 2 * 3000).clamp(min=20)
+_TABLE = torch.linspace(0, 1, 1100) * 1000 + torch.linspace(0, 1, 1100) ** 2 * 2000
+_TABLE[200:204] = _TABLE[200]  # a flat run, after which the table jumps
 
 CURVES: dict[str, Stage] = {
     "srgb": stages.SRGBCurve(),

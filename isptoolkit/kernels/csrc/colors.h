@@ -31,7 +31,8 @@ ISP_FN float matrix_step_partial(int j, isp_color x, isp_color y, isp_color g, c
 
 /* ---- white balance that keeps highlights white, with inverse gains k0, k1, k2 and the inflection k3. The factor of a channel
  * with inverse gain g is g + h^2 max(1 - g, 0), where h is the height of the balanced mean above the inflection, 1 at white. */
-ISP_FN float isp_rising(float gain) { return gain < 1.0f ? 1.0f - gain : 0.0f; }
+/* max(1 - gain, 0): without a condition, since compilers vectorize no condition that is the same for all values. */
+ISP_FN float isp_rising(float gain) { return 0.5f * ((1.0f - gain) + isp_abs(1.0f - gain)); }
 ISP_FN float isp_highlight_height(float mean, float inflection) {
     return mean > inflection ? (mean - inflection) / (1.0f - inflection) : mean == mean ? 0.0f : mean;
 }
@@ -55,13 +56,12 @@ ISP_FN isp_color isp_highlight_slopes(float height, const float *k) {
     return s;
 }
 /* The derivative of a factor with respect to its inverse gain. */
-ISP_FN float isp_highlight_share(float height, float gain) { return gain <= 1.0f ? 1.0f - height * height : 1.0f; }
+ISP_FN float isp_highlight_share(float height, float gain) { return 1.0f - (gain <= 1.0f ? height : 0.0f) * height; }
 
 /* An upper bound of the height for one channel: its factor exceeds 1 and, if that rises, h^2 (1 - g). */
 ISP_FN float isp_highlight_bound(float x, float gain, float inflection) {
-    const float straight = isp_highlight_height(gain > 1.0f ? x / gain : x, inflection);
-    const float rising = isp_rising(gain), least = rising > 1.1920929e-7f ? rising : 1.1920929e-7f;
-    const float cubic = isp_power((x > 0.0f ? x : 0.0f) / ((1.0f - inflection) * least), 0.333333333f);
+    const float rising = isp_rising(gain), straight = isp_highlight_height(x / (gain + rising), inflection);
+    const float cubic = isp_power((x > 0.0f ? x : 0.0f) / ((1.0f - inflection) * (rising + 1.1920929e-7f)), 0.333333333f);
     return straight < cubic ? straight : cubic;
 }
 
@@ -74,14 +74,14 @@ ISP_FN float isp_highlight_root(isp_color x, const float *k) {
     const float b = isp_highlight_bound(x.b, k[2], k[3]), larger = r > g ? r : g, single = larger > b ? larger : b;
     const float bound = single > 1.0f ? single : 1.0f;
     float below = 0.0f, above = plain < bound ? plain : bound;
-    for (int i = 0; i < 6; i++) {
+    ISP_UNROLL for (int i = 0; i < 6; i++) {
         const float h = (below + above) * 0.5f;
         const int low = k[3] + h * scale < isp_mean(isp_over(x, isp_highlight_factors(h, k)));
         below = low ? h : below;
         above = low ? above : h;
     }
     float h = (below + above) * 0.5f;
-    for (int i = 0; i < 5; i++) {
+    ISP_UNROLL for (int i = 0; i < 5; i++) {
         const isp_color factors = isp_highlight_factors(h, k), balanced = isp_over(x, factors);
         const float gray = k[3] + h * scale, mean = isp_mean(balanced), gap = gray - mean;
         below = gap <= 0.0f ? h : below;

@@ -49,28 +49,26 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
         }                                                                                                                 \
         break;
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
+#define LOOKUP_PARTIAL(name, count, j) \
+    if (j < count) EACH_VALUE partial[j][i] = isp_chain(g[i], name##_step_partial(j, x[i], y[i], segment_of(&s, count, shape, i)));
 #define LOOKUP_CASE(name, count, search)                                                                                  \
     case ISP_KIND_##name: {                                                                                               \
-        int32_t segment[LENGTH];                                                                                          \
+        strip_segments s;                                                                                                 \
         float partial[4][LENGTH];                                                                                         \
         EACH_PLANE {                                                                                                      \
             const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
             float *h = hs[c];                                                                                             \
-            find_segments(segment, search, x, k, shape, n);                                                               \
+            segments_of(&s, search, count, x, k, shape, n);                                                               \
             if (sums) {                                                                                                   \
-                EACH_VALUE {                                                                                              \
-                    const isp_segment s = isp_segment_of(k, count, segment[i], shape);                                    \
-                    ISP_UNROLL for (int j = 0; j < count; j++)                                                            \
-                        partial[j][i] = isp_chain(g[i], name##_step_partial(j, x[i], y[i], s));                           \
-                }                                                                                                         \
+                LOOKUP_PARTIAL(name, count, 0)                                                                            \
+                LOOKUP_PARTIAL(name, count, 1)                                                                            \
+                LOOKUP_PARTIAL(name, count, 2)                                                                            \
+                LOOKUP_PARTIAL(name, count, 3)                                                                            \
                 for (int i = 0; i < n; i++)                                                                               \
-                    for (int j = 0; j < count; j++)                                                                       \
-                        sums[isp_segment_parameter(j, segment[i], shape)] += (double)partial[j][i];                       \
+                    ISP_UNROLL for (int j = 0; j < count; j++)                                                            \
+                        sums[isp_segment_parameter(j, s.segment[i], shape)] += (double)partial[j][i];                     \
             }                                                                                                             \
-            EACH_VALUE {                                                                                                  \
-                const isp_segment s = isp_segment_of(k, count, segment[i], shape);                                        \
-                h[i] = isp_chain(g[i], name##_step_slope(x[i], y[i], s));                                                 \
-            }                                                                                                             \
+            EACH_VALUE h[i] = isp_chain(g[i], name##_step_slope(x[i], y[i], segment_of(&s, count, shape, i)));            \
         }                                                                                                                 \
         break;                                                                                                            \
     }

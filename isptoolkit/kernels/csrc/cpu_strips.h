@@ -83,6 +83,20 @@ static inline void store(void *to, int type, int64_t at, const float *from, int 
 #define EACH_SELECTED for (int c = first; c < last; c++)
 #define EACH_VALUE SIMD for (int i = 0; i < n; i++)
 
+/* to[i] = from[index[i]], for an array of `count` entries. */
+static inline void fetch(float *to, const float *from, int count, const int32_t *index, int n) {
+    int i = 0;
+#if defined(__AVX512F__)
+    /* Short arrays fit into two registers. */
+    const __mmask16 low = count < 16 ? (__mmask16)((1u << count) - 1) : 0xffff;
+    const __mmask16 high = count > 16 ? (__mmask16)(0xffffu >> (count < 32 ? 32 - count : 0)) : 0;
+    const __m512 first = _mm512_maskz_loadu_ps(low, from), second = _mm512_maskz_loadu_ps(high, from + 16);
+    for (; count <= 32 && i + 16 <= n; i += 16)
+        _mm512_storeu_ps(to + i, _mm512_permutex2var_ps(first, _mm512_loadu_si512(index + i), second));
+#endif
+    for (; i < n; i++) to[i] = from[index[i]];
+}
+
 /* The segments of a lookup in which the values of a strip lie. */
 static inline void find_segments(int32_t *segment, enum isp_search search, const float *x, const float *k, const int32_t *shape,
                                  int n) {
@@ -90,10 +104,29 @@ static inline void find_segments(int32_t *segment, enum isp_search search, const
         EACH_VALUE segment[i] = isp_even_segment(x[i], shape);
         return;
     }
+    float start[STRIP];
+    int32_t next[STRIP];
     memset(segment, 0, sizeof(int32_t) * (size_t)n);
     for (int32_t stride = isp_first_stride(shape); stride; stride >>= 1) {
-        EACH_VALUE segment[i] = isp_sorted_segment(segment[i], stride, x[i], k, shape);
+        EACH_VALUE next[i] = isp_next_segment(segment[i], stride, shape);
+        fetch(start, k, shape[0], next, n);
+        EACH_VALUE segment[i] = start[i] <= x[i] ? next[i] : segment[i];
     }
+}
+
+/* Parameters of the segments of a strip. */
+typedef struct { float at[4][STRIP]; int32_t segment[STRIP]; } strip_segments;
+
+static inline void segments_of(strip_segments *s, enum isp_search search, int count, const float *x, const float *k,
+                               const int32_t *shape, int n) {
+    find_segments(s->segment, search, x, k, shape, n);
+    for (int j = 0; j < count; j++) fetch(s->at[j], k + isp_segment_parameter(j, 0, shape), shape[0], s->segment, n);
+}
+
+static inline isp_segment segment_of(const strip_segments *s, int count, const int32_t *shape, int i) {
+    isp_segment one = {{s->at[0][i], s->at[1][i], count > 2 ? s->at[2][i] : 0.0f, count > 2 ? s->at[3][i] : 0.0f},
+                       (float)s->segment[i], (float)shape[0]};
+    return one;
 }
 
 /* Run one step on the planes [first, last); a step that mixes planes needs all of them. */
@@ -119,12 +152,12 @@ static inline void forward_step(const int32_t *step, const float *k, const float
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
 #define LOOKUP_CASE(name, count, search)                                                                          \
     case ISP_KIND_##name: {                                                                                       \
-        int32_t segment[STRIP];                                                                                   \
+        strip_segments s;                                                                                         \
         EACH_SELECTED {                                                                                           \
             const float *v = x[c];                                                                                \
             float *w = y[c];                                                                                      \
-            find_segments(segment, search, v, k, shape, n);                                                       \
-            EACH_VALUE w[i] = name##_step(v[i], isp_segment_of(k, count, segment[i], shape));                     \
+            segments_of(&s, search, count, v, k, shape, n);                                                       \
+            EACH_VALUE w[i] = name##_step(v[i], segment_of(&s, count, shape, i));                                 \
         }                                                                                                         \
         break;                                                                                                    \
     }

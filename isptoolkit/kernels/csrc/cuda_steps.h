@@ -56,8 +56,18 @@ ISP_FN void isp_set_color(float *v, isp_color color) { v[0] = color.r, v[1] = co
 ISP_FN int isp_find_segment(isp_search search, float x, const float *k, const int *shape) {
     if (search == ISP_EVEN) return isp_even_segment(x, shape);
     int segment = 0;
-    for (int stride = isp_first_stride(shape); stride; stride >>= 1) segment = isp_sorted_segment(segment, stride, x, k, shape);
+    for (int stride = isp_first_stride(shape); stride; stride >>= 1) {
+        const int next = isp_next_segment(segment, stride, shape);
+        segment = k[next] <= x ? next : segment;
+    }
     return segment;
+}
+
+ISP_FN isp_segment isp_segment_of(const float *k, int count, int segment, const int *shape) {
+    isp_segment s = {{0.0f, 0.0f, 0.0f, 0.0f}, (float)segment, (float)shape[0]};
+    ISP_UNROLL for (int j = 0; j < 4; j++)
+        if (j < count) s.at[j] = k[isp_segment_parameter(j, segment, shape)];
+    return s;
 }
 
 /* Run one step on one pixel. */

@@ -29,22 +29,14 @@ ISP_FN isp_i32 isp_first_stride(const isp_i32 *shape) {
     return stride;
 }
 
-/* One halving of the search for the last segment that starts at or below x: moves on by `stride` if that is still below. */
-ISP_FN isp_i32 isp_sorted_segment(isp_i32 at, isp_i32 stride, float x, const float *k, const isp_i32 *shape) {
-    const isp_i32 next = at + stride < shape[0] - 1 ? at + stride : shape[0] - 1;
-    return k[next] <= x ? next : at;
+/* The segment that a search for the last one that starts at or below x compares next. */
+ISP_FN isp_i32 isp_next_segment(isp_i32 segment, isp_i32 stride, const isp_i32 *shape) {
+    return segment + stride < shape[0] - 1 ? segment + stride : shape[0] - 1;
 }
 
 /* The index of parameter j. */
 ISP_FN isp_i32 isp_segment_parameter(int j, isp_i32 segment, const isp_i32 *shape) {
     return j / 2 * (shape[0] + 1) + segment + j % 2;
-}
-
-ISP_FN isp_segment isp_segment_of(const float *k, int count, isp_i32 segment, const isp_i32 *shape) {
-    isp_segment s = {{0.0f, 0.0f, 0.0f, 0.0f}, (float)segment, (float)shape[0]};
-    ISP_UNROLL for (int j = 0; j < 4; j++)
-        if (j < count) s.at[j] = k[isp_segment_parameter(j, segment, shape)];
-    return s;
 }
 
 /* ---- a table of y at x = 0, 1, 2, ... */
