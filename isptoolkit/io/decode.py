@@ -116,7 +116,7 @@ def _suits_libraw(main: Directory, content: bytes) -> bool:
     top, left, bottom, right = _stated_area(main) or (0, 0, main.height, main.width)
     is_refused = content[2:4] in _BIG_TIFF or min(bottom - top, right - left) < _SMALLEST
     is_guessed = main.compression == NONE and (main.bits not in (8, 16) or main.width < _NARROW)
-    is_moved = bool(top % 2 or left % 2)
+    is_moved = main.compression != LOSSY_JPEG and bool(top % 2 or left % 2)
     if is_refused or is_guessed or is_moved or main.bits > 16 or main.is_float or main.is_planar:
         return False
     if main.compression == JPEG:

@@ -75,8 +75,8 @@ class Frame:
         except ValueError as error:
             raise opcodes.unreadable(path, "the frame of its opcodes", error) from None
         shift, size = (0, 0), (bottom - top, right - left)
-        if top % 2 or left % 2:
-            # LibRaw leaves out the first row or column of an active area that starts at an odd one.
+        if tags.get(_COMPRESSION) == _LOSSY_JPEG and (top % 2 or left % 2):
+            # LibRaw decodes these files and leaves out the first row or column of an area that starts at an odd one.
             decoded = decode(path)
             shift, size = (decoded.top - top, decoded.left - left), decoded.samples.shape[:2]
         return cls(

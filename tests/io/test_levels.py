@@ -174,7 +174,7 @@ def test_one_level_counts_however_often_it_is_stated(tmp_path, pixels, kind, cou
 
 
 def test_an_impossible_active_area_is_named(tmp_path):
-    path = write(tmp_path / "a.dng", samples(32, 48), tag(50829, LONG, 0, 0, 32), tag(50714, RATIONAL, 64))
+    path = write(tmp_path / "a.dng", samples(32, 96), tag(50829, LONG, 0, 0, 32), tag(50714, RATIONAL, 64))
     assert read_raw(path)[1].black[0].tolist() == [64] * 4
     assert "ActiveArea does not lie in the frame" in describe_raw(path)["problems"]
 
