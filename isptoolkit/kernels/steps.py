@@ -105,16 +105,17 @@ def curve(kind: Kind, parameter: Tensor | None = None) -> Step:
     return Step(kind, torch.zeros(1, 1, dtype=torch.float64) if parameter is None else parameter.reshape(-1, 1))
 
 
-def lookup(kind: Kind, *entries: Tensor, per_unit: int = 0) -> Step:
-    """A function given by arrays with an entry for each end of a segment, each `[B,N]`.
+def lookup(kind: Kind, *parameters: Tensor, per_unit: int = 1, below: int = 0) -> Step:
+    """A function of the segment in which a value lies.
 
     Args:
         kind: the operation.
-        entries: the arrays.
-        per_unit: segments per unit of x; 0 where the first array is searched.
+        parameters: of the segments, each `[B,N]`.
+        per_unit: segments per unit of x.
+        below: segments below x = 0.
     """
-    width = entries[0].shape[1]
-    return Step(kind, _joined(width, *entries), (width - 1, per_unit, 0))
+    width = parameters[0].shape[1]
+    return Step(kind, _joined(width, *parameters), (width, per_unit, below))
 
 
 def on_device(step: Step, device: torch.device) -> Step:

@@ -210,10 +210,14 @@ class Linearize(Stage):
         return invert_table(y, self._table(y))
 
     def forward_steps(self, capture: Capture) -> list[Step]:
-        return [lookup(Kind.TABLE, self.table.double().reshape(-1, self.table.shape[-1]), per_unit=1)]
+        return [self._step(Kind.TABLE)]
 
     def inverse_steps(self, capture: Capture) -> list[Step]:
-        return [lookup(Kind.TABLE_INVERSE, self.table.double().reshape(-1, self.table.shape[-1]))]
+        return [self._step(Kind.TABLE_INVERSE)]
+
+    def _step(self, kind: Kind) -> Step:
+        table = self.table.double().reshape(-1, self.table.shape[-1])
+        return lookup(kind, table[:, :-1], table.diff())
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         """Where the table rises and, within rounding, no other code has the same value."""

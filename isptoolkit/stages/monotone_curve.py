@@ -80,10 +80,20 @@ class MonotoneCurve(Stage):
         return torch.where(y < 0, y / first, torch.where(y > 1, 1 + (y - 1) / last, inner))
 
     def forward_steps(self, capture: Capture) -> list[Step]:
-        return [lookup(Kind.MONOTONE, *self._knots(self.logits.double()), per_unit=self.logits.shape[-1])]
+        return [self._step(Kind.MONOTONE)]
 
     def inverse_steps(self, capture: Capture) -> list[Step]:
-        return [lookup(Kind.MONOTONE_INVERSE, *self._knots(self.logits.double()))]
+        return [self._step(Kind.MONOTONE_INVERSE)]
+
+    def _step(self, kind: Kind) -> Step:
+        """The cubics, between the lines at both ends."""
+        heights, slopes = self._knots(self.logits.double())
+        segments = heights.shape[1] - 1
+        rise, out, into = heights.diff(), slopes[:, :-1] / segments, slopes[:, 1:] / segments
+        starts = torch.cat((heights[:, :1], heights), 1)
+        firsts = torch.cat((out[:, :1], out, into[:, -1:]), 1)
+        squares, cubes = F.pad(3 * rise - 2 * out - into, (1, 1)), F.pad(out + into - 2 * rise, (1, 1))
+        return lookup(kind, starts, firsts, squares, cubes, per_unit=segments, below=1)
 
     def _knots(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Heights and slopes at the K + 1 knots, `[B,K+1]` or `[1,K+1]`."""

@@ -19,7 +19,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
                           const float *const *gs, float *const *hs, double *sums, int planes, const isp_place *place, int n) {
     const int32_t *shape = step + 2;
     const int site = (int)(place->row & 1) * 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 /* The macros count parameters and coefficients in constants, so that what a derivative leaves out costs nothing. */
 #define VALUE_SUM(name, count, owner, j)                                                                                  \
     if (j < count) {                                                                                                      \
@@ -49,26 +49,21 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
         }                                                                                                                 \
         break;
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
-#define LOOKUP_PARTIAL(name, count, j) \
-    if (j < count) EACH_VALUE partial[j][i] = isp_chain(g[i], name##_step_partial(j, x[i], y[i], segment_of(&s, count, shape, i)));
 #define LOOKUP_CASE(name, count, search)                                                                                  \
     case ISP_KIND_##name: {                                                                                               \
-        strip_segments s;                                                                                                 \
-        float partial[4][LENGTH];                                                                                         \
-        EACH_PLANE {                                                                                                      \
-            const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
-            float *h = hs[c];                                                                                             \
-            segments_of(&s, search, count, x, k, shape, n);                                                               \
-            if (sums) {                                                                                                   \
-                LOOKUP_PARTIAL(name, count, 0)                                                                            \
-                LOOKUP_PARTIAL(name, count, 1)                                                                            \
-                LOOKUP_PARTIAL(name, count, 2)                                                                            \
-                LOOKUP_PARTIAL(name, count, 3)                                                                            \
-                for (int i = 0; i < n; i++)                                                                               \
-                    ISP_UNROLL for (int j = 0; j < count; j++)                                                            \
-                        sums[isp_segment_parameter(j, s.segment[i], shape)] += (double)partial[j][i];                     \
-            }                                                                                                             \
-            EACH_VALUE h[i] = isp_chain(g[i], name##_step_slope(x[i], y[i], segment_of(&s, count, shape, i)));            \
+        const lookup table = lookup_of(k, shape, count);                                                                  \
+        EACH_PLANE EACH_GROUP {                                                                                           \
+            const group s = group_of(&table, search, count, xs[c] + i, n - i);                                            \
+            float y[LANES], g[LANES], result[LANES], partial[count][LANES];                                               \
+            read_group(y, ys[c] + i, n - i);                                                                              \
+            read_group(g, gs[c] + i, n - i);                                                                              \
+            ISP_UNROLL for (int j = 0; j < count; j++)                                                                    \
+                EACH_LANE partial[j][l] = isp_chain(g[l], name##_step_partial(j, s.x[l], y[l], segment_of(&table, &s, l))); \
+            for (int l = 0; sums && l < LANES; l++)                                                                       \
+                ISP_UNROLL for (int j = 0; j < count; j++)                                                                \
+                    sums[isp_segment_parameter(j, s.segment[l], shape)] += (double)partial[j][l];                         \
+            EACH_LANE result[l] = isp_chain(g[l], name##_step_slope(s.x[l], y[l], segment_of(&table, &s, l)));            \
+            write_group(hs[c] + i, result, n - i);                                                                        \
         }                                                                                                                 \
         break;                                                                                                            \
     }
@@ -133,6 +128,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
     }
 }
 

@@ -6,6 +6,7 @@
 #include "steps.h"
 #include "cpu.h"
 #include "cpu_display.h"
+#include "cpu_lookups.h"
 
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -83,58 +84,12 @@ static inline void store(void *to, int type, int64_t at, const float *from, int 
 #define EACH_SELECTED for (int c = first; c < last; c++)
 #define EACH_VALUE SIMD for (int i = 0; i < n; i++)
 
-/* to[i] = from[index[i]], for an array of `count` entries. */
-static inline void fetch(float *to, const float *from, int count, const int32_t *index, int n) {
-    int i = 0;
-#if defined(__AVX512F__)
-    /* Short arrays fit into two registers. */
-    const __mmask16 low = count < 16 ? (__mmask16)((1u << count) - 1) : 0xffff;
-    const __mmask16 high = count > 16 ? (__mmask16)(0xffffu >> (count < 32 ? 32 - count : 0)) : 0;
-    const __m512 first = _mm512_maskz_loadu_ps(low, from), second = _mm512_maskz_loadu_ps(high, from + 16);
-    for (; count <= 32 && i + 16 <= n; i += 16)
-        _mm512_storeu_ps(to + i, _mm512_permutex2var_ps(first, _mm512_loadu_si512(index + i), second));
-#endif
-    for (; i < n; i++) to[i] = from[index[i]];
-}
-
-/* The segments of a lookup in which the values of a strip lie. */
-static inline void find_segments(int32_t *segment, enum isp_search search, const float *x, const float *k, const int32_t *shape,
-                                 int n) {
-    if (search == ISP_EVEN) {
-        EACH_VALUE segment[i] = isp_even_segment(x[i], shape);
-        return;
-    }
-    float start[STRIP];
-    int32_t next[STRIP];
-    memset(segment, 0, sizeof(int32_t) * (size_t)n);
-    for (int32_t stride = isp_first_stride(shape); stride; stride >>= 1) {
-        EACH_VALUE next[i] = isp_next_segment(segment[i], stride, shape);
-        fetch(start, k, shape[0], next, n);
-        EACH_VALUE segment[i] = start[i] <= x[i] ? next[i] : segment[i];
-    }
-}
-
-/* Parameters of the segments of a strip. */
-typedef struct { float at[4][STRIP]; int32_t segment[STRIP]; } strip_segments;
-
-static inline void segments_of(strip_segments *s, enum isp_search search, int count, const float *x, const float *k,
-                               const int32_t *shape, int n) {
-    find_segments(s->segment, search, x, k, shape, n);
-    for (int j = 0; j < count; j++) fetch(s->at[j], k + isp_segment_parameter(j, 0, shape), shape[0], s->segment, n);
-}
-
-static inline isp_segment segment_of(const strip_segments *s, int count, const int32_t *shape, int i) {
-    isp_segment one = {{s->at[0][i], s->at[1][i], count > 2 ? s->at[2][i] : 0.0f, count > 2 ? s->at[3][i] : 0.0f},
-                       (float)s->segment[i], (float)shape[0]};
-    return one;
-}
-
 /* Run one step on the planes [first, last); a step that mixes planes needs all of them. */
 static inline void forward_step(const int32_t *step, const float *k, const float *const *x, float *const *y, int planes,
                                 int first, int last, const isp_place *place, int n) {
     const int32_t *shape = step + 2;
     const int site = (int)(place->row & 1) * 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 #define VALUE_CASE(name, count, owner)                                                                            \
     case ISP_KIND_##name:                                                                                         \
         EACH_SELECTED {                                                                                           \
@@ -152,12 +107,12 @@ static inline void forward_step(const int32_t *step, const float *k, const float
 #define CURVE_CASE(name) VALUE_CASE(name, 1, ISP_SHARED)
 #define LOOKUP_CASE(name, count, search)                                                                          \
     case ISP_KIND_##name: {                                                                                       \
-        strip_segments s;                                                                                         \
-        EACH_SELECTED {                                                                                           \
-            const float *v = x[c];                                                                                \
-            float *w = y[c];                                                                                      \
-            segments_of(&s, search, count, v, k, shape, n);                                                       \
-            EACH_VALUE w[i] = name##_step(v[i], segment_of(&s, count, shape, i));                                 \
+        const lookup table = lookup_of(k, shape, count);                                                          \
+        EACH_SELECTED EACH_GROUP {                                                                                \
+            const group s = group_of(&table, search, count, x[c] + i, n - i);                                     \
+            float result[LANES];                                                                                  \
+            EACH_LANE result[l] = name##_step(s.x[l], segment_of(&table, &s, l));                                 \
+            write_group(y[c] + i, result, n - i);                                                                 \
         }                                                                                                         \
         break;                                                                                                    \
     }
@@ -196,6 +151,7 @@ static inline void forward_step(const int32_t *step, const float *k, const float
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
 #undef VALUE_CASE
 #undef CURVE_CASE
 #undef LOOKUP_CASE

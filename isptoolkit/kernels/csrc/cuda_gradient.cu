@@ -22,7 +22,7 @@ ISP_FN void isp_backward_step(const int *step, const float *k, const float *x, c
                               const isp_sums &sums, int planes, const isp_place &place) {
     const isp_long start = step[1];
     const int *shape = step + 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 #define VALUE_CASE(name, count, owner)                                                                                    \
     case ISP_KIND_##name:                                                                                                 \
         EACH_PLANE {                                                                                                      \
@@ -72,6 +72,7 @@ ISP_FN void isp_backward_step(const int *step, const float *k, const float *x, c
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
     }
 }
 

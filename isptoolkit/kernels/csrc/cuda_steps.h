@@ -64,8 +64,8 @@ ISP_FN int isp_find_segment(isp_search search, float x, const float *k, const in
 }
 
 ISP_FN isp_segment isp_segment_of(const float *k, int count, int segment, const int *shape) {
-    isp_segment s = {{0.0f, 0.0f, 0.0f, 0.0f}, (float)segment, (float)shape[0]};
-    ISP_UNROLL for (int j = 0; j < 4; j++)
+    isp_segment s = {{0.0f, 0.0f, 0.0f, 0.0f}, isp_segment_start(segment, shape), (float)shape[1]};
+    ISP_UNROLL for (int j = 0; j < ISP_SEGMENT_PARAMETERS; j++)
         if (j < count) s.at[j] = k[isp_segment_parameter(j, segment, shape)];
     return s;
 }
@@ -73,7 +73,7 @@ ISP_FN isp_segment isp_segment_of(const float *k, int count, int segment, const 
 /* Run one step on one pixel. */
 ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int planes, const isp_place &place) {
     const int *shape = step + 2;
-    switch (step[0]) {
+    switch (isp_shortcut(step[0], k)) {
 #define VALUE_CASE(name, count, owner)                                                                                    \
     case ISP_KIND_##name:                                                                                                 \
         EACH_PLANE v[c] = name##_step(v[c], isp_parameters_of(k, count, owner, c, isp_site(place)));                      \
@@ -98,6 +98,7 @@ ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int plan
     ISP_COLORS(COLOR_CASE)
     ISP_GAINS(GAIN_CASE)
     ISP_CURVES(CURVE_CASE)
+    ISP_SHORTCUTS(CURVE_CASE)
 #undef VALUE_CASE
 #undef CURVE_CASE
 #undef LOOKUP_CASE

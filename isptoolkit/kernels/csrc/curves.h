@@ -92,6 +92,27 @@ ISP_FN float power_partial(float x, float y, float p) {
     return x == 0.0f ? 0.0f : partial;
 }
 
+/* ---- the powers 1/2 and 2 */
+ISP_FN float square_root(float x, float p) {
+    (void)p;
+    return isp_signed(isp_root(isp_abs(x)), x);
+}
+ISP_FN float square_root_slope(float x, float y, float p) {
+    float slope = 0.5f / isp_abs(y);
+    (void)p;
+    return x == 0.0f ? 0.0f : slope;
+}
+ISP_FN float square_root_partial(float x, float y, float p) { return power_partial(x, y, p); }
+ISP_FN float square(float x, float p) {
+    (void)p;
+    return x * isp_abs(x);
+}
+ISP_FN float square_slope(float x, float y, float p) {
+    (void)y, (void)p;
+    return 2.0f * isp_abs(x);
+}
+ISP_FN float square_partial(float x, float y, float p) { return power_partial(x, y, p); }
+
 /* ---- SMPTE ST 2084 (PQ), extended about (0, PQ_BLACK) */
 #define PQ_M1 0.159301758f
 #define PQ_M2 78.84375f
@@ -248,5 +269,8 @@ ISP_NO_PARTIAL(hable_inverse)
     X(srgb_encode) X(srgb_decode) X(rec709_encode) X(rec709_decode) X(power) X(pq_encode) X(pq_decode) \
     X(hlg_encode) X(hlg_decode) X(smoothstep) X(smoothstep_inverse) X(reinhard) X(reinhard_inverse)         \
     X(hable) X(hable_inverse)
+
+/* Curves that are others at one value of p, and take less time. */
+#define ISP_SHORTCUTS(X) X(square_root) X(square)
 
 #endif

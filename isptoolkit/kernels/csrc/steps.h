@@ -27,8 +27,15 @@ enum isp_kind {
     ISP_COLORS(ISP_COLOR_KIND)
     ISP_GAINS(ISP_GAIN_KIND)
     ISP_CURVES(ISP_CURVE_KIND)
-    ISP_KINDS
+    ISP_KINDS,
+    /* Callers do not pass these. */
+    ISP_SHORTCUTS(ISP_CURVE_KIND)
 };
+
+/* The kind that computes a step with coefficients k. */
+ISP_FN int isp_shortcut(int kind, const float *k) {
+    return kind != ISP_KIND_power ? kind : k[0] == 0.5f ? ISP_KIND_square_root : k[0] == 2.0f ? ISP_KIND_square : kind;
+}
 
 /* Whether a step reads all planes. */
 ISP_FN int isp_mixes_planes(int kind) {

@@ -78,6 +78,7 @@ ISP_FN float quantize_step_partial(int j, float x, float y, isp_parameters p) {
         return name##_partial(x, y, p.at[0]);                                                  \
     }
 ISP_CURVES(ISP_CURVE_STEP)
+ISP_SHORTCUTS(ISP_CURVE_STEP)
 #undef ISP_CURVE_STEP
 
 /* Every step of this kind but curves: X(name, number of parameters, owner). Their derivatives do not read y. */
