@@ -32,6 +32,10 @@ TRAFFIC = {
     "isp_coupling_back": ("read 3 values, write 3", 72),
     "isp_jpeg_blocks": ("read and write each sample", 24),
     "isp_jpeg_back": ("read sample and gradient, write gradient", 36),
+    "isp_jpeg_split": ("read RGB, write 8-bit components (4:2:0)", 13.5),
+    "isp_jpeg_join": ("read 8-bit components (4:2:0), write RGB", 13.5),
+    "isp_jpeg_split_back": ("read gradients of components (4:2:0), write those of RGB", 18),
+    "isp_jpeg_join_back": ("read RGB and its gradients with margins, write those of components (4:2:0)", 33.8),
 }
 """What a kernel has to move in float32, and bytes per pixel of an image with three channels."""
 

@@ -72,6 +72,10 @@ def speed(size: float) -> dict[str, float]:
     codes = (x[0] * 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
     leaf, gradient = x.clone().requires_grad_(), torch.rand_like(x)
     hard, soft = Jpeg(QUALITY), Jpeg(QUALITY, rounding="fourier")
+    outputs = {
+        "isptoolkit hard, backward": hard(leaf, CAPTURE),
+        "isptoolkit hard, slope of a series, backward": Jpeg(QUALITY, slope="fourier")(leaf, CAPTURE),
+    }
 
     def forward(stage: Any) -> Any:
         with torch.no_grad():
@@ -84,9 +88,13 @@ def speed(size: float) -> dict[str, float]:
         with reference(), torch.no_grad():
             return hard(x, CAPTURE)
 
+    def backward(output: Tensor) -> Any:
+        return torch.autograd.grad(output, leaf, gradient, retain_graph=True)
+
     return interleaved(
         {
             "isptoolkit hard": lambda: forward(hard),
+            **{name: lambda output=output: backward(output) for name, output in outputs.items()},
             "isptoolkit hard, forward + backward": lambda: both(hard),
             "isptoolkit fourier": lambda: forward(soft),
             "isptoolkit fourier, forward + backward": lambda: both(soft),
@@ -116,10 +124,10 @@ def main() -> None:
         print(f"{name:<40} {'exact' if db == 99 else f'{db:.2f}':>7} {equal:>13.2%}")
     for size in arguments.sizes.split(","):
         times = results["ms"][size] = speed(float(size))
-        print(f"\n{size + ' MP':<40} {'ms':>9}  of 'isptoolkit hard'")
+        print(f"\n{size + ' MP':<46} {'ms':>9}  of 'isptoolkit hard'")
         for name, ms in times.items():
-            base = times["isptoolkit hard, forward + backward" if "backward" in name else "isptoolkit hard"]
-            print(f"{name:<40} {ms:9.1f} {ms / base:8.2f}")
+            base = times["isptoolkit hard, forward + backward" if "forward +" in name else "isptoolkit hard"]
+            print(f"{name:<46} {ms:9.1f} {ms / base:8.2f}")
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -49,6 +49,7 @@ def builds() -> list[str]:
 def main() -> None:
     """Print a row per stage and direction."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    library: Any = native.library()
     names = builds()
     heads = " ".join(f"{name:>9}" for name in names)
     print(f"{'stage':<31} {'direction':<9} {'torch':>7} {heads}   largest error of a kernel")
@@ -64,7 +65,7 @@ def main() -> None:
                 cells = [ulps(getattr(stage, direction)(value, CAPTURE), expected)]
             worst = 0.0
             for name in names:
-                native.library().isp_use(name.encode())
+                library.isp_use(name.encode())
                 output = getattr(Fused(Pipeline(only=stage)), direction)(value, CAPTURE)
                 cells.append(ulps(output, expected))
                 worst = max(worst, float((output.double() - expected).abs().max()))

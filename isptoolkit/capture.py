@@ -10,13 +10,19 @@ from torch import Tensor
 from torch.utils import _pytree
 
 from .display import html_table, numbers
-from .errors import InvalidCapture, InvalidTensor
+from .errors import InvalidArgument, InvalidCapture, InvalidTensor
 
 BAYER = ("RGGB", "BGGR", "GRBG", "GBRG")
 """The four Bayer phases, each named by the letters of its top-left 2x2 pixels, row-major."""
 RGB, MONO = "RGB", "MONO"
 """Samples without a mosaic: three planes (LinearRaw), and one plane without color filters."""
 LAYOUTS = (*BAYER, RGB, MONO)
+ADVICE = {
+    **dict.fromkeys(BAYER, "render a mosaic with presets.classic(), or state another cfa"),
+    RGB: 'render three planes with presets.classic(layout="linear")',
+    MONO: 'render a sensor without color filters with presets.classic(layout="mono")',
+}
+"""What to do where the samples of a capture are refused, by its cfa."""
 
 _SHAPES = {"black": (4,), "white": (), "gains": (3,), "srgb_to_camera": (3, 3), "noise": (2,), "exposure": ()}
 QUANTITIES = tuple(_SHAPES)
@@ -198,7 +204,7 @@ class Capture:
     def collate(cls, captures: Sequence["Capture"]) -> "Capture":
         """Join captures of one CFA phase into a batch, without the fields (noise, names) that one of them lacks.
 
-        An exposure that only some of them state is 0 for the others, as it is in `Exposure`.
+        Captures without an exposure get 0 if another one states it, which `Exposure` applies to them anyway.
 
         Raises:
             InvalidCapture: for captures of several CFA phases.
@@ -230,6 +236,25 @@ class Capture:
             raise InvalidTensor(
                 f"the capture is on {self.white.device}, the tensor on {x.device}: capture.to(x.device)"
             )
+
+
+def shared_layouts(layouts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The cfa of the captures that every one of several stages accepts.
+
+    Args:
+        layouts: what each stage accepts.
+
+    Raises:
+        InvalidArgument: if no capture suits them all.
+
+    >>> shared_layouts([LAYOUTS, ("RGGB", "MONO")])
+    ('RGGB', 'MONO')
+    """
+    shared = tuple(cfa for cfa in LAYOUTS if all(cfa in each for each in layouts))
+    if not shared:
+        needs = ", and ".join(" or ".join(each) for each in dict.fromkeys(layouts))
+        raise InvalidArgument(f"no capture suits all stages: they take samples of {needs}")
+    return shared
 
 
 def _same_values(a: Tensor | None, b: Tensor | None) -> bool:

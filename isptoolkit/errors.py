@@ -55,7 +55,7 @@ class UnreadableFile(IspError):
 
 
 class NotAMosaic(UnreadableFile):
-    """A RAW file does not hold a Bayer mosaic, such as linear DNG, Foveon or X-Trans."""
+    """A RAW file holds neither a Bayer mosaic, nor linear RAW, nor one plane, such as Foveon or X-Trans."""
 
 
 class MissingMetadata(IspError):

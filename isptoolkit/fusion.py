@@ -229,7 +229,7 @@ class _Run:
 
 
 def _steps(parts: list[list[Step] | None], device: torch.device) -> list[Step] | None:
-    """The steps of all stages on one device, merged where possible; None if a stage has none or if they are too many."""
+    """The steps of all stages on one device, merged where possible; None if a stage has none or they are too many."""
     if any(part is None for part in parts):
         return None
     steps = [on_device(step, device) if device.type == "cuda" else step for part in parts for step in part or ()]

@@ -8,11 +8,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .capture import Capture
+from .capture import Capture, shared_layouts
 from .contract import Contract
 from .errors import InvalidArgument, SpaceMismatch
 from .spaces import Space, resample_mask
-from .stage import Stage, shared_layouts
+from .stage import Stage
 
 
 class Split(nn.Module, ABC):
@@ -106,7 +106,7 @@ class Parallel(Stage):
         self.split, self.join = split, join
         self.branches = nn.ModuleDict(branches)
         self.takes, self.gives = split.takes, (join or split).takes
-        self.layouts = shared_layouts(branches.values())
+        self.layouts = shared_layouts([branch.layouts for branch in branches.values()])
         self.contract = _worst([branch.contract for branch in branches.values()])
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:

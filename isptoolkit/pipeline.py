@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import torch
 from torch import Tensor, nn
 
-from .capture import Capture
+from .capture import Capture, shared_layouts
 from .contract import compose
 from .errors import InvalidArgument, IspError, SpaceMismatch
 from .spaces import resample_mask
-from .stage import Stage, shared_layouts
+from .stage import Stage
 
 if TYPE_CHECKING:
     from .report.explain import Explanation
@@ -104,7 +104,7 @@ class Pipeline(Stage):
         except KeyError as error:
             raise InvalidArgument(f"a stage cannot be called {error.args[0]!r}: choose another name") from error
         self.takes, self.gives = pairs[0][1].takes, pairs[-1][1].gives
-        self.layouts = shared_layouts(stages.values())
+        self.layouts = shared_layouts([stage.layouts for stage in stages.values()])
         self.contract = compose([stage.contract for stage in stages.values()])
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -4,14 +4,14 @@ import functools
 import inspect
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from .bound import Bound
-from .capture import BAYER, LAYOUTS, MONO, RGB, Capture
+from .capture import ADVICE, LAYOUTS, Capture, shared_layouts
 from .contract import Contract
 from .display import constructor_call
 from .errors import InvalidArgument, InvalidCapture, OneWay
@@ -19,13 +19,6 @@ from .spaces import Space, resample_mask
 
 if TYPE_CHECKING:
     from .kernels.steps import Step
-
-_ADVICE = {
-    RGB: 'render three planes with presets.classic(layout="linear")',
-    MONO: 'render a sensor without color filters with presets.classic(layout="mono")',
-    **dict.fromkeys(BAYER, "render a mosaic with presets.classic(), or state another cfa"),
-}
-"""What to do with samples that a stage cannot process, by the cfa of their capture."""
 
 Quantity: TypeAlias = float | Sequence[Any] | Tensor
 """What a constructor accepts for a physical quantity: a number, nested numbers, a tensor, or an `nn.Parameter`."""
@@ -204,7 +197,7 @@ def _checked(method: Callable[..., Tensor], side: str) -> Callable[..., Tensor]:
         if capture.cfa not in self.layouts:
             raise InvalidCapture(
                 f"{type(self).__name__} takes samples of {' or '.join(self.layouts)}, but the capture has the cfa "
-                f"{capture.cfa!r}: {_ADVICE[capture.cfa]}"
+                f"{capture.cfa!r}: {ADVICE[capture.cfa]}"
             )
         getattr(self, side).check(tensor)
         capture.check(tensor)
@@ -227,24 +220,6 @@ def _seal_after_construction(cls: type[Stage]) -> None:
             self._constructed = True
 
     setattr(cls, "__init__", __init__)  # noqa: B010
-
-
-def shared_layouts(stages: Iterable[Stage]) -> tuple[str, ...]:
-    """The cfa of the captures that every stage accepts.
-
-    Raises:
-        InvalidArgument: if there is none.
-
-    >>> from isptoolkit.stages import DemosaicMalvar, Gain
-    >>> shared_layouts([Gain(2.0), DemosaicMalvar()])
-    ('RGGB', 'BGGR', 'GRBG', 'GBRG')
-    """
-    stages = list(stages)
-    shared = tuple(cfa for cfa in LAYOUTS if all(cfa in stage.layouts for stage in stages))
-    if not shared:
-        needs = ", ".join(f"{type(stage).__name__} takes {' or '.join(stage.layouts)}" for stage in stages)
-        raise InvalidArgument(f"no capture suits all of these stages: {needs}")
-    return shared
 
 
 class Inverse(Stage):
@@ -316,7 +291,7 @@ class Pair(Stage):
             )
         self.there, self.back = there, back
         self.takes, self.gives = there.takes, there.gives
-        self.layouts = shared_layouts([there, back])
+        self.layouts = shared_layouts([there.layouts, back.layouts])
         promised = there.contract
         self.contract = contract or Contract(
             None, None, promised.condition, promised.reach, promised.period, promised.neutral, promised.differentiable

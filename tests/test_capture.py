@@ -23,6 +23,8 @@ from isptoolkit.errors import InvalidCapture, InvalidTensor
         ({"srgb_to_camera": ((2, 0, 0), (0, 1, 0), (0, 0, 1))}, "must sum to 1"),
         ({"srgb_to_camera": ((1, 0, 0), (1, 0, 0), (0, 0, 1))}, "must be invertible"),
         ({"noise": (-1.0, 0.0)}, "must not be negative"),
+        ({"exposure": float("inf")}, "exposure must be finite"),
+        ({"cfa": "RGB", "black": (1, 2, 3, 4), "white": 255}, "one black level for green, given twice"),
     ],
 )
 def test_impossible_captures_are_refused_with_the_value(change, message):
@@ -46,6 +48,13 @@ def test_indexing_undoes_collate(capture):
 
 def test_collate_drops_noise_that_one_capture_lacks(capture):
     assert Capture.collate([capture, Capture.of("GRBG")]).noise is None
+
+
+def test_collate_keeps_the_exposure_that_only_one_capture_states(capture):
+    stated, silent = capture.replace(exposure=torch.tensor([0.5], dtype=torch.float64)), capture
+    assert Capture.collate([stated, silent]).exposure.tolist() == [0.5, 0.0]
+    assert Capture.collate([silent, silent]).exposure is None
+    assert Capture.collate([stated, silent])[0] == stated
 
 
 def test_collate_refuses_two_phases(capture):

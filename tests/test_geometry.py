@@ -6,7 +6,7 @@ import torch
 
 from isptoolkit import Capture, align, crop, flip, rotate
 from isptoolkit.capture import BAYER
-from isptoolkit.errors import InvalidArgument, InvalidSize
+from isptoolkit.errors import InvalidArgument, InvalidCapture, InvalidSize
 
 BLACK = (1.0, 2.0, 3.0, 4.0)
 
@@ -82,3 +82,31 @@ def test_errors():
             crop(mosaic, capture, *window)
     with pytest.raises(InvalidArgument, match="RGBG"):
         align(mosaic, capture, "RGBG")
+
+
+def test_samples_without_a_mosaic_keep_their_layout():
+    planes = torch.rand(1, 3, 5, 6)
+    capture = Capture.of("RGB", black=(1, 2, 2, 3), white=100)
+    for result, expected in (
+        (crop(planes, capture, 1, 1, 3, 4), planes[..., 1:4, 1:5]),
+        (flip(planes, capture, horizontal=True), planes.flip(-1)),
+        (rotate(planes, capture, 3), torch.rot90(planes, 3, (-2, -1))),
+    ):
+        assert torch.equal(result[0], expected) and result[1] == capture
+
+
+def test_black_levels_of_a_sensor_without_filters_follow_the_pixels():
+    numbers, _, black, capture = scene("RGGB", 4, 5)
+    mono = capture.replace(cfa="MONO")
+    part, moved = crop(tensor(numbers), mono, 1, 1, 2, 3)
+    np.testing.assert_array_equal(part[0, 0].numpy(), numbers[1:3, 1:4])
+    assert moved.cfa == "MONO" and moved.black.tolist() == [black[1:3, 1:3].flatten().tolist()]
+    turned, moved = rotate(tensor(numbers), mono, 1)
+    assert moved.cfa == "MONO" and moved.black.tolist() == [np.rot90(black)[:2, :2].flatten().tolist()]
+    assert turned.shape == (1, 1, 5, 4)
+
+
+@pytest.mark.parametrize("cfa", ["RGB", "MONO"])
+def test_nothing_to_align_without_a_mosaic(cfa):
+    with pytest.raises(InvalidCapture, match=f"samples with the cfa '{cfa}' have no phase to align"):
+        align(torch.zeros(1, 1, 4, 4), Capture.of(cfa))

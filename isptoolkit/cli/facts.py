@@ -59,6 +59,6 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
     "problems": lambda phrases: "\n".join(phrases) or "no problems found",
     "missing": _missing,
 }
-"""The facts that are not printed as they are."""
+"""How facts are printed that are not plain numbers or text."""
 _ABSENT = {"ceiling": "no blown areas"}
 """What the absence of a fact means, where it is not that the file does not state it."""

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from torch import Tensor
 
@@ -16,9 +16,10 @@ from .. import presets
 from ..capture import MONO, RGB, Capture
 from ..display import enumerated
 from ..errors import InvalidArgument, IspError
-from ..io import corrected, read_corrections, read_mosaic, read_raw
+from ..io import corrected, read_corrections, read_mosaic
 from ..io.mosaic_dump import is_array_file
-from ..io.raw import default_crop
+from ..io.raw import read_framed
+from ..io.raw_facts import Box
 from ..pipeline import Pipeline
 from ..serialization.file import with_values
 from ..serialization.public import public_classes
@@ -77,17 +78,34 @@ def setting(text: str) -> tuple[str, Any]:
         raise InvalidArgument(f"--set takes stage.value=VALUE with VALUE as in TOML, got {text[:80]!r}") from None
 
 
-def prepared(options: "Rendering", bits: int) -> tuple[Pipeline, Tensor, Capture]:
-    """The pipeline for the samples of a RAW file, these samples, and their capture."""
+class Prepared(NamedTuple):
+    """What a command renders.
+
+    Args:
+        chain: the pipeline for these samples.
+        x: the samples.
+        capture: of the samples.
+        crop: top, left, height and width of the camera's own picture in the samples, if the file states it.
+    """
+
+    chain: Pipeline
+    x: Tensor
+    capture: Capture
+    crop: Box | None
+
+
+def prepared(options: "Rendering", bits: int) -> Prepared:
+    """The pipeline for the samples of a RAW file, these samples, and what the file states about them."""
     is_preset = options.pipeline is None and options.recipe is None
     # Mistakes in the options are reported before the file is read, which takes longer.
     chain = _built(options, bits, *(get_args(presets.Layout) if is_preset else ()))
-    x, capture = options.read(options.raw)
+    x, capture, crop = read_input(options.raw, options)
     if is_preset:
         chain = _built(options, bits, _VARIANTS.get(capture.cfa, "mosaic"))
-    if options.corrections and not _is_stated(options.raw, options):
-        chain = _corrected(chain, options)
-    return chain, x, capture
+    if options.corrections and not is_stated(options.raw, options):
+        with _by_options(options.stated()):
+            chain = _corrected(chain, options)
+    return Prepared(chain, x, capture, crop)
 
 
 def _built(options: "Rendering", bits: int, *layouts: presets.Layout) -> Pipeline:
@@ -105,7 +123,7 @@ def _built(options: "Rendering", bits: int, *layouts: presets.Layout) -> Pipelin
 def _corrected(chain: Pipeline, options: "Rendering") -> Pipeline:
     """The pipeline with the corrections that the file states; says which of them it does not apply.
 
-    Recipes learn from samples as they are read, so theirs get no corrections.
+    Recipes are trained on uncorrected samples, so theirs get no corrections.
     """
     corrections = read_corrections(options.raw)
     for phrase in corrections.unapplied:
@@ -117,38 +135,42 @@ def _corrected(chain: Pipeline, options: "Rendering") -> Pipeline:
     return chain
 
 
-def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture]:
-    """The samples of a RAW file, headerless dump, .npy file, or PNG, and their capture."""
+def read_input(raw: Path, options: "Metadata") -> tuple[Tensor, Capture, Box | None]:
+    """The samples of a RAW file, headerless dump, .npy, PNG, or PGM file, their capture, and the camera's crop."""
     stated, geometry = options.stated(), options.geometry()
     with _by_options(stated), working(f"reading {raw.name}"):
-        if _is_stated(raw, options):
-            return read_mosaic(raw, **stated, **geometry)
+        if is_stated(raw, options):
+            return *read_mosaic(raw, **stated, **geometry), None
         for name, value in geometry.items():
             if value is not None:
                 raise InvalidArgument(f"--{name} {value} describes a headerless dump, which also needs --size")
-        return read_raw(raw, **stated)
+        return read_framed(raw, **stated)
 
 
-def _is_stated(raw: Path, options: "Metadata") -> bool:
-    """Whether the options state all metadata of a file: of a headerless dump, a .npy file, or a PNG."""
+def is_stated(raw: Path, options: "Metadata") -> bool:
+    """Whether the options state all metadata of a file: of a headerless dump, or a .npy, PNG, or PGM file."""
     return options.size is not None or is_array_file(raw)
 
 
-def cropped(image: Tensor, x: Tensor, options: "Rendering") -> Tensor:
-    """The part of a rendering that the camera's own picture shows; all of it if the file states none.
+def cropped(image: Tensor, x: Tensor, crop: Box | None) -> Tensor:
+    """The part of a rendering that the camera's own picture shows; all of it without a crop.
+
+    Args:
+        image: `[B,3,H,W]`.
+        x: the samples that it was rendered from.
+        crop: of the samples.
 
     Raises:
-        InvalidArgument: for a rendering of another size than its samples `x`.
+        InvalidArgument: for a rendering of another size than its samples.
     """
-    crop = None if _is_stated(options.raw, options) else default_crop(options.raw)
     if crop is None:
         return image
-    top, left, height, width = crop
     if image.shape[2:] != x.shape[2:]:
         raise InvalidArgument(
             f"the pipeline gives {image.shape[3]} x {image.shape[2]} pixels for {x.shape[3]} x {x.shape[2]} samples, "
             "which the crop of the file does not fit: pass --frame active"
         )
+    top, left, height, width = crop
     return image[..., top : top + height, left : left + width]
 
 
@@ -166,14 +188,15 @@ def _by_options(stated: dict[str, Any]) -> Iterator[None]:
             needed = [name for name, value in stated.items() if value is None]
             colorless = ("gains", "matrix") if stated["cfa"] == MONO else ()
             options = ["--size", *(f"--{name}" for name in needed if name not in colorless)]
-            text = text.replace(_HEADERLESS, f"pass {enumerated(options)}")
+            text = text.replace(_HEADERLESS, f"(pass {enumerated(options)})")
+        text = text.replace(" on the command line)", ")")
         text = re.sub(r"\bwidth=(, | and )height=", "--size", text)
         text = re.sub(rf"{_ARGUMENT} \(--\1\)", r"--\1", text)
         text = re.sub(rf"{_ARGUMENT}(?=[\w>])", r"--\1 ", text)
         raise type(error)(re.sub(_ARGUMENT, r"--\1", text)) from None
 
 
-_HEADERLESS = "read it with read_mosaic and state its geometry (--size on the command line)"
-"""The advice of the library on files that may be headerless dumps."""
+_HEADERLESS = "(--size on the command line)"
+"""The advice of the library for headerless dumps."""
 _ARGUMENT = r"\b(cfa|black|white|gains|matrix|dtype|stride|offset)="
 """An argument in a message of the library."""

@@ -93,10 +93,10 @@ class Metadata:
         return {"width": width, "height": height, "dtype": self.dtype, "stride": self.stride, "offset": self.offset}
 
     def read(self, raw: Path) -> "tuple[Tensor, Capture]":
-        """The samples of a RAW file, headerless dump, .npy file, or PNG, and their capture."""
+        """The samples of a RAW file, headerless dump, .npy, PNG, or PGM file, and their capture."""
         from .inputs import read_input
 
-        return read_input(raw, self)
+        return read_input(raw, self)[:2]
 
 
 def _numbers(option: str, text: str | None, *counts: int, takes: str = "") -> Any:

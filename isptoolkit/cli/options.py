@@ -20,10 +20,7 @@ from .names import complete
 from .paths import check_file
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..capture import Capture
-    from ..pipeline import Pipeline
+    from .inputs import Prepared
 
 
 def listing(kind: str) -> str:
@@ -35,7 +32,7 @@ def listing(kind: str) -> str:
 class Rendering(Metadata):
     """Options of the commands that run a RAW file through a pipeline."""
 
-    raw: Annotated[Path, typer.Argument(help="a RAW file, .npy, PNG, or a headerless dump with --size")]
+    raw: Annotated[Path, typer.Argument(help="a RAW, .npy, PNG, or PGM file, or a headerless dump with --size")]
     preset: Annotated[
         str | None,
         typer.Option(
@@ -87,8 +84,8 @@ class Rendering(Metadata):
             raise InvalidArgument(f"{' and '.join(passed)} exclude each other: pass one of them")
         self.check_metadata()
 
-    def prepare(self, *, bits: int = 8) -> "tuple[Pipeline, Tensor, Capture]":
-        """The pipeline for the samples of the RAW file, these samples, and their capture.
+    def prepare(self, *, bits: int = 8) -> "Prepared":
+        """The pipeline for the samples of the RAW file, these samples, and what the file states about them.
 
         A preset suits the layout of the samples. The file's corrections are part of the pipeline, except with a recipe.
         """

@@ -24,7 +24,7 @@ def render(
             autocompletion=among("default", "active"),
         ),
     ] = "default",
-    rotate: Annotated[bool, typer.Option(help="rotate the image upright according to its orientation tag")] = True,
+    rotate: Annotated[bool, typer.Option(help="rotate the pixels upright, or only state the orientation")] = True,
 ) -> None:
     """Render a RAW file to an sRGB image."""
     check_target(out)
@@ -42,10 +42,10 @@ def render(
     from ..geometry import upright
     from ..spaces import SRGB
     from ..stages import Jpeg
-    from .inputs import cropped
+    from .inputs import cropped, is_stated
     from .watched import watched
 
-    chain, x, capture = options.prepare(bits=bits)
+    chain, x, capture, crop = options.prepare(bits=bits)
     if options.recipe and isinstance(chain[chain.names[-1]], Jpeg):  # the output file brings its own compression
         chain = chain.span(chain.names[0], chain.names[-2])
     if chain.gives != SRGB:
@@ -59,5 +59,12 @@ def render(
 
         image = watched(chain, on_start, lambda: bar.advance(task)).forward(x, capture)
     if frame == "default":
-        image = cropped(image, x, options)
-    write_image(out, upright(image, capture.orientation[0]) if rotate else image, bits=bits)
+        image = cropped(image, x, crop)
+    orientation = capture.orientation[0]
+    write_image(
+        out,
+        upright(image, orientation) if rotate else image,
+        bits=bits,
+        source=None if is_stated(options.raw, options) else options.raw,
+        orientation=1 if rotate else orientation,
+    )

@@ -22,7 +22,7 @@ def roundtrip(
     from ..fusion import fuse_each
     from ..report.round_trip import measure
 
-    chain, x, capture = options.prepare()
+    chain, x, capture, _ = options.prepare()
     chain = chain.double() if double else chain
     chain = fuse_each(chain) if options.fused else chain
     with working("rendering and inverting"), torch.no_grad(), options.kernels():

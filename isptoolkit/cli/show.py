@@ -24,6 +24,6 @@ def show(
     from ..report.write import SUFFIXES, write_report
 
     check_target(out, SUFFIXES)
-    chain, x, capture = options.prepare()
+    chain, x, capture, _ = options.prepare()
     with working("drawing"), options.kernels():
         write_report(chain, x, capture, out, source=options.raw.name)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from ..atomic import replacing
-from ..capture import QUANTITIES, Capture
-from ..errors import UnreadableFile
+from ..capture import BAYER, QUANTITIES, Capture
+from ..errors import NotAMosaic, UnreadableFile
 from ..geometry import crop
 from ..io import read_raw
 from ..io.embedded import read_embedded
@@ -55,8 +55,9 @@ def rendered_by_libraw(path: Path, *, fixed_levels: bool = False) -> Pair:
 
     Raises:
         UnreadableFile: if LibRaw cannot decode or render the file, or renders another size.
+        NotAMosaic: for a file without a Bayer mosaic.
     """
-    sensor, capture = read_raw(path)
+    sensor, capture = _read_mosaic(path)
     target = render_by_libraw(path, fixed_levels=fixed_levels)
     if target.shape[2:] != sensor.shape[2:]:
         raise UnreadableFile(
@@ -74,6 +75,7 @@ def rendered_and_compressed(path: Path) -> Pair:
 
     Raises:
         UnreadableFile: if LibRaw cannot decode or render the file, or renders another size.
+        NotAMosaic: for a file without a Bayer mosaic.
     """
     from PIL import Image
 
@@ -91,8 +93,9 @@ def rendered_by_camera(path: Path) -> Pair:
 
     Raises:
         UnreadableFile: if the file cannot be decoded, has no preview, or the preview cannot be registered.
+        NotAMosaic: for a file without a Bayer mosaic.
     """
-    sensor, capture = read_raw(path)
+    sensor, capture = _read_mosaic(path)
     preview = read_embedded(path)
     box = register(preview, render_by_libraw(path))
     if box.correlation < 0.5:
@@ -105,6 +108,13 @@ def rendered_by_camera(path: Path) -> Pair:
     target = place(preview, box, top, left, height, width).clamp(0, 255).round().to(torch.uint8)
     part, cropped = crop(sensor, capture, top, left, height, width)
     return Pair(*phased(part, cropped, target, height - 1, width - 1))
+
+
+def _read_mosaic(path: Path) -> tuple[Tensor, Capture]:
+    sensor, capture = read_raw(path)
+    if capture.cfa not in BAYER:
+        raise NotAMosaic(f"{path} holds samples of {capture.cfa}: leave it out, training pairs need a Bayer mosaic")
+    return sensor, capture
 
 
 TARGETS: dict[str, Callable[[Path], Pair]] = {

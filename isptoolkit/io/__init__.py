@@ -7,6 +7,7 @@ from .corrections import read_corrections as read_corrections
 from .corrections import read_gain_map as read_gain_map
 from .description import describe_raw as describe_raw
 from .dng import write_dng as write_dng
+from .exif import read_exif as read_exif
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .jpeg_coefficients import read_jpeg_coefficients as read_jpeg_coefficients

@@ -33,13 +33,33 @@ TEMPERATURES = {
     15: 3525.0, 16: 2925.0, 17: 2856.0, 18: 4874.0, 19: 6774.0, 20: 5503.0, 21: 6504.0, 22: 7504.0, 23: 5003.0,
     24: 3200.0,
 }  # fmt: skip
-PROFILE_TAGS = {
+MATRIX_TAGS = {
     "color_matrix1": 50721, "color_matrix2": 50722, "camera_calibration1": 50723, "camera_calibration2": 50724,
-    "analog_balance": 50727, "illuminant1": 50778, "illuminant2": 50779, "forward_matrix1": 50964,
-    "forward_matrix2": 50965,
+    "analog_balance": 50727, "forward_matrix1": 50964, "forward_matrix2": 50965,
 }  # fmt: skip
+LIGHT_TAGS = {"illuminant1": 50778, "illuminant2": 50779}
+PROFILE_TAGS = MATRIX_TAGS | LIGHT_TAGS
+"""The DNG tag of each field of a `ColorProfile`."""
 _SIGNATURES = (50931, 50932)
 """CameraCalibrationSignature and ProfileCalibrationSignature."""
+
+
+def tag_name(field: str) -> str:
+    """The name of the DNG tag that a field of a `ColorProfile` holds.
+
+    >>> tag_name("camera_calibration1")
+    'CameraCalibration1'
+    """
+    return field.title().replace("_", "")
+
+
+def count_of(field: str) -> int:
+    """How many numbers the tag of a field of a `ColorProfile` holds for three colors.
+
+    >>> count_of("analog_balance"), count_of("color_matrix1")
+    (3, 9)
+    """
+    return 3 if field == "analog_balance" else 9
 
 
 def normalized_rows(matrix: Tensor) -> Tensor:
@@ -122,17 +142,14 @@ class ColorProfile:
             tags: values by tag code, as `tiff_tags` returns them.
         """
         signatures = {text(tags.get(code)) for code in _SIGNATURES}
-        values: dict[str, Any] = {}
-        for name, code in PROFILE_TAGS.items():
-            if code not in tags or (name.startswith("camera_calibration") and len(signatures) > 1):
+        lights = {field: numbers(tags[code], 1) for field, code in LIGHT_TAGS.items() if code in tags}
+        values: dict[str, Any] = {field: int(light[0]) for field, light in lights.items() if light is not None}
+        for field, code in MATRIX_TAGS.items():
+            if code not in tags or (field.startswith("camera_calibration") and len(signatures) > 1):
                 continue
-            if name.startswith("illuminant"):
-                code_of_light = numbers(tags[code], 1)
-                values[name] = 0 if code_of_light is None else int(code_of_light[0])
-                continue
-            matrix = numbers(tags[code], 3 if name == "analog_balance" else 9)
+            matrix = numbers(tags[code], count_of(field))
             if matrix is not None and not matrix_defect(matrix):
-                values[name] = torch.from_numpy(matrix if len(matrix) == 3 else matrix.reshape(3, 3))
+                values[field] = torch.from_numpy(matrix if len(matrix) == 3 else matrix.reshape(3, 3))
         if "color_matrix1" not in values:
             values = {name.replace("2", "1"): value for name, value in values.items() if not name.endswith("1")}
         return cls(**values) if "color_matrix1" in values else None
@@ -149,8 +166,7 @@ class ColorProfile:
         >>> ColorProfile(torch.eye(3), torch.eye(3), analog_balance=torch.ones(3)).parts
         'ColorMatrix1, ColorMatrix2 and AnalogBalance'
         """
-        names = [name for name in PROFILE_TAGS if not name.startswith("illuminant") and getattr(self, name) is not None]
-        tags = [name.title().replace("_", "") for name in names]
+        tags = [tag_name(field) for field in MATRIX_TAGS if getattr(self, field) is not None]
         return " and ".join([", ".join(tags[:-1]), tags[-1]] if len(tags) > 1 else tags)
 
     def weight(self, xy: Sequence[float]) -> float:

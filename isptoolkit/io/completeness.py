@@ -1,6 +1,7 @@
 """Whether a TIFF-based RAW file holds every byte of the samples that its tags state."""
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ NONE, OLD_JPEG, JPEG, LOSSY_JPEG = 1, 6, 7, 34892
 """Compression tags: uncompressed; JPEG of CR2; lossless or lossy JPEG of DNG."""
 _JPEG_START, _JPEG_ENDS = b"\xff\xd8", (b"\xff\xd9", b"\xd9\xff")
 """The end marker also with swapped bytes, as Kodak's DC120 writes it."""
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""JPEG markers that start a frame (ITU-T T.81, table B.1)."""
+_FRAMES, _LOSSLESS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, 0xC3
+"""JPEG markers that start a frame (ITU-T T.81, table B.1), and that of a lossless one."""
 _PADDING = 64
 """Zero bytes that may follow the samples of a strip without an end marker."""
+_MOST_SAMPLES = 1024
+"""Samples that a byte of JPEG may hold: a subsampled block of 768 takes at least three bytes."""
 
 
 def check_complete(path: str | Path, tiff: Tiff, content: bytes) -> None:
@@ -49,9 +52,7 @@ def check_complete(path: str | Path, tiff: Tiff, content: bytes) -> None:
     main = tiff.main
     name = "tile" if main.is_tiled else "strip"
     offsets, counts = main.offsets, main.byte_counts
-    is_exact = (
-        tiff.is_dng or tiff.is_plain
-    )  # cameras' own formats state sizes of the sensor, or of the finished picture
+    is_exact = tiff.is_dng or tiff.is_plain  # other files state the size of the sensor or of the finished picture
     if is_exact:
         _check_covered(path, main, name)
     for index, offset in enumerate(offsets):
@@ -108,11 +109,13 @@ def _check_covered(path: str | Path, main: Directory, name: str) -> None:
     needed = _ceiling(main.height, rows) * _ceiling(main.width, columns) * (main.samples if main.is_planar else 1)
     if len(main.offsets) < needed:
         raise UnreadableFile(f"{path} is damaged: it states {len(main.offsets)} of {needed} {name}s of its RAW image")
+    if main.compression != NONE and sum(map(bool, main.byte_counts[:needed])) < needed:
+        raise UnreadableFile(f"{path} is damaged: it does not state the bytes of all {needed} {name}s of its RAW image")
 
 
 def _check_coded(path: str | Path, main: Directory, index: int, coded: bytes, where: str, is_exact: bool) -> None:
     """Check the bytes of a compressed strip or tile."""
-    if not np.frombuffer(coded, np.uint8).any():
+    if not any(coded[:_PADDING]) and not np.frombuffer(coded, np.uint8).any():
         raise UnreadableFile(f"{path} is hollow: {where} holds only zeros instead of compressed samples")
     if main.compression not in (OLD_JPEG, JPEG, LOSSY_JPEG):
         return
@@ -125,37 +128,54 @@ def _check_coded(path: str | Path, main: Directory, index: int, coded: bytes, wh
         return
     rows, columns, each = segment_shape(main, index)
     below = main.height - index // _ceiling(main.width, columns) % _ceiling(main.height, rows) * rows
-    samples, needed = jpeg_samples(coded), min(rows, below) * min(columns, main.width) * each
-    if samples < needed:
-        raise UnreadableFile(f"{path} is damaged: {where} is a JPEG stream of {samples} samples, not of {needed}")
+    frame, needed = jpeg_frame(coded), min(rows, below) * min(columns, main.width) * each
+    if frame is None:
+        raise UnreadableFile(f"{path} is damaged: {where} is not a JPEG stream")
+    if needed > _MOST_SAMPLES * len(coded):
+        raise UnreadableFile(f"{path} is damaged: {where} cannot hold {needed} samples in {len(coded)} bytes")
+    if frame.samples < needed:
+        raise UnreadableFile(f"{path} is damaged: {where} is a JPEG stream of {frame.samples} samples, not of {needed}")
 
 
-def jpeg_samples(coded: bytes) -> int:
-    """Number of samples in the frame of a JPEG stream, over all components; 0 if it is not a JPEG stream.
+@dataclass(frozen=True)
+class JpegFrame:
+    """The frame of a JPEG stream.
+
+    Args:
+        samples: number of samples over all components.
+        is_lossless: whether it is coded without a loss (SOF3).
+    """
+
+    samples: int
+    is_lossless: bool
+
+
+def jpeg_frame(coded: bytes) -> JpegFrame | None:
+    """The frame that the header of a JPEG stream states; None if it is not a JPEG stream.
 
     Args:
         coded: the stream.
 
     Source: ITU-T T.81, annex B.2.
 
-    >>> jpeg_samples(bytes.fromhex("ffd8 ffc3 000b 0e 0002 0003 01 001100"))
-    6
+    >>> jpeg_frame(bytes.fromhex("ffd8 ffc3 000b 0e 0002 0003 01 001100"))
+    JpegFrame(samples=6, is_lossless=True)
     """
     if coded[:2] != _JPEG_START:
-        return 0
+        return None
     at = 2
     while at + 4 <= len(coded):
         start, marker, length = struct.unpack_from(">BBH", coded, at)
         if start != 0xFF or length < 2:
-            return 0
+            return None
         if marker == 0xFF:
             at += 1
         elif marker in _FRAMES and at + 10 <= len(coded):
             height, width, components = struct.unpack_from(">HHB", coded, at + 5)
-            return int(height * width * components)
+            return JpegFrame(height * width * components, marker == _LOSSLESS)
         else:
             at += 2 + length
-    return 0
+    return None
 
 
 def _ceiling(whole: int, part: int) -> int:

@@ -48,6 +48,7 @@ def read_corrections(path: str | Path) -> Corrections:
     GainMap, FixVignetteRadial, FixBadPixelsConstant and FixBadPixelsList become stages for the samples of `read_raw`,
     the active area. What gains raise above 1, the white level, is clipped there. One gain map that spans the frame, or
     four for the 2x2 sites, become a `LensShadingMesh`, other maps a `GainMap`. Everything else is named in `unapplied`.
+    What a file allows to skip, in previews or altogether, is applied as well.
 
     Args:
         path: any file, existing or not.
@@ -78,7 +79,7 @@ def read_corrections(path: str | Path) -> Corrections:
             stages[first.list] += added
             applied.append(f"{phrase} ({opcodes.NAMES[first.code]} in OpcodeList{first.list})")
     sensor, mosaic, camera = (tuple(each) for each in stages.values())
-    return Corrections(sensor, mosaic, camera, tuple(applied), tuple(unapplied))
+    return Corrections(sensor, mosaic, camera, tuple(dict.fromkeys(applied)), tuple(dict.fromkeys(unapplied)))
 
 
 def corrected(pipeline: Pipeline, corrections: Corrections) -> Pipeline:
@@ -110,7 +111,7 @@ def corrected(pipeline: Pipeline, corrections: Corrections) -> Pipeline:
         if place is None:
             raise InvalidArgument(
                 f"corrected: the file corrects {space.name}, but no stage of the pipeline takes it "
-                f"({', '.join(pipeline.names)}): render without corrections"
+                f"({', '.join(pipeline.names)}): render without corrections (--no-corrections on the command line)"
             )
         stages[place:place] = [("", stage) for stage in group]
     taken, named = set(pipeline.names), {}

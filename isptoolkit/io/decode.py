@@ -1,5 +1,6 @@
 """Decode the samples of a RAW file, and refuse a file that does not hold all of them."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,17 +9,16 @@ import numpy as np
 
 from ..capture import BAYER, MONO, RGB
 from ..errors import NotAMosaic, UnreadableFile
-from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete
-from .libraw import LibRawFacts, libraw_facts, opened, read_content, unpacked
+from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete, jpeg_frame, stored_bytes
+from .libraw import opened, planes_of, unpacked
+from .libraw_facts import LibRawFacts, libraw_facts
+from .limits import check_size, read_content
 from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Tiff, parsed
 from .tiff_directory import Directory
-from .tiff_samples import read_samples
+from .tiff_samples import TABLE, read_samples
 
-MAX_SAMPLES = 1 << 29
-"""Files with more samples than this are refused before memory is taken for them."""
-_LIBRAW_DNG = (NONE, JPEG, LOSSY_JPEG)
-"""Compressions of DNG that LibRaw decodes; the others are decoded here."""
-_GRAY, _REPEAT, _ACTIVE_AREA = (0, 1), 33421, 50829
+_GRAY, _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = (0, 1), 33421, 50829, 51009, 8
+_BIG_TIFF, _SMALLEST, _NARROW = (b"+\0", b"\0+"), 22, 64
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
 
 Layout = Literal["mosaic", "linear", "mono"]
@@ -37,8 +37,8 @@ class Decoded:
         top: row of the stored frame with the first sample.
         left: column of the stored frame with the first sample.
         frame: rows and columns of the stored frame.
-        levels_apply: whether BlackLevel and WhiteLevel of the file describe the samples. Not so for lossy DNG, to which
-            LibRaw applies the polynomial of its opcodes: its samples have black 0 and white 65535.
+        levels_apply: whether BlackLevel and WhiteLevel of the file describe the samples. Not so for lossy DNG with
+            a polynomial in its opcodes, which LibRaw applies: its samples have black 0 and white 65535.
         tiff: structure of a TIFF-based file.
         libraw: metadata that LibRaw states; None if LibRaw does not open the file.
     """
@@ -57,8 +57,8 @@ class Decoded:
 def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     """Decode the samples of a RAW file.
 
-    LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode or decodes with a loss:
-    floating-point, JPEG XL, deflated, planar, and several strips of lossless JPEG.
+    LibRaw decodes, except plain TIFF and the kinds of DNG that it does not decode, or decodes with a loss:
+    floating-point, JPEG XL, deflated, planar, separate strips, and some lossy JPEG.
 
     Args:
         path: any file that LibRaw decodes, a DNG, or a gray TIFF with a stated `cfa`.
@@ -78,13 +78,17 @@ def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     path = Path(path)
     content = read_content(path)
     tiff = parsed(content, path)
-    if tiff is not None:
+    try:
+        if tiff is None:
+            return _from_libraw(path, None, content, cfa)
         if tiff.is_plain:
             _check_mosaic(path, tiff.main, cfa)
         check_complete(path, tiff, content)
-        if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff.main)):
+        if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff.main, content)):
             return _from_tiff(path, tiff, content, cfa)
-    return _from_libraw(path, tiff, content, cfa)
+        return _from_libraw(path, tiff, content, cfa)
+    except MemoryError:
+        raise UnreadableFile(f"{path} needs more memory than there is") from None
 
 
 def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
@@ -97,46 +101,55 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
         )
 
 
-def _suits_libraw(main: Directory) -> bool:
+def _suits_libraw(main: Directory, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
-    It cuts floating-point samples to 14 bits, mixes up separate planes, and decodes only the first of several strips of
-    lossless JPEG.
+    - It refuses BigTIFF and images below 22 x 22.
+    - It guesses the packing of some cameras from the number of bytes (NIKON Z: 14 bits, or less than 64 columns).
+    - It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other
+      and uncompressed tiles as if none were larger than the image, and decodes only the first of several strips of
+      lossless JPEG.
+    - It does not decode mosaics of lossy JPEG, and decodes linear lossy JPEG with an invented curve unless the file
+      states a polynomial.
+    - It drops the first row or column of an active area that starts at an odd one.
     """
-    has_strips = main.compression == JPEG and not main.is_tiled and len(main.offsets) > 1
-    is_exact = main.bits <= 16 and not (main.is_float or main.is_planar or has_strips)
-    return is_exact and main.compression in _LIBRAW_DNG
+    top, left, bottom, right = _stated_area(main) or (0, 0, main.height, main.width)
+    is_refused = content[2:4] in _BIG_TIFF or min(bottom - top, right - left) < _SMALLEST
+    is_guessed = main.compression == NONE and (main.bits not in (8, 16) or main.width < _NARROW)
+    is_moved = main.compression != LOSSY_JPEG and bool(top % 2 or left % 2)
+    if is_refused or is_guessed or is_moved or main.bits > 16 or main.is_float or main.is_planar:
+        return False
+    if main.compression == JPEG:
+        frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])
+        return (main.is_tiled or len(main.offsets) == 1) and frame is not None and frame.is_lossless
+    if main.compression == LOSSY_JPEG:
+        return main.photometric == LINEAR_RAW and TABLE not in main.tags and _has_polynomial(main)
+    return main.compression == NONE and not main.is_tiled and _is_contiguous(main)
 
 
-def check_size(path: Path, rows: int, columns: int, samples: int = 1) -> None:
-    """Refuse an image that is too large, before memory is taken for it.
+def _is_contiguous(main: Directory) -> bool:
+    """Whether uncompressed strips follow each other in the file."""
+    ends = [offset + stored_bytes(main, index) for index, offset in enumerate(main.offsets)]
+    return list(main.offsets[1:]) == ends[:-1]
 
-    Args:
-        path: of the file, for error messages.
-        rows: of the stored frame.
-        columns: of the stored frame.
-        samples: per pixel.
 
-    Raises:
-        UnreadableFile: for an empty image, or more than `MAX_SAMPLES` samples.
-
-    >>> check_size(Path("a.dng"), 1 << 20, 1 << 20)
-    Traceback (most recent call last):
-    ...
-    isptoolkit.errors.UnreadableFile: a.dng claims 1048576 x 1048576 pixels: at most 536870912 samples are read
-    """
-    if min(rows, columns, samples) < 1:
-        raise UnreadableFile(f"{path} is damaged: its RAW image has {columns} x {rows} pixels of {samples} samples")
-    if rows * columns * samples > MAX_SAMPLES:
-        raise UnreadableFile(f"{path} claims {columns} x {rows} pixels: at most {MAX_SAMPLES} samples are read")
+def _has_polynomial(main: Directory) -> bool:
+    """Whether OpcodeList2 has a MapPolynomial (DNG 1.6 specification, chapter 6)."""
+    opcodes, at = main.tags.get(_OPCODES, b""), 4
+    while isinstance(opcodes, bytes) and at + 16 <= len(opcodes):
+        code, _, _, size = struct.unpack_from(">4I", opcodes, at)
+        if code == _POLYNOMIAL:
+            return True
+        at += 16 + size
+    return False
 
 
 def _from_libraw(path: Path, tiff: Tiff | None, content: bytes, cfa: str | None) -> Decoded:
     with opened(path, content) as raw:
         sizes = raw.sizes
-        planes = 4 if tiff is not None and tiff.main.photometric == LINEAR_RAW else 1
-        check_size(path, sizes.raw_height, sizes.raw_width, planes)
-        stored = unpacked(path, raw, content, planes)
+        if tiff is not None and tiff.is_dng and _is_another(tiff, (sizes.raw_height, sizes.raw_width)):
+            return _from_tiff(path, tiff, content, cfa)
+        stored = unpacked(path, raw, content, planes_of(tiff))
         facts = libraw_facts(raw, is_decoded=True)
         layout, letters = _layout_of_libraw(path, facts, stored, tiff, cfa)
         if tiff is None and _is_bare(content, sizes):
@@ -157,6 +170,12 @@ def _from_libraw(path: Path, tiff: Tiff | None, content: bytes, cfa: str | None)
             tiff=tiff,
             libraw=facts,
         )
+
+
+def _is_another(tiff: Tiff, size: tuple[int, int]) -> bool:
+    """Whether an image of this size is not the main one: of several at full size, LibRaw takes the first."""
+    fitting = [directory for directory in tiff.directories if (directory.height, directory.width) == size]
+    return bool(fitting) and all(directory is not tiff.main for directory in fitting)
 
 
 def _layout_of_libraw(
@@ -227,9 +246,19 @@ def _layout_of_tags(path: Path, main: Directory, cfa: str | None) -> tuple[Layou
 
 
 def _active_area(path: Path, main: Directory) -> tuple[int, int, int, int]:
-    area = main.numbers(_ACTIVE_AREA) or (0, 0, main.height, main.width)
+    area = _stated_area(main) if _ACTIVE_AREA in main.tags else (0, 0, main.height, main.width)
+    if area is None:
+        raise UnreadableFile(
+            f"{path} is damaged: ActiveArea {main.numbers(_ACTIVE_AREA)} does not lie in {main.height} x {main.width}"
+        )
+    return area
+
+
+def _stated_area(main: Directory) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom and right of the active area; None if the file states none that lies in the frame."""
+    area = main.numbers(_ACTIVE_AREA)
     if len(area) != 4 or not (0 <= area[0] < area[2] <= main.height and 0 <= area[1] < area[3] <= main.width):
-        raise UnreadableFile(f"{path} is damaged: ActiveArea {area} does not lie in {main.height} x {main.width}")
+        return None
     return area[0], area[1], area[2], area[3]
 
 

@@ -67,8 +67,9 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
 
 def _levels(samples: Any, facts: RawFacts) -> tuple[list[float] | None, float | None, float | None]:
     """Black levels, white level and ceiling of the capture that `read_raw` returns."""
-    if facts.black is None or facts.white is None:
-        black = None if facts.black is None else facts.black.mean.tolist()
-        return black, None if facts.white is None else float(facts.white.max()), None
-    samples, black, white = leveled(samples, facts.black, facts.white)
+    stated = facts.white_above_black
+    if facts.black is None or stated is None:
+        black = None if facts.black is None else facts.black.four()
+        return black, None if stated is None else float(stated.max()), None
+    samples, black, white = leveled(samples, facts.black, stated)
     return black, white, ceiling_of(samples, min(black), white)

@@ -16,7 +16,7 @@ from ..spaces import SRGB
 from ..stages import LensShadingMesh
 from .color_profile import ColorProfile
 from .dng_color import camera_fields, source_fields
-from .exif import Exif, add_exif, main_fields, read_exif
+from .exif import add_exif, main_fields, read_exif
 from .opcodes import gain_map_opcodes
 from .tiff_fields import Field, Kind, field
 
@@ -27,7 +27,7 @@ _NARROW = 64
 """Columns up to which LibRaw may take one strip, by its size, for the 14-bit samples of a NIKON Z: two are written."""
 _MOST = 65535
 _FAR = 10
-"""Half of the values above so many times white are not digital numbers of the capture."""
+"""Half of the values above so many times white cannot be digital numbers of the capture."""
 
 
 def write_dng(
@@ -61,14 +61,14 @@ def write_dng(
         profile: color matrices, forward matrices, and illuminants to state instead of the capture's matrix.
         source: a DNG from the same camera, whose color profile and camera names replace those of `capture` and
             `profile`.
-        exif: the RAW file or photograph whose lens, time and exposure are stated; `source` if None.
+        exif: the RAW file or photograph whose author, lens, time and exposure are stated; `source` if None.
         shading: lens shading to write as GainMap opcodes, which converters apply after the levels.
         preview: `[1,3,h,w]` sRGB in [0, 1], in the order of the mosaic's pixels.
         crop: top, left, height and width of the part that converters show, DefaultCropOrigin and DefaultCropSize.
 
     Raises:
         InvalidArgument: for another suffix, a missing folder, more than one image, values or levels that 16 bits cannot
-            hold, a white level that is not whole, values that are no digital numbers of the capture, or a crop outside
+            hold, a white level that is not whole, values far from the capture's levels, or a crop outside
             the frame.
         InvalidSize: for fewer than 22 rows or columns, which LibRaw refuses.
         InvalidTensor: for another layout, or NaN.
@@ -102,7 +102,8 @@ def write_dng(
     copied = [] if source is None else source_fields(Path(source))
     photograph = exif if exif is not None else source
     facts = {} if photograph is None else read_exif(photograph)
-    own = _file_fields(capture, profile, copied, facts)
+    authors = {name: value for name, value in facts.items() if name in ("artist", "copyright")}
+    own = [*camera_fields(capture, profile, copied, facts), *main_fields(authors)]
     raw = [*_level_fields(capture, codes.ndim), *_frame_fields(codes.shape[:2], shading, crop)]
     options: dict[str, Any] = {"shape": codes.shape, "dtype": codes.dtype, "metadata": None}
     options["rowsperstrip"] = len(codes) if compress or codes.shape[1] > _NARROW else -(-len(codes) // 2)
@@ -184,14 +185,6 @@ def _lossless_jpeg(codes: "np.ndarray[Any, np.dtype[np.uint16]]") -> bytes:
 
     pairs = codes.reshape(len(codes), -1, 2) if codes.shape[1] % 2 == 0 else codes
     return bytes(imagecodecs.jpeg8_encode(pairs, lossless=True, predictor=1, bitspersample=16))
-
-
-def _file_fields(capture: Capture, profile: ColorProfile | None, source: Sequence[Field], facts: Exif) -> list[Field]:
-    """Fields of the first directory: the camera, and the photograph's author where `source` names none."""
-    fields = camera_fields(capture, profile, source, facts)
-    stated = {code for code, *_ in fields}
-    authors = {name: value for name, value in facts.items() if name in ("artist", "copyright")}
-    return fields + [entry for entry in main_fields(authors) if entry[0] not in stated]
 
 
 def _level_fields(capture: Capture, dimensions: int) -> list[Field]:

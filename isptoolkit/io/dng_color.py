@@ -10,19 +10,18 @@ from ..capture import MONO, Capture
 from ..errors import InvalidArgument, UnreadableFile
 from ..spaces import XYZ_FROM_SRGB
 from .color_profile import PROFILE_TAGS, ColorProfile
-from .dng_tags import NEUTRAL, VERSION
+from .dng_tags import EXPOSURE, EXPOSURE_OFFSET, NEUTRAL, VERSION
 from .exif import Exif
 from .tiff_fields import Field, Kind, field, text
 
-_MAKE, _MODEL, _ORIENTATION, _UNIQUE_MODEL, _EXPOSURE = 271, 272, 274, 50708, 50730
+_MAKE, _MODEL, _ORIENTATION, _UNIQUE_MODEL = 271, 272, 274, 50708
 _D65 = 21
 """EXIF LightSource code (Exif 2.32, tag 37384)."""
 _COPIED = {
-    *(_MAKE, _MODEL, 306, 315, 33432),  # make, model, date, artist, copyright
-    *(_UNIQUE_MODEL, 50735, 50827),  # unique camera model, serial number, original file name
+    *(_MAKE, _MODEL, _UNIQUE_MODEL, 50735),  # 50735: serial number
     *PROFILE_TAGS.values(),
-    *(_EXPOSURE, 50731, 50732, 50734, 50739),  # baselines, linear response limit, shadow scale
-    *(50931, 50932, 50936, 50937, 50938, 50939, 50940, 50941, 50942, 50981, 50982, 51107, 51108, 51109, 51110),
+    *(EXPOSURE, EXPOSURE_OFFSET, 50731, 50732, 50734, 50739),  # baselines, linear response limit, shadow scale
+    *(50931, 50932, 50936, 50937, 50938, 50939, 50940, 50941, 50942, 50981, 50982, 51107, 51108, 51110),
 }
 """Tags that are copied from a source file: its camera and its color profile."""
 
@@ -58,7 +57,7 @@ def camera_fields(capture: Capture, profile: ColorProfile | None, source: Sequen
     if PROFILE_TAGS["color_matrix1"] in copied:
         own = [tag for tag in own if tag[0] not in PROFILE_TAGS.values()]
     named = {tag[0]: tag for tag in own}
-    kept = {_EXPOSURE} & named.keys()
+    kept = {EXPOSURE, EXPOSURE_OFFSET} if EXPOSURE in named else set()  # a reader adds the two
     return list((named | {code: tag for code, tag in copied.items() if code not in kept}).values())
 
 
@@ -106,7 +105,7 @@ def _exposure(capture: Capture) -> list[Field]:
     if capture.exposure is None and brightness == 1:
         return []
     stated = 0.0 if capture.exposure is None else float(capture.exposure[0])
-    return [field(_EXPOSURE, Kind.SRATIONAL, stated + float(torch.tensor(brightness).double().log2()))]
+    return [field(EXPOSURE, Kind.SRATIONAL, stated + float(torch.tensor(brightness).double().log2()))]
 
 
 def _colors(capture: Capture, profile: ColorProfile | None) -> list[Field]:

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from .color_profile import TEMPERATURES, ColorProfile, matrix_defect
+from .color_profile import MATRIX_TAGS, TEMPERATURES, ColorProfile, count_of, matrix_defect, tag_name
 from .tag_values import numbers
 
 NEUTRAL, NOISE, VERSION, EXPOSURE, EXPOSURE_OFFSET = 50728, 51041, 50706, 50730, 51109
 CROP_ORIGIN, CROP_SIZE, ACTIVE_AREA = 50719, 50720, 50829
 """DNG 1.6 specification, chapter 4."""
-_MATRICES = {50721: "ColorMatrix1", 50722: "ColorMatrix2", 50964: "ForwardMatrix1", 50965: "ForwardMatrix2"}
+_LONGEST = 1 << 31
+"""Longer sides of a crop are malformed."""
 _ILLUMINANTS = (50778, 50779)
 
 
@@ -76,7 +77,7 @@ def crop_of(tags: Mapping[int, Any], top: int, left: int) -> tuple[int, int, int
     (4, 8, 480, 640)
     """
     origin, size = numbers(tags.get(CROP_ORIGIN, (0, 0)), 2), numbers(tags.get(CROP_SIZE, ()), 2)
-    if origin is None or size is None:
+    if origin is None or size is None or max(np.abs(origin).max(), np.abs(size).max()) > _LONGEST:
         return None
     (x, y), (width, height) = np.round(origin).astype(int).tolist(), np.round(size).astype(int).tolist()
     return y - top, x - left, height, width
@@ -95,9 +96,9 @@ def problems_of(tags: Mapping[int, Any], *, is_color: bool = True) -> list[str]:
     if VERSION not in tags:
         return []
     problems = []
-    for code, name in _MATRICES.items():
-        if code in tags and (defect := matrix_defect(numbers(tags[code], 9))):
-            problems.append(f"{name} {defect}")
+    for field, code in MATRIX_TAGS.items():
+        if code in tags and (defect := matrix_defect(numbers(tags[code], count_of(field)))):
+            problems.append(f"{tag_name(field)} {defect}")
     if is_color and ColorProfile.from_tags(tags) is None:
         problems.append("no usable ColorMatrix1")
     lights = [numbers(tags.get(code, 0), 1) for code in _ILLUMINANTS]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import UnreadableFile
+from .camera_name import CIFF, camera_name
 from .libraw import opened
 from .tiff import structure
 from .tiff_fields import Field, Kind, rational
@@ -53,8 +54,6 @@ _ISO, _SENSITIVITY_TYPE, _EXPOSURE_INDEX = 34855, 34864, 34866
 _MOST = 65535
 _LONGEST = 1024
 """Texts of more characters are taken for damage: the EXIF block of a JPEG file has 64 KiB."""
-_HEAPS = b"HEAPCCDR"
-"""Signature of a Canon CRW file, whose times count seconds in UTC; LibRaw reads those of other files as local."""
 
 
 def read_exif(path: str | Path) -> dict[str, Value]:
@@ -86,7 +85,7 @@ def read_exif(path: str | Path) -> dict[str, Value]:
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
         tags = _image_tags(path)
     else:
-        tags = _libraw_tags(path, is_utc=head[6:14] == _HEAPS) | _tiff_tags(path)
+        tags = _heap_names(path) | _libraw_tags(path, is_utc=head[6:14] == CIFF) | _tiff_tags(path)
     values = {name: _value(tags.get(entry.code), entry) for name, entry in ENTRIES.items()}
     if values["iso"] == _MOST and isinstance(index := tags.get(_EXPOSURE_INDEX), int):
         values["iso"] = max(index, _MOST)
@@ -138,7 +137,7 @@ def add_exif(path: Path, exif: Exif) -> None:
     tifffile writes no EXIF directories.
 
     Args:
-        path: of a file with at least one directory.
+        path: of a file whose chain has one directory.
         exif: as `read_exif` returns it.
     """
     with path.open("r+b") as file:
@@ -146,13 +145,12 @@ def add_exif(path: Path, exif: Exif) -> None:
         file.seek(start)
         (count,) = struct.unpack("<H", file.read(2))
         entries = [file.read(12) for _ in range(count)]
-        following = file.read(4)
         end = file.seek(0, 2)
         place = end + end % 2  # directories begin at even offsets (TIFF 6.0, section 2)
         size = 2 + 12 * (count + 1) + 4
         entries.append(struct.pack("<HHII", _POINTER, Kind.LONG, 1, place + size))
         entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
-        file.write(bytes(place - end) + struct.pack("<H", count + 1) + b"".join(entries) + following)
+        file.write(bytes(place - end) + struct.pack("<H", count + 1) + b"".join(entries) + bytes(4))
         file.write(_exif_directory(exif, place + size))
         file.seek(4)
         file.write(struct.pack("<I", place))
@@ -233,6 +231,12 @@ def _decoded(content: bytes) -> str:
         return content.decode("latin-1")
 
 
+def _heap_names(path: Path) -> dict[int, Any]:
+    """Make and model of a file without tags, as tags: CIFF states the make in the model too."""
+    name = camera_name(path, {})
+    return {ENTRIES["make"].code: name.split(" ")[0], ENTRIES["model"].code: name}
+
+
 def _libraw_tags(path: Path, *, is_utc: bool) -> dict[int, Any]:
     """What LibRaw knows of a RAW file's photograph, as tags; empty for files that it does not open."""
     try:
@@ -240,6 +244,7 @@ def _libraw_tags(path: Path, *, is_utc: bool) -> dict[int, Any]:
             other, lens = raw.other, raw.lens
     except UnreadableFile:
         return {}
+    # A CIFF file counts seconds in UTC; LibRaw reads the times of others as local.
     date = other.timestamp.astimezone(UTC) if is_utc else other.timestamp
     values = {
         "artist": other.artist,

@@ -37,20 +37,34 @@ class BlackLevel:
     columns: Array | None = None
 
     @classmethod
-    def of(cls, black: Any) -> "BlackLevel":
-        """Black levels from one number for all samples, or four, row-major over the 2x2 sites.
+    def of(cls, black: Any, planes: int = 1) -> "BlackLevel":
+        """Black levels as a capture has them: one number, four row-major over the 2x2 sites, or R, G, G, B of planes.
+
+        Args:
+            black: one number or four.
+            planes: number of samples per pixel.
 
         Raises:
-            InvalidArgument: for other values.
+            InvalidArgument: for other values, or different levels of the one green plane.
+
+        >>> BlackLevel.of((60, 61, 61, 62), planes=3).grid.tolist()
+        [[[60.0, 61.0, 62.0]]]
         """
         values = numbers(black, np.size(black))
         if values is None or values.size not in (1, 4):
             raise InvalidArgument(f"black must be one number, or four row-major over the 2x2 sites, got {black!r}")
-        return cls(np.resize(values, (2, 2, 1)))
+        red, green, again, blue = np.resize(values, 4)
+        if planes == 1:
+            return cls(np.array([[[red], [green]], [[again], [blue]]]))
+        if green != again:
+            raise InvalidArgument(f"black of three planes is R, G, G, B with two equal levels of green, got {black!r}")
+        return cls(np.array([[[red, green, blue]]]))
 
     @classmethod
     def from_tags(cls, tags: Mapping[int, Any], planes: int, size: tuple[int, int]) -> "BlackLevel | None":
         """The levels that a DNG states, from the top left of its active area on; None if a tag is malformed.
+
+        A level that is repeated too often or not often enough is no defect.
 
         Args:
             tags: values by tag code, of the directory of the RAW image.
@@ -63,17 +77,13 @@ class BlackLevel:
         repeat = numbers(tags.get(REPEAT, (1, 1)), 2)
         if repeat is None or not (repeat >= 1).all():
             return None
-        height, width = int(repeat[0]), int(repeat[1])
-        count = height * width * planes
-        grid = numbers(tags[BLACK], count) if BLACK in tags else np.zeros(planes)
-        deltas = [
-            numbers(tags[code], length) if code in tags else np.zeros(length)
-            for code, length in ((DELTA_V, size[0]), (DELTA_H, size[1]))
-        ]
+        grid = _grid(tags, int(repeat[0]), int(repeat[1]), planes)
+        lengths = {DELTA_V: size[0], DELTA_H: size[1]}
+        deltas = [numbers(tags[code], length) if code in tags else np.zeros(1) for code, length in lengths.items()]
         if grid is None or deltas[0] is None or deltas[1] is None:
             return None
         rows, columns = (delta if delta is not None and delta.any() else None for delta in deltas)
-        return cls(grid.reshape((height, width, planes) if BLACK in tags else (1, 1, planes)), rows, columns)
+        return cls(grid, rows, columns)
 
     def moved(self, top: int, left: int) -> "BlackLevel":
         """The levels of a frame that starts `top` rows below and `left` columns right of this one's origin."""
@@ -94,6 +104,15 @@ class BlackLevel:
         """`[P]` mean black level of each plane."""
         mean: Array = self.grid.mean((0, 1))
         return mean + sum(float(delta.mean()) for delta in (self.rows, self.columns) if delta is not None)
+
+    def four(self) -> list[float]:
+        """The levels as a capture has them, means where they do not repeat every two rows and columns."""
+        sites, planes = self.sites(), self.grid.shape[2]
+        if sites is not None and planes == 1:
+            four: list[float] = sites[..., 0].flatten().tolist()
+            return four
+        levels = self.mean if sites is None or (sites != sites[:1, :1]).any() else sites[0, 0]
+        return [float(levels[min(plane, planes - 1)]) for plane in (0, 1, 1, 2)]
 
     def sites(self) -> Array | None:
         """`[2,2,P]` levels if they repeat every two rows and columns; else None."""
@@ -131,15 +150,17 @@ def white_of(tags: Mapping[int, Any], planes: int, *, floating: bool) -> Array |
     [4095.0]
     """
     if WHITE in tags:
-        size = np.size(tags[WHITE])
-        white = numbers(tags[WHITE], size) if size in (1, planes) else None
-        return np.resize(white, planes) if white is not None and (white > 0).all() else None
+        white = numbers(tags[WHITE], planes) if np.size(tags[WHITE]) == planes else None
+        if white is None and (same := _same(numbers(tags[WHITE], np.size(tags[WHITE])))) is not None:
+            white = np.full(planes, same)
+        return white if white is not None and (white > 0).all() else None
     if floating:
         return np.ones(planes)
     if LINEARIZATION in tags:
-        return np.full(planes, float(np.atleast_1d(tags[LINEARIZATION])[-1]))
+        table = numbers(tags[LINEARIZATION], np.size(tags[LINEARIZATION]))
+        return np.full(planes, table[-1]) if table is not None and len(table) and table[-1] > 0 else None
     bits = numbers(tags.get(BITS, 16), np.size(tags.get(BITS, 16)))
-    return None if bits is None else np.full(planes, 2 ** bits[0] - 1)
+    return np.full(planes, 2 ** bits[0] - 1) if bits is not None and len(bits) and 1 <= bits[0] <= 32 else None
 
 
 def leveled(samples: Array, black: BlackLevel, white: Array) -> tuple[Array, list[float], float]:
@@ -163,19 +184,35 @@ def leveled(samples: Array, black: BlackLevel, white: Array) -> tuple[Array, lis
     ([[1.5], [1.5], [1.5], [100.0]], [1.5, 1.5, 1.5, 1.5], 100.0)
     """
     planes = samples.reshape(*samples.shape[:2], -1)
-    count, sites, top = planes.shape[2], black.sites(), float(white.max())
-    if sites is not None and (white == top).all():
-        if count == 1:
-            return samples, sites[..., 0].flatten().tolist(), top
-        if (sites == sites[:1, :1]).all():
-            return samples, _four(sites[0, 0], count), top
+    sites, top = black.sites(), float(white.max())
+    is_same = sites is not None and (planes.shape[2] == 1 or (sites == sites[:1, :1]).all())
+    if is_same and (white == top).all():
+        return samples, black.four(), top
     mean = black.mean
     result = np.empty(planes.shape, np.float32)
     for start in range(0, len(planes), _ROWS):
         rows = slice(start, min(start + _ROWS, len(planes)))
         levels = black.of_rows(rows, planes.shape[1])
         result[rows] = mean + (planes[rows].astype(np.float64) - levels) * ((top - mean) / (white - levels))
-    return result.reshape(samples.shape), _four(mean, count), top
+    return result.reshape(samples.shape), BlackLevel(mean.reshape(1, 1, -1)).four(), top
+
+
+def _grid(tags: Mapping[int, Any], height: int, width: int, planes: int) -> Array | None:
+    """`[R,C,P]` values of BlackLevel; `[1,1,P]` if it is not stated, or one level whose count is wrong."""
+    if BLACK not in tags:
+        return np.zeros((1, 1, planes))
+    stated = numbers(tags[BLACK], height * width * planes)
+    if stated is not None:
+        return stated.reshape(height, width, planes)
+    for count in (np.size(tags[BLACK]), np.size(tags[BLACK]) // 2):  # plain numbers, then fractions
+        if (same := _same(numbers(tags[BLACK], count))) is not None:
+            return np.full((1, 1, planes), same)
+    return None
+
+
+def _same(values: Array | None) -> float | None:
+    """The number that all values are; None if they differ."""
+    return float(values[0]) if values is not None and len(values) and (values == values[0]).all() else None
 
 
 def _moved(delta: Array, by: int) -> Array:
@@ -187,9 +224,3 @@ def _pair(delta: Array) -> Array | None:
     """The first two deltas if they repeat over the whole length; else None."""
     pair = np.resize(delta[:2], 2)
     return pair if np.array_equal(np.resize(pair, len(delta)), delta) else None
-
-
-def _four(levels: Array, planes: int) -> list[float]:
-    """The same level for four sites, or those of three planes as R, G, G, B."""
-    numbers_of_planes: list[float] = np.broadcast_to(levels, planes).tolist()
-    return [numbers_of_planes[min(plane, planes - 1)] for plane in (0, 1, 1, 2)]

@@ -5,8 +5,6 @@ import io
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,78 +13,13 @@ import torch
 from torch import Tensor
 
 from ..errors import UnreadableFile
-from .signatures import HEAD, compression_name, kind_of
-from .tiff import parsed
+from .completeness import check_complete
+from .limits import check_size, read_content
+from .signatures import HEAD, compression_name, kind_of, raw_format
+from .tiff import LINEAR_RAW, Tiff, parsed
 
-MAX_BYTES = 1 << 32
-"""Files with more bytes than this are refused."""
 _MARK = 0xA5C3
 """Value of the memory into which LibRaw decodes."""
-
-
-@dataclass(frozen=True)
-class LibRawFacts:
-    """The metadata of a RAW file as LibRaw states them.
-
-    Args:
-        black: black levels of the colors R, G, B, and second G, in digital numbers.
-        pattern: rows and columns of the color filter array; None without one, or if LibRaw did not decode the samples.
-        sites: the colors (0 to 3, in this order) of the top-left 2x2 pixels of the visible area, row-major; empty
-            without such a pattern.
-        letters: of these four pixels.
-        white: saturation level in digital numbers.
-        balance: as-shot multipliers of the four colors; equal ones where the file states none.
-        matrix: `[3][3]` XYZ (D65) to camera; None if LibRaw does not know the camera.
-        flip: rotation, in LibRaw's codes: 1 mirror, 2 upside down, 4 transpose, in any sum.
-        iso: ISO speed, 0 if not stated.
-        shutter: exposure time in seconds, 0 if not stated.
-        aperture: f-number, 0 if not stated.
-        lens: model, empty if not stated.
-        time: when the picture was taken, by the camera's clock; None if not stated.
-        crop: top, left, height and width of the camera's own picture in the visible area; None if LibRaw knows none.
-    """
-
-    black: tuple[float, ...]
-    pattern: tuple[int, int] | None
-    sites: tuple[int, ...]
-    letters: str
-    white: float
-    balance: tuple[float, ...]
-    matrix: list[list[float]] | None
-    flip: int
-    iso: float
-    shutter: float
-    aperture: float
-    lens: str
-    time: datetime | None
-    crop: tuple[int, int, int, int] | None
-
-
-def read_content(path: Path) -> bytes:
-    """All bytes of a file.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        UnreadableFile: if the file is missing, empty, not readable, or larger than `MAX_BYTES`.
-
-    >>> read_content(Path("missing.dng"))
-    Traceback (most recent call last):
-    ...
-    isptoolkit.errors.UnreadableFile: missing.dng is not a file
-    """
-    if not os.path.isfile(path):
-        raise UnreadableFile(f"{path} is not a file")
-    try:
-        size = path.stat().st_size
-        if size == 0:
-            raise UnreadableFile(f"{path} is empty")
-        if size > MAX_BYTES:
-            raise UnreadableFile(f"{path} has {size} bytes: at most {MAX_BYTES} are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager
@@ -117,10 +50,10 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
         raise UnreadableFile(f"{path} has no embedded preview that LibRaw can read") from None
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError, NotImplementedError):
         raise UnreadableFile(_why_unsupported(path, content)) from None
-    except (rawpy.LibRawError, MemoryError) as error:
+    except rawpy.LibRawError as error:
         if (kind := kind_of(content[:HEAD])) is not None:
             raise UnreadableFile(f"{path} is {kind}, not a RAW file") from None
-        message = error.args[0] if error.args else "out of memory"
+        message = error.args[0] if error.args else ""
         message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
         raise UnreadableFile(f"{path} is truncated or damaged: LibRaw cannot decode it ({message})") from None
 
@@ -130,6 +63,8 @@ def _why_unsupported(path: Path, content: bytes) -> str:
     if (kind := kind_of(content[:HEAD])) is not None:
         return f"{path} is {kind}, not a RAW file"
     tiff = parsed(content, path)
+    if tiff is None and (form := raw_format(content[:HEAD])) is not None:
+        return f"{path} is a {form} file that LibRaw cannot open: it is truncated, damaged, or of an unknown camera"
     if tiff is None:
         return (
             f"{path} is in no RAW format that LibRaw knows, or a headerless dump, which read_mosaic reads "
@@ -144,7 +79,7 @@ def _why_unsupported(path: Path, content: bytes) -> str:
     )
 
 
-def unpacked(path: Path, raw: Any, content: bytes, planes: int = 1) -> "np.ndarray[Any, np.dtype[np.uint16]]":
+def unpacked(path: Path, raw: Any, content: bytes, planes: int) -> "np.ndarray[Any, np.dtype[np.uint16]]":
     """Decode the samples of an open file: a view of LibRaw's memory, `[H,W]` or `[H,W,colors]`.
 
     LibRaw does not clear its memory, and where it gives up on a damaged strip without an error, the samples of the file
@@ -156,13 +91,14 @@ def unpacked(path: Path, raw: Any, content: bytes, planes: int = 1) -> "np.ndarr
         path: of the file, for error messages.
         raw: the `rawpy.RawPy` of the open file.
         content: bytes of the file.
-        planes: number of colors at each pixel.
+        planes: number of colors at each pixel, see `planes_of`.
 
     Raises:
-        UnreadableFile: if samples of the visible area were not written.
+        UnreadableFile: if samples of the visible area were not written, or the image is too large.
     """
     import rawpy
 
+    check_size(path, raw.sizes.raw_height, raw.sizes.raw_width, planes)
     marked = _unwritten(raw, _MARK, planes)
     if marked.any():  # decode again over another mark: the file may hold this one
         with rawpy.imread(io.BytesIO(content)) as again:
@@ -170,6 +106,18 @@ def unpacked(path: Path, raw: Any, content: bytes, planes: int = 1) -> "np.ndarr
                 raise UnreadableFile(f"{path} is damaged: LibRaw left a part of the image without samples")
     stored: np.ndarray[Any, np.dtype[np.uint16]] = raw.raw_image
     return stored
+
+
+def planes_of(tiff: Tiff | None) -> int:
+    """Number of 16-bit numbers that LibRaw stores at each pixel: four for linear files, one for mosaics.
+
+    Args:
+        tiff: structure of the file; None if it is not TIFF-based.
+
+    >>> planes_of(None)
+    1
+    """
+    return 4 if tiff is not None and tiff.main.photometric == LINEAR_RAW else 1
 
 
 def _unwritten(raw: Any, mark: int, planes: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
@@ -180,43 +128,6 @@ def _unwritten(raw: Any, mark: int, planes: int) -> "np.ndarray[Any, np.dtype[np
     visible = raw.raw_image_visible
     marked: np.ndarray[Any, np.dtype[np.bool_]] = (visible if visible.ndim == 2 else visible[..., 0]) == mark
     return marked[:, 1:] & marked[:, :-1]
-
-
-def libraw_facts(raw: Any, *, is_decoded: bool) -> LibRawFacts:
-    """Collect the metadata of an open file.
-
-    Args:
-        raw: the `rawpy.RawPy` of the open file.
-        is_decoded: whether LibRaw has decoded its samples; reading the pattern would decode them.
-    """
-    sizes = raw.sizes
-    matrix = raw.rgb_xyz_matrix[:3].astype(float)
-    pattern = raw.raw_pattern if is_decoded and raw.num_colors > 1 else None
-    is_bayer = pattern is not None and pattern.shape == (2, 2)
-    corner = [(row, column) for row in (0, 1) for column in (0, 1)] if is_bayer else []
-    names = raw.color_desc.decode("ascii", "replace")
-    sites = tuple(int(raw.raw_color(sizes.top_margin + row, sizes.left_margin + column)) for row, column in corner)
-    return LibRawFacts(
-        black=tuple(float(level) for level in raw.black_level_per_channel),
-        pattern=None if pattern is None else (int(pattern.shape[0]), int(pattern.shape[1])),
-        sites=sites,
-        letters="".join(names[site : site + 1] or "?" for site in sites),
-        white=float(raw.white_level),
-        balance=tuple(float(value) for value in raw.camera_whitebalance),
-        matrix=matrix.tolist() if np.isfinite(matrix).all() and matrix.any() else None,
-        flip=int(sizes.flip),
-        iso=float(raw.other.iso_speed),
-        shutter=float(raw.other.shutter_speed),
-        aperture=float(raw.other.aperture),
-        lens=str(raw.lens.model),
-        time=raw.other.timestamp if raw.other.timestamp.timestamp() > 0 else None,  # LibRaw's 0 is 1970
-        crop=_crop_of(sizes),
-    )
-
-
-def _crop_of(sizes: Any) -> tuple[int, int, int, int] | None:
-    top, left = sizes.crop_top_margin - sizes.top_margin, sizes.crop_left_margin - sizes.left_margin
-    return (top, left, sizes.crop_height, sizes.crop_width) if sizes.crop_height and sizes.crop_width else None
 
 
 def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
@@ -231,7 +142,7 @@ def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
         `[1,3,H,W]` uint8 sRGB, aligned with the mosaic of `read_raw`.
 
     Raises:
-        UnreadableFile: if the file is missing or LibRaw cannot render it.
+        UnreadableFile: if the file is missing, truncated, or hollow, or LibRaw cannot render it.
 
     >>> render_by_libraw("missing.crw")
     Traceback (most recent call last):
@@ -239,7 +150,13 @@ def render_by_libraw(path: str | Path, *, fixed_levels: bool = False) -> Tensor:
     isptoolkit.errors.UnreadableFile: missing.crw is not a file
     """
     levels: dict[str, Any] = {"adjust_maximum_thr": 0.0} if fixed_levels else {}
-    with opened(Path(path)) as raw:
+    path = Path(path)
+    content = read_content(path)
+    tiff = parsed(content, path)
+    if tiff is not None:
+        check_complete(path, tiff, content)
+    with opened(path, content) as raw:
+        unpacked(path, raw, content, planes_of(tiff))
         rendered = raw.postprocess(use_camera_wb=True, no_auto_bright=True, user_flip=0, **levels)
     return torch.from_numpy(rendered).permute(2, 0, 1)[None].contiguous()
 

@@ -1,4 +1,4 @@
-"""Read mosaics whose metadata the caller states: headerless dumps, NumPy's .npy, and PNG."""
+"""Read mosaics whose metadata the caller states: headerless dumps, .npy, PNG, and PGM."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 from ..capture import MONO, RGB, Capture
 from ..display import enumerated
 from ..errors import InvalidArgument, MissingMetadata, UnreadableFile
-from .array_file import Header, array_header, read_array
+from .array_file import NETPBM_IMAGE, Header, array_header, read_array
 from .dump_rows import Geometry, read_rows
 from .metadata import green_normalized, srgb_to_camera_of
 
@@ -38,10 +38,11 @@ def read_mosaic(
     orientation: int = 1,
     camera: str = "",
 ) -> tuple[Tensor, Capture]:
-    """Read samples whose metadata are stated here: from a headerless dump, a .npy file, or a PNG.
+    """Read samples whose metadata are stated here: from a headerless dump, or a .npy, PNG, PGM or PPM file.
 
-    A dump holds `height` rows of `width` samples, or of R, G, B triples for `cfa="RGB"`. The other two, recognized by
-    their first bytes, state their geometry: `[H,W]`, or `[H,W,3]` for `cfa="RGB"`.
+    A dump holds `height` rows of `width` samples, or of R, G, B triples for `cfa="RGB"`. The others, recognized by
+    their first bytes, state their geometry: `[H,W]`, or `[H,W,3]` for `cfa="RGB"`. PNG, PGM and PPM have 8 or 16 bits.
+    With a stated width, a PGM or PPM file is a dump like any other, whose `offset` skips its header.
 
     Packed samples have one of these dtypes, each with its number of bits: `mipi10`, `mipi12`, `mipi14` (MIPI CSI-2: the
     upper bytes of 2 or 4 samples, then their lower bits); `lsb10`, `lsb12`, `lsb14` and `msb10`, `msb12`, `msb14` (a
@@ -85,6 +86,8 @@ def read_mosaic(
     if not os.path.isfile(path):
         raise UnreadableFile(f"{path} is not a file")
     header = array_header(path)
+    if header is not None and header.name == NETPBM_IMAGE and width is not None:
+        header = None  # a dump with a header to skip
     size = {"width": width, "height": height}
     layout = {"dtype": dtype, "stride": stride, "offset": offset}
     colors = {"gains": gains, "matrix": matrix}
@@ -123,7 +126,7 @@ def read_mosaic(
 
 
 def is_array_file(path: str | Path) -> bool:
-    """Whether a file is a .npy or a PNG, which `read_mosaic` reads without a geometry.
+    """Whether a file is a .npy, PNG, PGM or PPM, which `read_mosaic` reads without a geometry.
 
     Args:
         path: an existing file.

@@ -40,7 +40,7 @@ _GRID = struct.Struct(">2I4dI")  # points; spacing; origin; planes of the map
 _VIGNETTE = struct.Struct(">7d")  # five coefficients; center in x and y
 _CONSTANT = struct.Struct(">2I")  # value, Bayer phase
 _LIST = struct.Struct(">3I")  # Bayer phase, points, rectangles
-_MOST_GAINS = 1 << 20
+_MOST_OPCODES, _MOST_GAINS = 256, 1 << 20
 _LARGEST_COEFFICIENT = 1e30
 """A bound on the coefficients of a vignette, so that their sum is finite in float32."""
 
@@ -122,6 +122,8 @@ def _parsed(number: int, content: Any) -> list[Opcode]:
     if not isinstance(content, bytes):
         raise ValueError(f"it holds {type(content).__name__} instead of bytes")
     (count,), at, opcodes = struct.unpack_from(">I", content), 4, []
+    if count > _MOST_OPCODES:
+        raise ValueError(f"it states {count} opcodes, as no camera writes")
     for _ in range(count):
         code, *version, flags, size = _HEAD.unpack_from(content, at)
         at += _HEAD.size
@@ -150,10 +152,10 @@ def gain_map_values(body: bytes) -> GainMapValues:
     )
     if not (np.isfinite([*spacing, *origin]).all() and min(spacing) > 0):
         raise ValueError(f"spacing {spacing}, origin {origin}")
-    values = np.frombuffer(body, ">f4", gains, start).astype(np.float64).reshape(rows, columns, depth)
+    values = np.frombuffer(body, ">f4", gains, start).reshape(rows, columns, depth)
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("not all gains are positive")
-    mesh = values.transpose(2, 0, 1)
+    mesh = values.astype(np.float64).transpose(2, 0, 1)
     return GainMapValues(
         None if whole else _four(area), (first, count), (down, across), _two(spacing), _two(origin), mesh
     )

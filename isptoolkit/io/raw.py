@@ -77,6 +77,35 @@ def read_raw(
     ...
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
+    return read_framed(path, cfa=cfa, gains=gains, matrix=matrix, black=black, white=white)[:2]
+
+
+def read_framed(
+    path: str | Path,
+    *,
+    cfa: str | None,
+    gains: Sequence[float] | Tensor | None,
+    matrix: Sequence[Sequence[float]] | Tensor | None,
+    black: float | Sequence[float] | None,
+    white: float | Literal["auto"] | None,
+) -> tuple[Tensor, Capture, Box | None]:
+    """Decode a RAW file once: its samples, its capture, and the part that the camera's own picture shows.
+
+    Args:
+        path: the RAW file.
+        cfa: letters of the top-left 2x2 pixels, `"RGB"` or `"MONO"`; None for those of the file.
+        gains: white-balance multipliers of R, G, B; None for the as-shot white balance.
+        matrix: XYZ (D65) to camera, 3x3; None for that of the file, or of LibRaw for the camera.
+        black: black level in digital numbers, one value or four; None for that of the file.
+        white: saturation level in digital numbers, or `"auto"`; None for that of the file.
+
+    Raises:
+        UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
+        NotAMosaic: for files with neither a Bayer mosaic, nor three linear planes, nor one.
+        MissingMetadata: if the file lacks white balance, color matrix or levels, and none are passed.
+        InvalidArgument: for malformed arguments, or gains or a matrix for a monochrome file.
+        InvalidCapture: for a white level that is not above black.
+    """
     if cfa is not None and cfa not in LAYOUTS:
         raise InvalidArgument(f"cfa must be one of {', '.join(LAYOUTS)}, got {cfa!r}")
     if white is not None and white != AUTO and not (isinstance(white, int | float) and 0 < white < math.inf):
@@ -85,8 +114,10 @@ def read_raw(
     is_gray = facts.cfa == MONO
     if is_gray and (gains is not None or matrix is not None):
         raise InvalidArgument(f"{path} has one plane without color filters: gains and matrix do not apply to it")
-    blacks = facts.black if black is None else BlackLevel.of(black)
-    whites = facts.white if white is None or isinstance(white, str) else np.array([float(white)])
+    planes = np.atleast_3d(decoded.samples).shape[2]
+    blacks = facts.black if black is None else BlackLevel.of(black, planes)
+    stated = facts.white_above_black if black is None else facts.white
+    whites = stated if white is None or isinstance(white, str) else np.array([float(white)])
     balance = [1.0] * 3 if is_gray else facts.gains if gains is None else green_normalized(gains)
     color = _NO_COLOR if is_gray else facts.color if matrix is None else matrix
     if blacks is None or whites is None or balance is None or color is None:
@@ -116,8 +147,8 @@ def read_raw(
         noise=facts.noise,
         exposure=facts.exposure,
     )
-    planes = np.ascontiguousarray(np.atleast_3d(samples).transpose(2, 0, 1), np.float32)
-    return torch.from_numpy(planes)[None], capture
+    sensor = np.ascontiguousarray(np.atleast_3d(samples).transpose(2, 0, 1), np.float32)
+    return torch.from_numpy(sensor)[None], capture, facts.crop
 
 
 def default_crop(path: str | Path) -> Box | None:

@@ -1,4 +1,4 @@
-"""The metadata of a RAW file: those of its own tags first, then those that LibRaw knows."""
+"""The metadata of a RAW file: what its tags state, then what LibRaw knows."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 
 from ..capture import MONO, RGB
+from .camera_name import camera_name
 from .color_profile import ColorProfile
 from .decode import Decoded, decode
 from .dng_tags import ACTIVE_AREA, NEUTRAL, NOISE, crop_of, exposure_of, neutral_of, noise_of, problems_of
 from .levels import BlackLevel, white_of
 from .metadata import green_normalized
 from .shot import shot_of
-from .tag_values import numbers, text
+from .tag_values import numbers
 from .tiff import CFA, LINEAR_RAW, Tiff
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[int, int, int, int]
-"""Top, left, height, width."""
+"""Top, left, height and width; or bottom and right."""
 
 # LibRaw's flip codes (1 mirror, 2 upside down, 4 transpose, in any sum) to EXIF orientation (Exif 2.32, tag 274).
 _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
-_MAKE, _MODEL, _ORIENTATION, _WHITE_XY = 271, 272, 274, 50729
+_ORIENTATION, _WHITE_XY = 274, 50729
 """TIFF and DNG tags (DNG 1.6 specification, chapter 4)."""
-_QUICKTAKE = {b"qktk": "Apple QuickTake 100", b"qktn": "Apple QuickTake 150"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class RawFacts:
     Args:
         cfa: layout of the samples: the letters of the top-left 2x2 pixels, `"RGB"`, or `"MONO"`.
         black: black levels from the first sample on.
-        white: `[P]` saturation level of each plane; None if one is not above black.
+        white: `[P]` saturation level of each plane, not necessarily above black.
         gains: as-shot white-balance multipliers of R, G, B, green = 1.
         profile: color profile that the file states.
         matrix: `[3][3]` XYZ (D65) to camera that LibRaw knows for the camera.
@@ -60,6 +60,12 @@ class RawFacts:
     crop: Box | None
     shot: dict[str, Any]
     problems: list[str]
+
+    @property
+    def white_above_black(self) -> Array | None:
+        """The saturation levels, if they are above the black levels that the file states."""
+        is_above = self.white is None or self.black is None or bool((self.white > self.black.highest).all())
+        return self.white if is_above else None
 
     @property
     def color(self) -> ColorProfile | list[list[float]] | None:
@@ -96,14 +102,13 @@ def read_facts(path: str | Path, cfa: str | None = None) -> tuple[Decoded, RawFa
 
 def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
     tiff = decoded.tiff
-    if tiff is not None and tiff.is_plain:  # what LibRaw states of an image that is no RAW file is a guess
+    if tiff is not None and tiff.is_plain:  # LibRaw only guesses the metadata of an ordinary TIFF
         decoded = replace(decoded, libraw=None)
     libraw = decoded.libraw
     tags = {} if tiff is None else _tags_of(tiff)
     black, white, problems = _levels(decoded)
     if black is not None and white is not None and not (white > black.highest).all():
         problems.append(f"white {white.min():g} is not above black {black.highest:g}")
-        white = None
     profile = ColorProfile.from_tags(tags)
     crop, defect = _crop(decoded)
     return RawFacts(
@@ -114,7 +119,7 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
         profile=profile,
         matrix=None if libraw is None else libraw.matrix,
         orientation=_orientation(decoded, tags),
-        camera=_camera(path, tags),
+        camera=camera_name(path, tags),
         noise=noise_of(tags),
         exposure=exposure_of(tags),
         crop=crop,
@@ -132,29 +137,38 @@ def _tags_of(tiff: Tiff) -> dict[int, Any]:
 
 def _levels(decoded: Decoded) -> tuple[BlackLevel | None, Array | None, list[str]]:
     """Black and white levels from the first sample on, and a phrase for each malformed one."""
+    planes = 3 if decoded.layout == "linear" else 1
     if decoded.tiff is None or not decoded.tiff.is_dng or not decoded.levels_apply:
         libraw = decoded.libraw
         if libraw is None:
             return None, None, []
         sites = [libraw.black[color] for color in libraw.sites] or [libraw.black[0]]
-        return BlackLevel.of(sites), np.array([libraw.white]), []
-    main, planes = decoded.tiff.main, 3 if decoded.layout == "linear" else 1
-    top, left, bottom, right = _active_area(decoded)
+        return BlackLevel.of(sites, planes), np.array([libraw.white]), []
+    main = decoded.tiff.main
+    (top, left, bottom, right), is_inside = _active_area(decoded)
     black = BlackLevel.from_tags(main.tags, planes, (bottom - top, right - left))
     white = white_of(main.tags, planes, floating=main.is_float)
-    problems = (
-        [] if black is not None else ["BlackLevel, or a delta of it, does not hold the values of its stated size"]
+    problems = [] if is_inside else ["ActiveArea does not lie in the frame"]
+    problems += (
+        [] if black is not None else ["BlackLevel or one of its deltas does not hold as many values as it should"]
     )
     problems += [] if white is not None else ["WhiteLevel is not one positive number for each plane"]
     return None if black is None else black.moved(decoded.top - top, decoded.left - left), white, problems
 
 
-def _active_area(decoded: Decoded) -> tuple[int, int, int, int]:
-    """Top, left, bottom and right of the active area in the stored frame: the origin of levels and crops."""
+def _active_area(decoded: Decoded) -> tuple[Box, bool]:
+    """Top, left, bottom and right of the active area in the stored frame, the origin of levels and crops.
+
+    The flag is False where the file states an impossible area: then it is that of the samples.
+    """
+    height, width = decoded.frame
     tags = {} if decoded.tiff is None else decoded.tiff.main.tags
-    stated = numbers(tags.get(ACTIVE_AREA, (0, 0, *decoded.frame)), 4)
-    top, left, bottom, right = (0, 0, *decoded.frame) if stated is None else stated.astype(int).tolist()
-    return top, left, bottom, right
+    stated = numbers(tags.get(ACTIVE_AREA, (0, 0, height, width)), 4)
+    if stated is not None and 0 <= stated[0] < stated[2] <= height and 0 <= stated[1] < stated[3] <= width:
+        top, left, bottom, right = stated.astype(int).tolist()
+        return (top, left, bottom, right), True
+    rows, columns = decoded.samples.shape[:2]
+    return (decoded.top, decoded.left, decoded.top + rows, decoded.left + columns), False
 
 
 def _crop(decoded: Decoded) -> tuple[Box | None, list[str]]:
@@ -162,7 +176,7 @@ def _crop(decoded: Decoded) -> tuple[Box | None, list[str]]:
     if decoded.tiff is None or not decoded.tiff.is_dng:
         box = None if decoded.libraw is None else decoded.libraw.crop
     else:
-        top, left = _active_area(decoded)[:2]
+        top, left = _active_area(decoded)[0][:2]
         box = crop_of(decoded.tiff.main.tags, decoded.top - top, decoded.left - left)
     height, width = decoded.samples.shape[:2]
     if box is None:
@@ -194,16 +208,3 @@ def _orientation(decoded: Decoded, tags: dict[int, Any]) -> int:
         return _ORIENTATIONS.get(decoded.libraw.flip, 1)
     stated = numbers(tags.get(_ORIENTATION, 1), 1)
     return int(stated[0]) if stated is not None and stated[0] in range(1, 9) else 1
-
-
-def _camera(path: Path, tags: dict[int, Any]) -> str:
-    """Make and model from the TIFF tags, the CIFF heap, or the QuickTake signature; empty if there are none."""
-    make, model = (text(tags.get(code)) for code in (_MAKE, _MODEL))
-    if make or model:
-        return model if set(make.lower().split()) & set(model.lower().split()[:1]) else f"{make} {model}".strip()
-    with path.open("rb") as stream:
-        head = stream.read(14)
-    if head[6:14] != b"HEAPCCDR":
-        return _QUICKTAKE.get(head[:4], "")
-    _, marker, rest = path.read_bytes().partition(b"Canon\0Canon ")
-    return "Canon " + rest[:64].split(b"\0")[0].decode("ascii", "replace") if marker else "Canon"

@@ -20,9 +20,9 @@ _SMALLEST, _LARGEST, _HOT = 2e-4, 0.99, 1e-4
 def ceiling_of(samples: Array, black: float, white: float) -> float | None:
     """Find the level at which blown samples pile up; None where nothing is blown.
 
-    A blown area leaves a pile at the upper end of the histogram. One color is enough if the pile is sharp and the
-    histogram goes on below it; a pile that noise spreads counts only where all colors but one have it at the same
-    level, because a bright patch of one color leaves a similar one. The lowest pile is returned, so that a white level
+    A blown area leaves a pile at the upper end of the histogram. One color is enough if the pile is sharp and
+    samples lie just below it. A pile that noise spreads counts only where all colors but one have it at the same level,
+    because a bright patch of one color leaves a similar pile. The lowest pile is returned, so that a white level
     at the ceiling saturates every color.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .libraw import LibRawFacts
+from .libraw_facts import LibRawFacts
 from .tag_values import numbers, text
 
 _LENS_MAKE, _LENS_MODEL, _EXPOSURE_TIME, _F_NUMBER, _ISO, _INDEX = 42035, 42036, 33434, 33437, 34855, 34866

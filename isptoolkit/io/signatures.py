@@ -18,8 +18,14 @@ _SIGNATURES = {
 }
 _BRANDS = {b"avif": "an AVIF image", b"crx ": None, b"qt  ": "a video", b"mp42": "a video", b"isom": "a video"}
 """Brands of ISO media files; Canon's CR3 is a RAW file, and all other brands are HEIC's."""
+_RAW = {
+    **{(0, b"II*\0"): "TIFF-based", (0, b"MM\0*"): "TIFF-based", (6, b"HEAPCCDR"): "CRW", (4, b"ftypcrx "): "CR3"},
+    **{(0, b"FUJIFILMCCD-RAW"): "RAF", (0, b"FOVb"): "X3F", (0, b"\0MRM"): "MRW", (0, b"IIU\0"): "RW2"},
+    **{(0, b"IIRO"): "ORF", (0, b"IIRS"): "ORF", (0, b"qktk"): "QuickTake", (0, b"qktn"): "QuickTake"},
+}
+"""Position and first bytes of RAW formats."""
 _COMPRESSIONS = {
-    **{1: "nothing", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "Deflate", 9: "VC-5 (GoPro)", 32773: "PackBits"},
+    **{1: "no", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "Deflate", 9: "VC-5 (GoPro)", 32773: "PackBits"},
     **{32946: "Deflate", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34925: "LZMA", 50000: "Zstandard"},
     **{50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"},
 }
@@ -33,7 +39,7 @@ def kind_of(head: bytes) -> str | None:
     Args:
         head: the first `HEAD` bytes of the file.
 
-    Source: the signatures in the PNG specification, third edition, 5.2, and in ISO/IEC 14496-12, 4.3 (ftyp).
+    Source: exiftool's tables `%magicNumber` (ExifTool.pm) and `%ftypLookup` (QuickTime.pm).
 
     >>> kind_of(bytes.fromhex("ffd8ffe0"))
     'a JPEG image'
@@ -45,13 +51,27 @@ def kind_of(head: bytes) -> str | None:
     return next((kind for start, kind in _SIGNATURES.items() if head.startswith(start)), None)
 
 
+def raw_format(head: bytes) -> str | None:
+    """The RAW format of a file that begins with these bytes; None if they are of none that is known.
+
+    Args:
+        head: the first `HEAD` bytes of the file.
+
+    Source: exiftool's table `%magicNumber` (ExifTool.pm).
+
+    >>> raw_format(b"FUJIFILMCCD-RAW 0201")
+    'RAF'
+    """
+    return next((name for (place, start), name in _RAW.items() if head[place:].startswith(start)), None)
+
+
 def compression_name(code: int) -> str:
     """Name of a TIFF compression.
 
     Args:
         code: value of the Compression tag.
 
-    Source: libtiff's tiff.h; DNG 1.7 specification, Compression; 9 is VC-5 in GoPro's files.
+    Source: the names of `tifffile.COMPRESSION`, but 9, which GoPro's GPR files use for VC-5.
 
     >>> compression_name(52546), compression_name(65000)
     ('JPEG XL', 'compression 65000')

@@ -23,7 +23,8 @@ def numbers(value: Any, count: int) -> Array | None:
         return None
     if flat.size == 2 * count:
         top, below = flat[::2], flat[1::2]
-        flat = top / np.where(below, below, np.nan)
+        with np.errstate(all="ignore"):  # what overflows is not finite
+            flat = top / np.where(below, below, np.nan)
     return flat if flat.size == count and np.isfinite(flat).all() else None
 
 

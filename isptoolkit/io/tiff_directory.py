@@ -7,7 +7,8 @@ import numpy as np
 
 _SUB_IFDS = 330
 _TILES, _TILE_BYTES, _STRIPS, _STRIP_BYTES, _PANASONIC = 324, 325, 273, 279, 280
-"""Tags of offsets and byte counts; Panasonic states the offset of its samples in another tag."""
+"""Tags of offsets and byte counts; Panasonic states no StripOffsets, but the offset of its samples in another tag."""
+_NOWHERE = ((), (0,), (0xFFFFFFFF,))
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class Directory:
     @property
     def offsets(self) -> tuple[int, ...]:
         """Position of each strip or tile in the file."""
-        return self.numbers(next((code for code in (_TILES, _PANASONIC) if code in self.tags), _STRIPS))
+        if self.is_tiled:
+            return self.numbers(_TILES)
+        strips = self.numbers(_STRIPS)
+        return self.numbers(_PANASONIC) if strips in _NOWHERE and _PANASONIC in self.tags else strips
 
     @property
     def byte_counts(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import UnreadableFile
-from .completeness import JPEG, NONE, segment_shape, stored_bytes
+from .completeness import JPEG, LOSSY_JPEG, NONE, jpeg_frame, segment_shape, stored_bytes
 from .signatures import compression_name
 from .tiff import Tiff
 from .tiff_directory import Directory
@@ -16,9 +16,9 @@ Array = np.ndarray[Any, Any]
 
 _JPEG_XL = (52546, 50002)
 _DEFLATE, _LZW, _PACKBITS, _ZSTD = (8, 32946), 5, 32773, 50000
-COMPRESSIONS = (NONE, JPEG, _LZW, *_DEFLATE, _PACKBITS, _ZSTD, *_JPEG_XL)
+COMPRESSIONS = (NONE, JPEG, LOSSY_JPEG, _LZW, *_DEFLATE, _PACKBITS, _ZSTD, *_JPEG_XL)
 """Compressions that are decoded here."""
-_PREDICTOR, _TABLE, _ROW_FIELDS, _COLUMN_FIELDS = 317, 50712, 50975, 52547
+_PREDICTOR, TABLE, _ROW_FIELDS, _COLUMN_FIELDS = 317, 50712, 50975, 52547
 _DIFFERENCES = {2: 1, 34892: 2, 34893: 4}
 _FLOAT_DIFFERENCES = {3: 1, 34894: 2, 34895: 4}
 """Predictors of whole and of floating-point numbers, and the distance of the samples that they subtract, in pixels."""
@@ -63,8 +63,8 @@ def read_samples(path: Path, tiff: Tiff, content: bytes) -> Array:
     if bad := int((~np.isfinite(frame)).sum()) if main.is_float else 0:
         raise UnreadableFile(f"{path} holds {bad} samples that are not finite numbers")
     frame = deinterleaved(main, frame)
-    if _TABLE in main.tags and not is_wide:
-        table = np.atleast_1d(main.tags[_TABLE]).astype(np.uint16)
+    if TABLE in main.tags and not is_wide:
+        table = np.atleast_1d(main.tags[TABLE]).astype(np.uint16)
         frame = table[np.minimum(frame, len(table) - 1)]
     return frame[..., 0] if main.samples == 1 else frame
 
@@ -94,8 +94,8 @@ def _segment(main: Directory, index: int, coded: bytes, order: Literal["<", ">"]
     rows, columns, samples = shape = segment_shape(main, index)
     if main.compression in _JPEG_XL:
         return _jpeg_xl(main, coded, shape)
-    if main.compression == JPEG:
-        return _lossless_jpeg(coded, shape)
+    if main.compression in (JPEG, LOSSY_JPEG):
+        return _jpeg(coded, shape)
     size = stored_bytes(main, index)
     raw = _decompressed(main.compression, coded, size, size // rows * main.segment[0])
     if len(raw) < size:
@@ -130,15 +130,17 @@ def _jpeg_xl(main: Directory, coded: bytes, shape: tuple[int, int, int]) -> Arra
     return values.reshape(shape)
 
 
-def _lossless_jpeg(coded: bytes, shape: tuple[int, int, int]) -> Array:
-    """Decode a stream whose width, height, and components need not match, as long as it has enough samples."""
+def _jpeg(coded: bytes, shape: tuple[int, int, int]) -> Array:
+    """Decode a JPEG stream; width, height, and components of a lossless one need not match, only their product."""
     import imagecodecs
 
-    values = np.asarray(imagecodecs.jpegsof3_decode(coded)).reshape(-1)
-    size = int(np.prod(shape))
-    if len(values) < size:
-        raise ValueError(f"{len(values)} of {size} samples")
-    return values[:size].reshape(shape)
+    frame, size = jpeg_frame(coded), int(np.prod(shape))
+    if frame is None or not size <= frame.samples <= 4 * size:
+        raise ValueError(f"a JPEG stream of {0 if frame is None else frame.samples} samples, not of {size}")
+    if frame.is_lossless:
+        return np.asarray(imagecodecs.jpegsof3_decode(coded)).reshape(-1)[:size].reshape(shape)
+    values = np.asarray(imagecodecs.jpeg8_decode(coded))
+    return values.reshape(*values.shape[:2], -1)[: shape[0], : shape[1], : shape[2]].reshape(shape)
 
 
 def _decompressed(compression: int, coded: bytes, size: int, most: int) -> bytes:

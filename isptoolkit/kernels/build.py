@@ -13,7 +13,15 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
-SOURCES = ("cpu_render.c", "cpu_gradient.c", "cpu_demosaic.c", "cpu_blocks.c", "cpu_jpeg.c", "cpu_jpeg_planes.c")
+SOURCES = (
+    "cpu_render.c",
+    "cpu_gradient.c",
+    "cpu_demosaic.c",
+    "cpu_blocks.c",
+    "cpu_jpeg.c",
+    "cpu_jpeg_image.c",
+    "cpu_jpeg_image_gradient.c",
+)
 FLAGS = [
     "-O3",
     "-g0",

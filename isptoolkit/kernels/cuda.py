@@ -289,9 +289,41 @@ def jpeg_blocks(x: Tensor, table: Tensor, y: Tensor) -> None:
 
 
 def jpeg_blocks_gradient(
-    x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor, grad_x: Tensor, grad_table: Tensor
+    x: Tensor, table: Tensor, slopes: Tensor, grad_y: Tensor, grad_x: Tensor, grad_table: Tensor | None
 ) -> None:
-    """Write the gradient of the samples into `grad_x`, and add that of the table to `grad_table`."""
+    """Write the gradient of the samples into `grad_x`, and, unless None, add that of the table to `grad_table`."""
     stride, count = 64 if table.shape[0] > 1 else 0, int32(slopes.numel())
-    arrays = x, table, slopes, count, grad_y, grad_x, grad_table
-    launch(x, "isp_jpeg_back", -(-x.numel() // 2048), *arrays, *x.shape, stride, int32(TYPES[x.dtype]))
+    arrays = x, table, slopes, count, grad_y, grad_x, 0 if grad_table is None else grad_table
+    kinds = int32(TYPES[x.dtype]), int32(TYPES[grad_x.dtype])
+    launch(x, "isp_jpeg_back", -(-x.numel() // 2048), *arrays, *x.shape, stride, *kinds)
+
+
+def jpeg_split(image: Tensor, luma: Tensor, chroma: Tensor, down: int, across: int) -> None:
+    """Write the components of an image into uint8 planes of whole 8x8 blocks, `[B,h,w]` and `[2,B,h',w']`."""
+    sizes = _jpeg_sizes(image, luma, chroma, down, across)
+    launch(image, "isp_jpeg_split", blocks(image, chroma[0].numel()), image, luma, chroma, *sizes)
+
+
+def jpeg_join(luma: Tensor, chroma: Tensor, image: Tensor, down: int, across: int) -> None:
+    """Write the image of decoded components into `image`."""
+    sizes = _jpeg_sizes(image, luma, chroma, down, across)
+    launch(image, "isp_jpeg_join", blocks(image, image[:, 0].numel()), luma, chroma, image, *sizes)
+
+
+def jpeg_split_gradient(luma: Tensor, chroma: Tensor, grad_x: Tensor, down: int, across: int) -> None:
+    """Write the adjoint of `jpeg_split`, applied to float32 gradients of the components, into `grad_x`."""
+    sizes = _jpeg_sizes(grad_x, luma, chroma, down, across)
+    launch(grad_x, "isp_jpeg_split_back", blocks(grad_x, grad_x[:, 0].numel()), luma, chroma, grad_x, *sizes)
+
+
+def jpeg_join_gradient(grad_y: Tensor, output: Tensor, luma: Tensor, chroma: Tensor, down: int, across: int) -> None:
+    """Write the gradients of `jpeg_join`, which wrote `output`, into `luma` and `chroma`, float32."""
+    sizes = _jpeg_sizes(output, luma, chroma, down, across)
+    height, width = chroma.shape[-2:]
+    grid = len(output) * -(-height // 8) * -(-width // 32)
+    launch(output, "isp_jpeg_join_back", grid, grad_y, output, luma, chroma, *sizes)
+
+
+def _jpeg_sizes(image: Tensor, luma: Tensor, chroma: Tensor, down: int, across: int) -> tuple[Any, ...]:
+    sizes = len(image), *image.shape[-2:], *luma.shape[-2:], *chroma.shape[-2:]
+    return *sizes, int32(down), int32(across), int32(TYPES[image.dtype])

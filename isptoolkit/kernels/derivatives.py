@@ -7,6 +7,16 @@ import torch
 from torch import Tensor
 
 from . import reference as kernels_off
+from . import transforming
+
+
+def differentiating(*inputs: Tensor) -> bool:
+    """Whether an output of these inputs needs a derivative: a gradient, or inside a forward mode or a transform.
+
+    >>> differentiating(torch.zeros(1)), differentiating(torch.zeros(1, requires_grad=True))
+    (False, True)
+    """
+    return transforming() or (torch.is_grad_enabled() and any(value.requires_grad for value in inputs))
 
 
 def with_derivative(values: Tensor, real: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""The DCT, quantization and inverse DCT of JPEG, and its chroma subsampling, as torch operators."""
+"""JPEG of an image, and of the blocks of one component, as torch operators."""
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_float, c_int32, c_int64, c_void_p
+from ctypes import c_int32, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor
 from . import cuda
 from .native import call, fresh, threads
 from .operators import operator
+
+JPEG_ROWS, JPEG_COLUMNS = 56, 256
+"""Scratch memory of JPEG of an image: `ISP_JPEG_ROWS` and `ISP_JPEG_COLUMNS` in csrc/cpu.h."""
 
 
 class Jpeg(ctypes.Structure):
@@ -33,15 +36,23 @@ class JpegGradient(ctypes.Structure):
     )
 
 
-class JpegPlanes(ctypes.Structure):
-    """`isp_jpeg_planes` in csrc/cpu.h."""
+class JpegImage(ctypes.Structure):
+    """`isp_jpeg_image` in csrc/cpu.h."""
 
     _fields_ = (
-        *((name, c_void_p) for name in ("image", "y", "blue", "red")),
-        *((name, c_int64) for name in ("batch", "height", "width", "luma_height", "luma_width")),
-        *((name, c_int64) for name in ("chroma_height", "chroma_width")),
+        *((name, c_void_p) for name in ("image", "tables", "output", "scratch")),
+        *((name, c_int64) for name in ("batch", "height", "width", "table_stride", "scratch_size")),
         *((name, c_int32) for name in ("down", "across", "threads")),
-        ("scale", c_float),
+    )
+
+
+class JpegImageGradient(ctypes.Structure):
+    """`isp_jpeg_image_gradient` in csrc/cpu.h."""
+
+    _fields_ = (
+        ("jpeg", JpegImage),
+        *((name, c_void_p) for name in ("slopes", "grad_y", "grad_x", "grad_tables")),
+        ("slope_count", c_int32),
     )
 
 
@@ -98,67 +109,132 @@ def _jpeg_args(x: Tensor, table: Tensor, y: Tensor) -> Jpeg:
     return Jpeg(x.data_ptr(), table.data_ptr(), y.data_ptr(), *x.shape, stride, threads(x.numel()))
 
 
-def _blocks_of(count: int) -> int:
-    return -(-count // 8) * 8
+def _save_image(ctx: Any, inputs: Any, output: Any) -> None:
+    image, tables, slopes, ctx.down, ctx.across = inputs
+    ctx.save_for_backward(image, tables, slopes, output)
 
 
-def _sizes(height: int, width: int, down: int, across: int) -> tuple[int, int, int, int]:
-    """Height and width of the luma plane, then of the chroma planes, in whole blocks."""
-    return _blocks_of(height), _blocks_of(width), _blocks_of(-(-height // down)), _blocks_of(-(-width // across))
+def _image_backward(ctx: Any, grad_y: Tensor) -> Sequence[Tensor | None]:
+    image, tables, slopes, output = ctx.saved_tensors
+    needs_tables = bool(ctx.needs_input_grad[2])
+    grads = jpeg_image_gradient(image, tables, slopes, output, grad_y, ctx.down, ctx.across, needs_tables)
+    return (*grads, None, None, None)
 
 
-def _fake_split(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    sizes = _sizes(image.shape[2], image.shape[3], down, across)
-    y, blue, red = (image.new_empty(len(image), *size) for size in (sizes[:2], sizes[2:], sizes[2:]))
-    return y, blue, red
-
-
-def _fake_join(
-    y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float
-) -> Tensor:
-    return y.new_empty(len(y), 3, height, width)
-
-
-@operator(_fake_split, devices=("CPU",))
-def jpeg_split(image: Tensor, down: int, across: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Convert RGB to Y, Cb and Cr planes of whole blocks in libjpeg's integer arithmetic; CPU only, no gradient.
+@operator(lambda image, tables, slopes, down, across: _like(image), save=_save_image, backward=_image_backward)
+def jpeg_image(image: Tensor, tables: Tensor, slopes: Tensor, down: int, across: int) -> Tensor:
+    """Compress and decompress an image in libjpeg's integer arithmetic: `[B,3,H,W]` to `[B,3,H,W]`, 0 to 1.
 
     Args:
-        image: `[B,3,H,W]`, multiplied by `scale` and rounded to codes from 0 to 255.
-        down: rows of pixels per chroma sample.
-        across: columns of pixels per chroma sample.
-        scale: the code of 1.0.
+        image: RGB.
+        tables: `[B,2,64]` or `[1,2,64]` float32, of luma and chroma, entries of at least 1, rows of vertical frequency.
+        slopes: `[K]` float32, as `jpeg_blocks` takes them.
+        down: rows of pixels per chroma sample, 1 or 2.
+        across: columns of pixels per chroma sample, 1 or 2.
     """
-    image = image.contiguous()
+    image, tables = image.contiguous(), tables.contiguous()
+    output = fresh(image.shape, image.dtype, image.device)
+    if not image.numel():
+        return output
+    if image.is_cuda:
+        luma, chroma = _split_planes(image, down, across)
+        decoded = torch.empty_like(luma), torch.empty_like(chroma)
+        for codes, table, samples in zip((luma, chroma), _tables_of_planes(tables), decoded, strict=True):
+            cuda.jpeg_blocks(_flat(codes), table, _flat(samples))
+        cuda.jpeg_join(*decoded, output, down, across)
+    else:
+        args, _scratch = _image_args(image, tables, output, down, across)
+        call("isp_jpeg_image_apply", args)
+    return output
+
+
+@operator(lambda image, tables, *_: (_like(image), _like(tables)))
+def jpeg_image_gradient(
+    image: Tensor,
+    tables: Tensor,
+    slopes: Tensor,
+    output: Tensor,
+    grad_y: Tensor,
+    down: int,
+    across: int,
+    needs_tables: bool,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of `jpeg_image`, which returned `output`, with respect to the image and the tables.
+
+    Where the output is clamped, a gradient that points out of range is zero. That of the tables is zero unless
+    `needs_tables`.
+    """
+    image, tables, slopes, output, grad_y = (x.contiguous() for x in (image, tables, slopes, output, grad_y))
+    grad_x = fresh(image.shape, image.dtype, image.device)
+    if image.is_cuda:
+        return grad_x, _image_gradient_on_cuda(
+            image, tables, slopes, output, grad_y, grad_x, down, across, needs_tables
+        )
+    args, _scratch = _image_args(image, tables, output, down, across)
+    parts = torch.zeros(args.threads if needs_tables else 1, *tables.shape, dtype=torch.float64)
+    sums = parts.data_ptr() if needs_tables else 0
+    arrays = slopes.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr(), sums
+    call("isp_jpeg_image_back", JpegImageGradient(args, *arrays, slopes.numel()))
+    return grad_x, parts.sum(0).to(tables.dtype)
+
+
+def _image_args(image: Tensor, tables: Tensor, output: Tensor, down: int, across: int) -> tuple[JpegImage, Tensor]:
+    """The arguments, and the scratch memory that they point to."""
     batch, _, height, width = image.shape
-    sizes = _sizes(height, width, down, across)
-    y, blue, red = (fresh((batch, *size), image.dtype, image.device) for size in (sizes[:2], sizes[2:], sizes[2:]))
-    arrays = (value.data_ptr() for value in (image, y, blue, red))
-    team = threads(image.numel())
-    call("isp_jpeg_split", JpegPlanes(*arrays, batch, height, width, *sizes, down, across, team, scale))
-    return y, blue, red
+    team, size = threads(image.numel()), JPEG_ROWS * -(-width // JPEG_COLUMNS) * JPEG_COLUMNS
+    scratch = torch.empty(team * size)
+    arrays = (value.data_ptr() for value in (image, tables, output, scratch))
+    stride = 128 if len(tables) > 1 else 0
+    return JpegImage(*arrays, batch, height, width, stride, size, down, across, team), scratch
 
 
-@operator(_fake_join, devices=("CPU",))
-def jpeg_join(
-    y: Tensor, blue: Tensor, red: Tensor, height: int, width: int, down: int, across: int, scale: float
+def _split_planes(image: Tensor, down: int, across: int) -> tuple[Tensor, Tensor]:
+    """Luma `[B,h,w]` and chroma (Cb, Cr) `[2,B,h',w']` of an image on a GPU, in whole 8x8 blocks, uint8."""
+    luma, chroma = _planes_like(image, down, across, torch.uint8)
+    cuda.jpeg_split(image, luma, chroma, down, across)
+    return luma, chroma
+
+
+def _planes_like(image: Tensor, down: int, across: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    batch, _, height, width = image.shape
+    luma = -(-height // 8) * 8, -(-width // 8) * 8
+    chroma = -(-height // (8 * down)) * 8, -(-width // (8 * across)) * 8
+    return image.new_empty(batch, *luma, dtype=dtype), image.new_empty(2, batch, *chroma, dtype=dtype)
+
+
+def _flat(planes: Tensor) -> Tensor:
+    return planes.flatten(0, -3)
+
+
+def _tables_of_planes(tables: Tensor) -> tuple[Tensor, Tensor]:
+    """The tables of luma `[B,h,w]` and of chroma `[2,B,h,w]`, one or one per plane."""
+    luma, chroma = (table.contiguous() for table in tables.unbind(1))
+    return luma, chroma.repeat(2, 1) if len(chroma) > 1 else chroma
+
+
+def _image_gradient_on_cuda(
+    image: Tensor,
+    tables: Tensor,
+    slopes: Tensor,
+    output: Tensor,
+    grad_y: Tensor,
+    grad_x: Tensor,
+    down: int,
+    across: int,
+    needs_tables: bool,
 ) -> Tensor:
-    """Convert Y, Cb and Cr planes to RGB in libjpeg's integer arithmetic, the inverse of `jpeg_split` up to chroma.
-
-    Args:
-        y: `[B,H',W']`, whole blocks.
-        blue: Cb, subsampled by `down` and `across`, whole blocks.
-        red: Cr, subsampled by `down` and `across`, whole blocks.
-        height: of the image.
-        width: of the image.
-        down: rows of pixels per chroma sample.
-        across: columns of pixels per chroma sample.
-        scale: the code of 1.0.
-    """
-    y, blue, red = y.contiguous(), blue.contiguous(), red.contiguous()
-    image = fresh((len(y), 3, height, width), y.dtype, y.device)
-    arrays = (value.data_ptr() for value in (image, y, blue, red))
-    sizes = _sizes(height, width, down, across)
-    team = threads(image.numel())
-    call("isp_jpeg_join", JpegPlanes(*arrays, len(y), height, width, *sizes, down, across, team, scale))
-    return image
+    """Write the gradient of the image into `grad_x`, and return that of the tables."""
+    grads = _planes_like(image, down, across, torch.float32)
+    cuda.jpeg_join_gradient(grad_y, output, *grads, down, across)
+    sums = torch.zeros(2, len(tables), 64, dtype=torch.float64, device=image.device)
+    # With a straight-through estimator, the gradient of the blocks is the identity.
+    if needs_tables or slopes.numel():
+        decoded, grads = grads, _planes_like(image, down, across, torch.float32)
+        parts = zip(_split_planes(image, down, across), _tables_of_planes(tables), decoded, grads, sums, strict=True)
+        for codes, table, before, after, total in parts:
+            added = torch.zeros_like(table, dtype=torch.float64)
+            arguments = table, slopes, _flat(before), _flat(after), added if needs_tables else None
+            cuda.jpeg_blocks_gradient(_flat(codes), *arguments)
+            total += added.view(-1, *total.shape).sum(0)
+    cuda.jpeg_split_gradient(*grads, grad_x, down, across)
+    return sums.transpose(0, 1).to(tables.dtype)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..atomic import replacing
 from ..errors import IspError, KernelError, needs
 
-SOURCES = ("cuda_render.cu", "cuda_gradient.cu", "cuda_blocks.cu")
+SOURCES = ("cuda_render.cu", "cuda_gradient.cu", "cuda_blocks.cu", "cuda_jpeg.cu", "cuda_jpeg_color.cu")
 _FOLDER = Path(__file__).parent / "csrc"
 _STANDARD = "c++17"
 

@@ -25,8 +25,7 @@ class DemosaicMethod(IntEnum):
 
 
 class Kind(IntEnum):
-    """The operation of a step: `isp_kind` in csrc/steps.h, from the tables of
-    values.h, lookups.h, colors.h, gains.h and curves.h."""
+    """The operation of a step: `isp_kind` in csrc/steps.h, which lists those of the headers that define them."""
 
     SITES = 0
     CHANNELS = auto()
@@ -124,9 +123,8 @@ def on_device(step: Step, device: torch.device) -> Step:
     values = step.coefficients
     if values.device == device or values.requires_grad:
         return replace(step, coefficients=values.to(device))
-    return replace(
-        step, coefficients=_constant(values.detach().double().cpu().numpy().tobytes(), values.shape[1], device)
-    )
+    content = values.detach().double().cpu().numpy().tobytes()
+    return replace(step, coefficients=_constant(content, values.shape[1], device))
 
 
 @functools.lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidCapture, InvalidSize
 from ..spaces import MOSAIC, PACKED, SRGB, Space
@@ -37,6 +37,7 @@ class RawNetwork(Stage):
     """
 
     takes = SRGB
+    layouts = BAYER
 
     def __init__(self, net: nn.Module, gives: Space = PACKED, cell: int = 2, phases: bool = True) -> None:
         super().__init__()

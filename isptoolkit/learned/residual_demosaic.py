@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..capture import Capture
+from ..capture import BAYER, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument
 from ..spaces import CAMERA, MOSAIC
@@ -41,6 +41,7 @@ class ResidualDemosaic(Stage):
     """
 
     takes, gives = MOSAIC, CAMERA
+    layouts = BAYER
 
     def __init__(self, width: int = 16, layers: int = 3) -> None:
         super().__init__()

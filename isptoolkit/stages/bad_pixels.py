@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..capture import BAYER, Capture
+from ..capture import BAYER, MONO, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidSize
 from ..spaces import SENSOR, Space
@@ -21,7 +21,7 @@ def same_color_rings(cfa: str, site: int, radius: int) -> tuple[Ring, ...]:
     """Offsets from a site to the pixels of its color, nearest first, grouped by distance.
 
     Args:
-        cfa: a Bayer phase; any other layout has one color.
+        cfa: a Bayer phase, or `"MONO"`, which has one color.
         site: 0 to 3, row-major.
         radius: largest offset in rows and columns.
 
@@ -30,7 +30,7 @@ def same_color_rings(cfa: str, site: int, radius: int) -> tuple[Ring, ...]:
     >>> same_color_rings("RGGB", 1, 1)
     (((-1, -1), (-1, 1), (1, -1), (1, 1)),)
     """
-    letters = cfa if cfa in BAYER else cfa[0] * 4
+    letters = "MMMM" if cfa == MONO else cfa
     rings: dict[int, list[tuple[int, int]]] = {}
     for down in range(-radius, radius + 1):
         for right in range(-radius, radius + 1):
@@ -70,6 +70,7 @@ class BadPixelList(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, reach=None, neutral=True)
+    layouts = (*BAYER, MONO)
     points: Tensor
 
     def __init__(self, points: Quantity, space: Space = SENSOR) -> None:
@@ -154,6 +155,7 @@ class BadPixelConstant(Stage):
     """
 
     contract = Contract(round_trip=0.0, re_render=0.0, reach=2, period=2, neutral=True)
+    layouts = (*BAYER, MONO)
     constant: Tensor
 
     def __init__(self, constant: Quantity, space: Space = SENSOR) -> None:

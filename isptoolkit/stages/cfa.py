@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..capture import BAYER, Capture
+from ..capture import ADVICE, BAYER, Capture
 from ..contract import Contract
 from ..errors import InvalidCapture, InvalidSize
 from ..kernels import usable
@@ -22,10 +22,7 @@ def site_channels(cfa: str) -> tuple[int, int, int, int]:
     (1, 0, 2, 1)
     """
     if cfa not in BAYER:
-        raise InvalidCapture(
-            f'a capture with cfa {cfa!r} has no mosaic: for "RGB" render with presets.classic(layout="linear"), '
-            'for "MONO" with presets.classic(layout="mono")'
-        )
+        raise InvalidCapture(f"the samples of a capture with the cfa {cfa!r} have no Bayer phase: {ADVICE[cfa]}")
     first, second, third, fourth = ("RGB".index(letter) for letter in cfa)
     return first, second, third, fourth
 

@@ -81,9 +81,9 @@ class Levels(Stage):
 
     Raises:
         InvalidArgument: for a wrong shape, another space, or white not above black when both are given.
-        InvalidCapture: in `forward`, if the white level of the capture cannot be that of the samples, since their median
-            is more than three stops above it, or as far below 0. Noise below black and highlights above white are
-            normal. Values on a GPU and of traced programs are not checked.
+        InvalidCapture: in `forward`, if the white level of the capture cannot be that of the samples, because their
+            median is more than three stops above it, or as far below 0. Noise below black and highlights above white
+            are normal. Values on a GPU and of traced programs are not checked.
 
     Source: DNG 1.6 specification, "Mapping Raw Values to Linear Reference Values": black subtraction and rescaling,
     with two differences. The standard divides all sites by white minus the highest black level, so that white is not 1

@@ -11,11 +11,12 @@ from ..stage import Stage
 class Monochrome(Stage):
     """Repeat the one plane of a sensor without color filters in R, G and B; the inverse is their mean.
 
-    `y_c = x`, `x = (y_R + y_G + y_B) / 3`. The round trip is exact. Rendering an image again after the inverse is exact
-    only if it is gray, as every output of this stage is.
+    `y_c = x`, `x = (y_R + y_G + y_B) / 3`; exact for gray images, which is all that this stage gives. The inverse of a
+    color image loses its color.
 
     Source: by definition: equal values of R, G and B are gray in LINEAR, whose white is D65.
 
+    >>> import torch
     >>> Monochrome()(torch.full((1, 1, 1, 1), 0.25), Capture.of("MONO")).flatten()
     tensor([0.2500, 0.2500, 0.2500])
     """

@@ -20,6 +20,7 @@ from isptoolkit.cli.inputs import setting
 from isptoolkit.cli.options import Rendering
 from isptoolkit.data import LAYOUTS
 from isptoolkit.data.decoded import TARGETS
+from isptoolkit.io.dump_rows import DTYPES
 from isptoolkit.priors import CAMERAS
 from isptoolkit.recipes import RECIPES
 from isptoolkit.report.demo import CAPTURE
@@ -184,6 +185,7 @@ TABLES = {
     "protocols": PROTOCOLS,
     "entrants": ENTRANTS,
     "cameras": CAMERAS,
+    "dtypes": DTYPES,
 }
 
 
@@ -228,8 +230,8 @@ def test_rendering_commands_share_their_options():
     commands = typer.main.get_command(app).commands
     names = {name: {parameter.name for parameter in commands[name].params} for name in ("render", "roundtrip", "show")}
     shared = {field.name for field in fields(Rendering)}
-    assert len(shared) == 14
-    assert names["render"] - shared == {"out", "bits", "rotate"}
+    assert len(shared) == 17
+    assert names["render"] - shared == {"out", "bits", "frame", "rotate"}
     assert names["roundtrip"] - shared == {"double", "as_json"}
     assert names["show"] - shared == {"out"}
 

@@ -33,7 +33,20 @@ def loaded(folder, *arguments):
 def dump(tmp_path):
     np.random.default_rng(0).integers(64, 2000, (24, 32), dtype="<u2").tofile(tmp_path / "dump.raw")
     matrix = "3.24,-1.54,-0.5,-0.97,1.88,0.04,0.06,-0.2,1.06"
-    options = ["--size", "32x24", "--black", "64", "--white", "4095", "--gains", "2,1,1.5", "--matrix", matrix]
+    options = [
+        "--size",
+        "32x24",
+        "--cfa",
+        "RGGB",
+        "--black",
+        "64",
+        "--white",
+        "4095",
+        "--gains",
+        "2,1,1.5",
+        "--matrix",
+        matrix,
+    ]
     return [tmp_path / "dump.raw", *options]
 
 
@@ -63,6 +76,10 @@ def test_help_and_version_import_nothing_slow(tmp_path, arguments):
         ["render", "here.dng", "-o", "none/x.png"],
         ["render", "here.dng", *OUT, "--gain", "2,1,1"],
         ["render", "here.dng", *OUT, "--bits", "many"],
+        ["render", "here.dng", *OUT, "--frame", "whole"],
+        ["render", "here.dng", *OUT, "--black", "1,2"],
+        ["render", "here.dng", *OUT, "--white", "max"],
+        ["render", "here.dng", *OUT, "--size", "4by4"],
         ["render", "here.dng", *OUT, "--pipeline", "none.toml"],
         ["render", "here.dng", *OUT, "--recipe", "invisp", "--weights", "none.pth"],
         ["roundtrip", "none.dng"],

@@ -1,13 +1,17 @@
 """Truncated, hollow, and damaged files are refused; complete ones, dark frames included, are read."""
 
+import struct
+
 import imagecodecs
 import numpy as np
 import pytest
+import rawpy
 import tifffile
 
 from isptoolkit import errors
-from isptoolkit.io.completeness import jpeg_samples, stored_bytes
+from isptoolkit.io.completeness import JpegFrame, jpeg_frame, stored_bytes
 from isptoolkit.io.decode import decode
+from isptoolkit.io.libraw import render_by_libraw
 from isptoolkit.io.tiff import structure
 
 HEIGHT, WIDTH, TILE = 200, 320, 128
@@ -112,6 +116,21 @@ def test_a_stream_with_too_few_samples_is_refused(tmp_path):
         decode(tmp_path / "a.dng")
 
 
+def test_a_small_stream_that_claims_a_large_frame_is_refused(tmp_path):
+    """Before memory is taken for it."""
+    stream = bytearray(imagecodecs.ljpeg_encode(np.zeros((HEIGHT, WIDTH), np.uint16), bitspersample=16))
+    at, side = stream.index(b"\xff\xc3") + 5, 20_000
+    stream[at : at + 4] = side.to_bytes(2, "big") * 2
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        options = {"shape": (HEIGHT, WIDTH), "dtype": np.uint16, "rowsperstrip": HEIGHT, "compression": "jpeg"}
+        file.write(iter([bytes(stream)]), photometric=32803, metadata=None, extratags=TAGS, **options)
+    with tifffile.TiffFile(tmp_path / "a.dng", mode="r+") as file:
+        for code in (256, 257, 278):
+            file.pages[0].tags[code].overwrite(side)
+    with pytest.raises(errors.UnreadableFile, match=f"cannot hold 400000000 samples in {len(stream)} bytes"):
+        decode(tmp_path / "a.dng")
+
+
 def test_a_stream_of_another_shape_with_as_many_samples_is_read(tmp_path):
     """DNG 1.6, chapter 3: width, length, and components of the stream need not match the tile, only their product."""
     tile = mosaic(222)[:TILE, :TILE].copy()
@@ -122,6 +141,17 @@ def test_a_stream_of_another_shape_with_as_many_samples_is_read(tmp_path):
     assert np.array_equal(decode(tmp_path / "a.dng").samples, tile)
 
 
+@pytest.mark.parametrize("storage", ["lossless tiles", "lossless strips", "deflate tiles"])
+@pytest.mark.parametrize("counts", [[], [0]])
+def test_missing_byte_counts_are_refused(tmp_path, storage, counts):
+    path = tmp_path / "a.dng"
+    _, main = written(path, storage)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags[325 if main.is_tiled else 279].overwrite([*counts, *main.byte_counts[1:]])
+    with pytest.raises(errors.UnreadableFile, match=f"the bytes of all {len(main.offsets)} (strip|tile)s"):
+        decode(path)
+
+
 @pytest.mark.parametrize("code", [273, 324])
 def test_missing_strips_and_tiles_are_refused(tmp_path, code):
     path = tmp_path / "a.dng"
@@ -130,6 +160,72 @@ def test_missing_strips_and_tiles_are_refused(tmp_path, code):
         file.pages[0].tags[code].overwrite(main.offsets[:1])
     with pytest.raises(errors.UnreadableFile, match=f"states 1 of {len(main.offsets)} (strip|tile)s"):
         decode(path)
+
+
+@pytest.mark.parametrize("storage", ["plain strips", "plain tiles", "12 bits"])
+def test_the_size_of_uncompressed_samples_counts_not_the_stated_one(tmp_path, storage):
+    path = tmp_path / "a.dng"
+    samples, main = written(path, storage)
+    end = max(start + count for start, count in zip(main.offsets, main.byte_counts, strict=True))
+    whole = path.read_bytes()[:end]
+    for stated in (10, 1 << 30):
+        path.write_bytes(whole)
+        with tifffile.TiffFile(path, mode="r+") as file:
+            tag = file.pages[0].tags[325 if main.is_tiled else 279]
+            tag.overwrite([stated] * len(main.offsets), dtype="I", erase=False)
+        assert np.array_equal(decode(path).samples, samples)
+        path.write_bytes(path.read_bytes()[: end - 1])
+        with pytest.raises(errors.UnreadableFile, match=f"is truncated.* ends at byte {end}"):
+            decode(path)
+
+
+@pytest.mark.parametrize("compression", ["deflate", "lzw", "zstd", "packbits"])
+def test_a_complete_stream_of_too_few_samples_is_refused(tmp_path, compression):
+    path, encode = tmp_path / "a.dng", {"deflate": "zlib"}.get(compression, compression)
+    options = {"rowsperstrip": HEIGHT, "compression": compression}
+    with tifffile.TiffWriter(path) as file:
+        file.write(mosaic(222), photometric=32803, metadata=None, extratags=TAGS, **options)
+    short = bytes(getattr(imagecodecs, f"{encode}_encode")(mosaic(222)[:-1].tobytes()))
+    place = path.stat().st_size
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags[273].overwrite(place)
+        file.pages[0].tags[279].overwrite(len(short))
+    path.write_bytes(path.read_bytes()[:place].ljust(place, b"\0") + short)
+    with pytest.raises(errors.UnreadableFile, match=f"{(HEIGHT - 1) * WIDTH * 2} of {HEIGHT * WIDTH * 2} bytes"):
+        decode(path)
+
+
+def panasonic(payload):
+    """An RW2 file of a camera that LibRaw knows: 1120 x 600 samples, 14 in 16 bytes."""
+    texts = {271: (400, b"Panasonic\0"), 272: (420, b"DMC-LX3\0")}
+    numbers = {2: 1120, 3: 600, 4: 2, 5: 4, 6: 598, 7: 1116, 9: 2, 10: 12, 23: 100, 36: 500, 37: 264, 38: 400}
+    numbers |= {259: 34316, 273: 0xFFFFFFFF, 274: 1, 278: 600, 279: 1120 * 600 * 8 // 7, 280: 2048}
+    entries = [(1, 7, 4, 0x30303230)]
+    entries += [(code, 3 if value < 1 << 16 and code < 279 else 4, 1, value) for code, value in numbers.items()]
+    entries += [(code, 2, len(text), place) for code, (place, text) in texts.items()]
+    content = struct.pack("<2sHIH", b"II", 0x55, 8, len(entries))
+    content += b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries)) + bytes(4)
+    for place, text in texts.values():
+        content = content.ljust(place, b"\0") + text
+    return content.ljust(2048, b"\0") + payload
+
+
+def test_a_panasonic_file_that_libraw_reads_whole_is_read_and_its_stripped_form_is_not(tmp_path):
+    """LibRaw returns zeros for the stripped and the truncated file, without an error."""
+    size, path = 1120 * 600 * 8 // 7, tmp_path / "a.rw2"
+    path.write_bytes(panasonic(b"\1" * size))
+    with rawpy.imread(str(path)) as raw:
+        assert np.array_equal(decode(path).samples, raw.raw_image_visible)
+    for content, message in (
+        (panasonic(bytes(size)), "is hollow: strip 1 of 1 holds only zeros"),
+        (panasonic(b"\1" * 5000), f"is truncated: strip 1 of 1 ends at byte {2048 + size}, but the file has 7048"),
+        (panasonic(b"\1" * (size - 1)), "is truncated"),
+    ):
+        path.write_bytes(content)
+        with rawpy.imread(str(path)) as raw:
+            assert raw.raw_image_visible is not None
+        with pytest.raises(errors.UnreadableFile, match=message):
+            decode(path)
 
 
 def test_samples_may_come_before_the_directories(tmp_path):
@@ -177,18 +273,19 @@ def test_real_files_lack_one_byte(data, tmp_path, name):
         decode(tmp_path / "cut.raw")
 
 
-def test_jpeg_samples_are_those_that_were_encoded():
+def test_the_frame_of_a_jpeg_stream():
     samples = np.zeros((24, 36, 3), np.uint8)
-    assert jpeg_samples(bytes(imagecodecs.jpeg8_encode(samples))) == samples.size
-    assert jpeg_samples(bytes(imagecodecs.jpeg8_encode(samples[..., 0].copy()))) == 24 * 36
-    assert jpeg_samples(bytes(imagecodecs.ljpeg_encode(np.zeros((24, 36), np.uint16), bitspersample=12))) == 24 * 36
+    assert jpeg_frame(bytes(imagecodecs.jpeg8_encode(samples))) == JpegFrame(samples.size, False)
+    assert jpeg_frame(bytes(imagecodecs.jpeg8_encode(samples[..., 0].copy()))) == JpegFrame(24 * 36, False)
+    lossless = bytes(imagecodecs.ljpeg_encode(np.zeros((24, 36), np.uint16), bitspersample=12))
+    assert jpeg_frame(lossless) == JpegFrame(24 * 36, True)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xda\0\0", b"\xff\xd8" * 50, b"\xff\xd8\xff\xe0\0\4", b"no"]
 )
-def test_jpeg_samples_of_damaged_streams(content):
-    assert jpeg_samples(content) == 0
+def test_damaged_jpeg_streams_have_no_frame(content):
+    assert jpeg_frame(content) is None
 
 
 @pytest.mark.parametrize(
@@ -201,3 +298,12 @@ def test_stored_bytes_are_those_that_tifffile_writes(tmp_path, bits, options):
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric=32803, metadata=None, bitspersample=bits, **options)
     main = structure(tmp_path / "a.tif").main
     assert [stored_bytes(main, index) for index in range(len(main.offsets))] == list(main.byte_counts)
+
+
+def test_renderings_of_libraw_are_refused_as_well(tmp_path):
+    path = tmp_path / "a.dng"
+    _, main = written(path, "lossless tiles")
+    assert render_by_libraw(path).shape == (1, 3, HEIGHT, WIDTH)
+    path.write_bytes(path.read_bytes()[: main.offsets[2]])
+    with pytest.raises(errors.UnreadableFile, match="tile 3 of 6"):
+        render_by_libraw(path)

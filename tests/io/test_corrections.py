@@ -192,6 +192,45 @@ def test_a_list_of_bad_pixels_counts_from_the_corner_of_the_stored_samples(tmp_p
     assert float(y[0, 0, row, column]) == pytest.approx(expected_mean)
 
 
+ODD = (3, 5, H + 3, W + 4)
+
+
+def test_an_active_area_that_starts_at_an_odd_pixel(tmp_path):
+    """Opcodes count from the corner of the area, like the samples that are read."""
+    stored = RNG.permutation((H + 6) * (W + 8)).reshape(H + 6, W + 8).astype(np.uint16)
+    height, width = ODD[2] - ODD[0], ODD[3] - ODD[1]
+    gains, k, center = random_gains(4, 5, 7, 1), [0.3, -0.1, 0.05, 0.2, -0.02], (0.3, 0.8)
+    maps = [gain_map(gains[site], (*SITES[site], height, width), (2, 2)) for site in range(4)]
+    lists = {
+        1: opcode_list(bad_list([(4, 6), (10, 9), (3, 20)])),
+        2: opcode_list(*maps, bad_list([(4, 4)])),
+        3: opcode_list(vignette(k, center)),
+    }
+    path = write(tmp_path / "a.dng", stored, lists, [(50829, 3, 4, ODD, True)])
+    corrections = read_corrections(path)
+    x, _ = read_raw(path)
+    assert np.array_equal(x[0, 0], stored[ODD[0] : ODD[2], ODD[1] : ODD[3]])
+    inside = [[r - ODD[0], c - ODD[1]] for r, c in ((4, 6), (10, 9), (3, 20))]
+    assert corrections.sensor[0].points.tolist() == sorted(inside)
+    assert corrections.mosaic[-1].points.tolist() == [[4, 4]]
+
+    values = torch.full((1, 1, height, width), 0.1, dtype=torch.float64)
+    expected = field(
+        lambda row, column: interpolated(
+            gains[row % 2 * 2 + column % 2, ..., 0], row, column, (1 / 4, 1 / 6), size=(height, width)
+        ),
+        (height, width),
+    )
+    np.testing.assert_allclose(run(corrections.mosaic[:-1], values)[0], 0.1 * expected, rtol=1e-12)
+
+    cx, cy = center[0] * (width - 1), center[1] * (height - 1)
+    far = np.hypot(max(cx, width - 1 - cx), max(cy, height - 1 - cy))
+    radius = field(lambda row, column: np.hypot(column - cx, row - cy) / far, (height, width))
+    expected = 1 + sum(coefficient * radius ** (2 * n + 2) for n, coefficient in enumerate(k))
+    values = torch.full((1, 3, height, width), 0.1, dtype=torch.float64)
+    np.testing.assert_allclose(run(corrections.camera, values)[0], 0.1 * expected, rtol=1e-12)
+
+
 def test_a_list_after_the_levels_counts_from_the_active_area(tmp_path):
     corrections = read_corrections(file(tmp_path, bad_list([(1, 2)]), number=2, extra=[(50829, 3, 4, ACTIVE, True)]))
     assert corrections.mosaic[0].points.tolist() == [[1, 2]]
@@ -208,6 +247,7 @@ def test_a_list_after_the_levels_counts_from_the_active_area(tmp_path):
         (gain_map(random_gains(2, 2, 1), WHOLE), 1, "before black is subtracted"),
         (gain_map(random_gains(2, 2, 1), WHOLE, planes=(1, 2)), 2, "starts at plane 1 of an image that has 1"),
     ],
+    ids=lambda value: "opcode" if isinstance(value, bytes) else None,
 )
 def test_what_cannot_be_applied_is_named(entry, number, reason, tmp_path):
     corrections = read_corrections(file(tmp_path, entry, number=number))
@@ -240,11 +280,22 @@ def test_a_value_marks_bad_pixels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extra", [(50712, 3, 4, (0, 1, 2, 9), True), (50715, 10, 2, (1, 1, 2, 1), True)], ids=["table", "delta"]
+    "extra",
+    [
+        (50712, 3, 4, (0, 1, 2, 9), True),
+        (50715, 10, 2, (1, 1, 2, 1), True),
+        (50716, 10, 2, (1, 1, 2, 1), True),
+        (50713, 3, 2, (1, 4), True),
+    ],
+    ids=["table", "columns", "rows", "repeat"],
 )
 def test_a_value_is_not_looked_for_in_samples_that_were_changed(extra, tmp_path):
     (phrase,) = read_corrections(file(tmp_path, bad_constant(0), number=1, extra=[extra])).unapplied
-    assert "changes the samples" in phrase
+    assert "changed the samples" in phrase
+
+
+def test_levels_of_the_cell_change_no_samples(tmp_path):
+    assert read_corrections(file(tmp_path, bad_constant(0), number=1, extra=[(50713, 3, 2, (2, 2), True)])).sensor
 
 
 def test_warps_and_the_unknown_are_named(tmp_path):

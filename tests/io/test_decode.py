@@ -1,5 +1,6 @@
 """Samples of every kind of DNG against the samples that were written, LibRaw, and tifffile; and what is refused."""
 
+import io
 import struct
 import zlib
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 import rawpy
 import tifffile
+from PIL import Image
 
 from isptoolkit import errors
-from isptoolkit.io.decode import MAX_SAMPLES, decode
+from isptoolkit.io.decode import decode
+from isptoolkit.io.limits import MAX_SAMPLES
 from isptoolkit.io.tiff import structure
 
 HEIGHT, WIDTH = 96, 128
@@ -99,6 +102,25 @@ def deflate(path):
         tags[279].overwrite([len(strip) for strip in strips])
 
 
+@pytest.mark.parametrize(("bits", "width"), [(12, 64), (14, 64), (14, 128), (16, 24), (16, 40), (16, 64)])
+def test_the_packing_is_not_guessed_from_the_camera(tmp_path, bits, width):
+    """LibRaw takes packed samples of a NIKON Z for those of its own format where the number of bytes fits both."""
+    samples = np.random.default_rng(0).integers(0, 1 << bits, (40, width)).astype(np.uint16)
+    names = [(271, 2, 0, "NIKON CORPORATION", True), (272, 2, 0, "NIKON Z 6", True)]
+    check(written(tmp_path / "a.dng", samples, names, rowsperstrip=40, bitspersample=bits), samples)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (21, 40), (40, 21), (22, 22)])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}], ids=["strips", "tiles"])
+def test_what_libraw_refuses_to_open(tmp_path, size, big, options):
+    """BigTIFF and small images."""
+    samples = mosaic()[: size[0], : size[1]].copy()
+    with tifffile.TiffWriter(tmp_path / "a.dng", bigtiff=big) as file:
+        file.write(samples, photometric=CFA, metadata=None, extratags=[VERSION, *PATTERN], **options)
+    check(tmp_path / "a.dng", samples)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["f2", "f4"])
 @pytest.mark.parametrize(
@@ -137,6 +159,23 @@ def test_floating_point_of_24_bits(tmp_path):
     path.write_bytes(path.read_bytes()[: len(content)] + coded)
     check(path, exact)
     assert np.abs(exact - samples).max() < 3e-5
+
+
+@pytest.mark.parametrize("options", [{"rowsperstrip": 16}, {"tile": (32, 32)}], ids=str)
+@pytest.mark.parametrize("planes", [1, 3])
+def test_strips_and_tiles_in_any_order(tmp_path, options, planes):
+    """LibRaw reads strips as if each followed the one before."""
+    samples = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, planes)).astype(np.uint16).squeeze()
+    path = written(tmp_path / "a.dng", samples, **options)
+    main, content = structure(path).main, path.read_bytes()
+    places = main.offsets[::-1]
+    moved = bytearray(content)
+    for start, count, place in zip(main.offsets, main.byte_counts, places, strict=True):
+        moved[place : place + count] = content[start : start + count]
+    path.write_bytes(moved)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags[324 if "tile" in options else 273].overwrite(places)
+    check(path, samples, "mosaic" if planes == 1 else "linear")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -227,6 +266,46 @@ def test_the_polynomial_of_lossy_dng_is_applied(data):
         assert np.abs(expected[: part.shape[0], : part.shape[1]] - part).max() < 2e-5
 
 
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("sizes", [(64, 96), (96, 64)])
+def test_of_several_images_at_full_size_the_largest_is_decoded(tmp_path, sizes, nested):
+    """As its tags are those of the main directory; LibRaw takes the first."""
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        options = {"photometric": "rgb", "subfiletype": 1} | ({"subifds": 2} if nested else {})
+        file.write(np.zeros((8, 8, 3), np.uint8), metadata=None, extratags=[VERSION], **options)
+        for size in sizes:
+            file.write(np.full((size, size), size, np.uint16), photometric=CFA, subfiletype=0, extratags=PATTERN)
+    check(tmp_path / "a.dng", np.full((96, 96), 96, np.uint16))
+
+
+@pytest.mark.parametrize("compression", [7, 34892])
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("options", [{"tile": (32, 64)}, {"rowsperstrip": 32}], ids=str)
+def test_lossy_jpeg_without_a_polynomial(tmp_path, compression, planes, table, options):
+    """LibRaw fails, leaves memory as it was, or applies the curve of sRGB and ignores the table."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    smooth = np.stack([x, y * 2, 255 - x], -1)[..., :planes].astype(np.uint8).squeeze()
+    rows, columns = options.get("tile", (options.get("rowsperstrip"), WIDTH))
+    corners = [(top, left) for top in range(0, HEIGHT, rows) for left in range(0, WIDTH, columns)]
+    coded = [
+        imagecodecs.jpeg8_encode(smooth[top : top + rows, left : left + columns].copy(), level=95)
+        for top, left in corners
+    ]
+    curve = (np.arange(256) ** 2).astype(np.uint16)
+    tags = [VERSION, *(PATTERN if planes == 1 else []), *([(50712, 3, 256, tuple(curve.tolist()), True)] * table)]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        kind = {"photometric": CFA} if planes == 1 else {"photometric": LINEAR, "planarconfig": "contig"}
+        kind |= {"shape": smooth.shape, "dtype": np.uint8, "compression": compression, **options}
+        file.write(iter(coded), metadata=None, extratags=tags, **kind)
+    expected = np.zeros(smooth.shape, np.uint16)
+    for (top, left), stream in zip(corners, coded, strict=True):
+        with Image.open(io.BytesIO(stream)) as image:
+            expected[top : top + rows, left : left + columns] = np.array(image)
+    assert np.abs(expected.astype(int) - smooth).max() < 12
+    check(tmp_path / "a.dng", curve[expected] if table else expected, "mosaic" if planes == 1 else "linear")
+
+
 @pytest.mark.parametrize("codes", [(50975,), (52547,), (50975, 52547)])
 @pytest.mark.parametrize("fields", [2, 3])
 def test_interleaved_rows_and_columns(tmp_path, codes, fields):
@@ -243,15 +322,11 @@ def test_interleaved_rows_and_columns(tmp_path, codes, fields):
 @pytest.mark.parametrize("area", [(0, 0, 96, 128), (4, 6, 90, 120), (1, 3, 91, 121)])
 @pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
 def test_the_active_area_is_cut_out(tmp_path, area, storage):
-    """LibRaw moves the start of an odd area to the next even row and column."""
     samples, (top, left, bottom, right) = mosaic(), area
     decoded = decode(written(tmp_path / "a.dng", samples, [(50829, 4, 4, area, True)], **storage))
-    rows, columns = decoded.samples.shape
-    assert (decoded.top - top, decoded.left - left) == ((0, 0) if storage else (top % 2, left % 2))
-    assert np.array_equal(decoded.samples, samples[decoded.top :, decoded.left :][:rows, :columns])
-    assert (decoded.top + rows, decoded.left + columns) <= (bottom, right)
-    # CFAPattern starts at the area, so an offset of one row and one column turns GBRG into its opposite.
-    assert decoded.cfa == ("GRBG" if (decoded.top - top, decoded.left - left) == (1, 1) else "GBRG")
+    assert (decoded.top, decoded.left) == (top, left)
+    assert np.array_equal(decoded.samples, samples[top:bottom, left:right])
+    assert decoded.cfa == "GBRG"  # CFAPattern starts at the area
     assert decoded.frame == (HEIGHT, WIDTH)
 
 
@@ -312,6 +387,9 @@ def test_a_gray_tiff_is_a_mosaic_only_if_the_caller_says_so(tmp_path, storage, b
         (b"P5\n8 8\n255\n" + bytes(64), "is a PGM image, not a RAW file"),
         (b"\x93NUMPY" + bytes(100), "is a NumPy array, not a RAW file"),
         (b"\0\0\0\x18ftypcrx " + bytes(100), "LibRaw"),
+        (b"II*\0\xff\xff\0\0" + bytes(100), "is a TIFF-based file that LibRaw cannot open: it is truncated"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(100), "is a CRW file that LibRaw cannot open: it is truncated"),
+        (b"FUJIFILMCCD-RAW 0201" + bytes(100), "LibRaw"),
         (b"hello " * 100, r"in no RAW format that LibRaw knows, or a headerless dump.*--size"),
         (b"", "is empty"),
     ],

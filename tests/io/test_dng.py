@@ -8,10 +8,12 @@ import pytest
 import rawpy
 import tifffile
 import torch
+from PIL import Image
 
 from isptoolkit import Capture, errors, read_raw, stages, write_dng, write_image
 from isptoolkit.io import describe_raw, read_gain_map
 from isptoolkit.io.color_profile import ColorProfile
+from isptoolkit.io.exif import read_exif
 from isptoolkit.io.opcodes import gain_map_opcodes
 from isptoolkit.io.tiff import tiff_tags
 from isptoolkit.priors import random_captures
@@ -355,7 +357,7 @@ def test_a_sensor_without_color_filters(compress, preview, tmp_path):
 def test_planes_and_color_filters_agree(tmp_path):
     for planes, cfa in ((3, "MONO"), (1, "RGB")):
         with pytest.raises(errors.InvalidTensor, match=f"cfa {cfa} has {4 - planes} planes, got {planes}"):
-            write_dng(tmp_path / "a.dng", samples(32, 32, planes), capture(cfa))
+            write_dng(tmp_path / "a.dng", samples(32, 32, planes), capture(cfa, black=64))
 
 
 def test_the_default_crop(tmp_path):
@@ -415,3 +417,17 @@ def test_names_are_spelled_as_in_the_photograph(data, tmp_path):
         assert (tags[271], tags[272], tags[50708]) == (*names, camera)
     write_dng(tmp_path / "a.dng", samples(32, 32), capture(), exif=source)
     assert not {271, 272} & tiff_tags(tmp_path / "a.dng").keys()  # the samples may come from another camera
+
+
+def test_a_source_states_the_photograph_unless_another_file_does(data, tmp_path):
+    source = data / "photoprism" / "canon_eos_6d.dng"
+    write_dng(tmp_path / "a.dng", samples(32, 32), capture(), source=source)
+    assert read_exif(tmp_path / "a.dng") == read_exif(source)
+    exif = Image.Exif()
+    exif[315] = "Zoe"
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    write_dng(tmp_path / "b.dng", samples(32, 32), capture(), source=source, exif=tmp_path / "a.jpg")
+    write_dng(tmp_path / "c.dng", samples(32, 32), capture(), source=tmp_path / "b.dng", exif=source)
+    facts = [read_exif(tmp_path / name) for name in ("b.dng", "c.dng")]
+    assert facts[0] == {"make": "Canon", "model": "Canon EOS 6D", "artist": "Zoe"}
+    assert facts[1] == read_exif(source)

@@ -114,6 +114,18 @@ def test_levels_and_noise_are_those_of_the_main_image(tmp_path, order, chain):
     assert (capture.white.item(), capture.noise[0].tolist()) == (1023, [1e-3, 1e-6])
 
 
+def test_the_noise_of_a_preview_is_not_that_of_the_main_image(tmp_path):
+    """A preview of linear samples in the first directory, and a main image that states no noise."""
+    main = [tag(33421, SHORT, 2, 2), tag(33422, BYTE, 0, 1, 1, 2), tag(50717, LONG, 1023)]
+    with tifffile.TiffWriter(tmp_path / "a.dng", byteorder="<") as file:
+        first = [*camera_tags(), tag(50717, LONG, 99, 99, 99), tag(51041, 12, 9e-3, 9e-6)]
+        options = {"photometric": 34892, "planarconfig": 1, "subfiletype": 1, "subifds": 1, "extratags": first}
+        file.write(samples(48, 64, 3), metadata=None, **options)
+        file.write(samples(96, 128), photometric=32803, subfiletype=0, metadata=None, extratags=main)
+    capture = read_raw(tmp_path / "a.dng")[1]
+    assert (capture.noise, capture.white.item(), capture.gains[0].tolist()) == (None, 1023, [2, 1, 1.6])
+
+
 @pytest.mark.parametrize(
     ("area", "origin", "size", "crop"),
     [

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tagged_dng import ASCII, LONG, RATIONAL, SHORT, SRATIONAL, camera_tags, samples, tag, write
 
-from isptoolkit import errors, read_raw
+from isptoolkit import errors, read_raw, write_dng
 from isptoolkit.io import describe_raw
 from isptoolkit.io.levels import BlackLevel, leveled, white_of
 from isptoolkit.stages import Levels
@@ -76,9 +76,6 @@ def check(tmp_path, repeat, area, deltas):
     expected = formula(codes, grid, zeros[0] if rows is None else rows, zeros[1] if columns is None else columns, WHITE)
     path = write(tmp_path / "a.dng", pixels, *tags)
     mosaic, capture = mosaic_of(path)
-    # LibRaw leaves out the first row or column of an active area that starts at an odd one.
-    dropped = (0, 0) if area is None else (area[0] % 2, area[1] % 2)
-    expected, codes = expected[dropped[0] :, dropped[1] :], codes[dropped[0] :, dropped[1] :]
     np.testing.assert_allclose(mosaic[0], expected, rtol=0, atol=2e-6)
     if max(repeat) <= 2 and deltas == "none":
         assert np.array_equal(read_raw(path)[0][0, 0].numpy(), codes)
@@ -165,8 +162,25 @@ def test_malformed_levels_are_missing(tmp_path, broken, name):
     assert read_raw(path, **{name: 99 if name == "black" else 5000})[1].cfa == "RGGB"
 
 
+@pytest.mark.parametrize("pixels", [samples(32, 48), samples(32, 48, 3)], ids=["mosaic", "linear"])
+@pytest.mark.parametrize(
+    ("kind", "count"), [(SHORT, 1), (SHORT, 3), (SHORT, 4), *((RATIONAL, n) for n in (1, 2, 3, 4))]
+)
+def test_one_level_counts_however_often_it_is_stated(tmp_path, pixels, kind, count):
+    """LibRaw reads all of these. (Two whole numbers look like one fraction.)"""
+    tags = [tag(50714, kind, *[64] * count), tag(50717, LONG, *[1023] * count)]
+    capture = read_raw(write(tmp_path / "a.dng", pixels, *tags))[1]
+    assert (capture.black[0].tolist(), capture.white.item()) == ([64] * 4, 1023)
+
+
+def test_an_impossible_active_area_is_named(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 96), tag(50829, LONG, 0, 0, 32), tag(50714, RATIONAL, 64))
+    assert read_raw(path)[1].black[0].tolist() == [64] * 4
+    assert "ActiveArea does not lie in the frame" in describe_raw(path)["problems"]
+
+
 def test_arguments_replace_every_form_of_levels(tmp_path):
-    """A stated black level replaces grid and deltas together, so the samples stay as they are."""
+    """A stated black level replaces grid and deltas together, so the samples are unchanged."""
     rows = np.linspace(-3, 3, 44)
     _, tags = stated((44, 62), (4, 4), None, rows=rows)
     pixels = samples(44, 62)
@@ -185,6 +199,16 @@ def test_malformed_black_levels_are_refused(tmp_path, black):
         read_raw(write(tmp_path / "a.dng", samples(32, 48)), black=black)
 
 
+def test_black_levels_of_the_planes_of_a_linear_file(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 48, 3))
+    sensor, capture = read_raw(path, black=(60, 61, 61, 62), white=1000)
+    assert capture.black[0].tolist() == [60, 61, 61, 62]
+    assert np.array_equal(sensor[0].permute(1, 2, 0).numpy(), samples(32, 48, 3))
+    assert read_raw(path, black=64)[1].black[0].tolist() == [64] * 4
+    with pytest.raises(errors.InvalidArgument, match="R, G, G, B"):
+        read_raw(path, black=(60, 61, 62, 63))
+
+
 def test_white_below_some_black_level_is_refused(tmp_path):
     _, tags = stated((44, 62), (4, 4), None, white=70)
     path = write(tmp_path / "a.dng", samples(44, 62), *tags)
@@ -192,6 +216,9 @@ def test_white_below_some_black_level_is_refused(tmp_path):
         read_raw(path)
     with pytest.raises(errors.InvalidCapture, match="white must be above black"):
         read_raw(path, white=70)
+    with pytest.raises(errors.InvalidCapture, match="white must be above black"):
+        read_raw(path, black=75)
+    assert read_raw(path, black=60)[1].white.item() == 70
 
 
 def test_deltas_that_repeat_every_two_rows_leave_the_samples_alone():
@@ -213,6 +240,13 @@ def test_default_white(tags, white):
 
 
 @pytest.mark.parametrize(
+    "tags", [{258: ()}, {258: "many"}, {258: 4000}, {258: 0}, {50712: ()}, {50712: b""}, {50712: 0}]
+)
+def test_malformed_defaults_of_white_are_no_white(tags):
+    assert white_of(tags, 1, floating=False) is None
+
+
+@pytest.mark.parametrize(
     ("tags", "exposure"),
     [
         ([], None),
@@ -226,6 +260,17 @@ def test_exposure(tmp_path, tags, exposure):
     path = write(tmp_path / "a.dng", samples(32, 48), *tags)
     stated = read_raw(path)[1].exposure
     assert (None if stated is None else stated.item()) == exposure == describe_raw(path)["exposure"]
+
+
+def test_an_exposure_offset_is_not_written_twice(tmp_path):
+    """A file written with another as its source has the exposure of both tags together."""
+    tags = [tag(50730, SRATIONAL, 0.5), tag(51109, SRATIONAL, 0.25)]
+    path = write(tmp_path / "a.dng", samples(32, 48), *tags)
+    sensor, capture = read_raw(path)
+    write_dng(tmp_path / "b.dng", sensor, capture, source=path)
+    assert read_raw(tmp_path / "b.dng")[1].exposure.item() == 0.75
+    write_dng(tmp_path / "c.dng", sensor, capture.replace(exposure=None), source=path)
+    assert read_raw(tmp_path / "c.dng")[1].exposure.item() == 0.75
 
 
 def test_a_float_capture_keeps_its_precision(tmp_path):

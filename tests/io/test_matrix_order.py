@@ -122,7 +122,9 @@ def test_two_illuminants_with_calibration(tmp_path, signatures, calibrated, forw
 
 
 @pytest.mark.parametrize("broken", [np.zeros((3, 3)), np.ones((3, 3))], ids=["zeros", "singular"])
-@pytest.mark.parametrize(("code", "name"), [(50722, "ColorMatrix2"), (50964, "ForwardMatrix1")])
+@pytest.mark.parametrize(
+    ("code", "name"), [(50722, "ColorMatrix2"), (50964, "ForwardMatrix1"), (50724, "CameraCalibration2")]
+)
 def test_a_malformed_matrix_does_not_cost_the_others(tmp_path, broken, code, name):
     path = write(tmp_path / "a.dng", samples(64, 80), camera=two_illuminants(rows(code, broken)))
     without = [entry for entry in two_illuminants() if entry[0] != code]

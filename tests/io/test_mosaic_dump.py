@@ -128,6 +128,25 @@ def test_png_mosaics_of_real_cameras(data):
     assert (capture.cfa, sensor.shape) == ("RGB", (1, 3, 256, 384))
 
 
+def test_a_pgm_of_a_real_camera(data):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install pillow")
+    path = data / "halide" / "bayer_2592_304.pgm"
+    sensor, capture = read_mosaic(path, cfa="GRBG", **DUMP)
+    assert np.array_equal(sensor[0, 0].numpy(), np.asarray(image.open(path)))
+    assert (capture.cfa, sensor.shape) == ("GRBG", (1, 1, 304, 2592))
+
+
+@pytest.mark.parametrize(("head", "dtype"), [(b"P5 6 4 255\n", "u1"), (b"P5\n# 6 x 4\n6\n4\n# 10 bits\n1023 ", ">u2")])
+def test_pgm_and_ppm_files(tmp_path, head, dtype):
+    """Values are not scaled by the largest one, which is not the white level of a mosaic."""
+    samples = np.random.default_rng(4).integers(0, 255, (4, 6, 3)).astype(dtype)
+    (tmp_path / "a.pgm").write_bytes(head + samples[..., 0].tobytes())
+    (tmp_path / "a.ppm").write_bytes(head.replace(b"P5", b"P6") + samples.tobytes())
+    assert np.array_equal(read_mosaic(tmp_path / "a.pgm", cfa="RGGB", **DUMP)[0][0, 0].numpy(), samples[..., 0])
+    sensor, _ = read_mosaic(tmp_path / "a.ppm", cfa="RGB", **DUMP)
+    assert np.array_equal(sensor[0].numpy().transpose(1, 2, 0), samples)
+
+
 def unfiltered(png):
     """The samples of a 16-bit RGB PNG without interlacing (PNG specification, third edition, 9.2)."""
     width, height = struct.unpack(">II", png[16:24])
@@ -189,8 +208,13 @@ def npy(array, *, pickled=False):
         (npy(np.full((4, 6), 1 << 24 | 1)), "at most 16777216 are exact"),
         (npy(np.full((4, 6), np.nan)), "24 samples that are not finite"),
         (b"\x93NUMPY\x09\0" + bytes(300), "damaged .npy file"),
+        (b"P5 6 4 255 " + bytes(23), "34 bytes, but its array of shape .* needs 35"),
+        (b"P5 6 4 65536 " + bytes(48), "largest value is 65536"),
+        (b"P5 6 4 0 " + bytes(24), "largest value is 0"),
+        (b"P5 9999999999 9999999999 255 " + bytes(24), "needs 99999999980000000030"),
+        (b"P6 6 4 255 " + bytes(72), r"shape \(4, 6, 3\): RGGB needs"),
     ],
-    ids=range(18),
+    ids=range(23),
 )
 def test_array_files_that_hold_no_mosaic(tmp_path, content, says):
     (tmp_path / "a").write_bytes(content)

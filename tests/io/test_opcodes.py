@@ -89,10 +89,12 @@ def changed(at, kind, *values):
         (changed(80, "f", -1.0), "positive"),
         (changed(80, "f", float("nan")), "positive"),
         (changed(80, "f", float("inf")), "positive"),
+        (changed(80, "I", 0x7F800001), "positive"),
         (vignette([0.1] * 5, (0.5, 1.5)), "center 0.5, 1.5"),
         (vignette([float("nan")] * 5), "coefficients"),
         (vignette([-2.0, 0, 0, 0, 0]), "positive up to the corner"),
     ],
+    ids=lambda value: "opcode" if isinstance(value, bytes) else None,
 )
 def test_impossible_values_are_refused(entry, message, tmp_path):
     path = write(tmp_path / "a.dng", SAMPLES, {2: opcode_list(entry)})
@@ -100,11 +102,23 @@ def test_impossible_values_are_refused(entry, message, tmp_path):
         read_corrections(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", struct.pack(">I", 2**32 - 1), struct.pack(">I", 2) + GOOD["vignette"]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", struct.pack(">I", 2**32 - 1), struct.pack(">I", 2) + GOOD["vignette"]],
+    ids=["empty", "one byte", "billions", "one missing"],
+)
 def test_a_list_that_states_more_than_it_has_is_refused(content, monkeypatch):
     monkeypatch.setattr(tiff, "tiff_tags", lambda path: {51009: content})
     with pytest.raises(UnreadableFile, match="OpcodeList2 cannot be read"):
         opcodes.read_opcodes("a.dng")
+
+
+def test_more_opcodes_than_a_camera_writes_are_refused(tmp_path):
+    most = write(tmp_path / "a.dng", SAMPLES, {2: opcode_list(*[opcode(99, b"")] * 256)})
+    assert len(opcodes.read_opcodes(most)) == 256
+    more = write(tmp_path / "b.dng", SAMPLES, {2: opcode_list(*[opcode(99, b"")] * 257)})
+    with pytest.raises(UnreadableFile, match="257 opcodes, as no camera writes"):
+        opcodes.read_opcodes(more)
 
 
 @pytest.mark.parametrize("value", [2**40, (1, 2), "text", 1.5])
@@ -116,7 +130,15 @@ def test_a_list_that_is_not_bytes_is_refused(value, monkeypatch):
 
 @pytest.mark.parametrize(
     "tags",
-    [{50829: (1, 2, 3)}, {50829: (0, 0, float("inf"), 8)}, {257: "tall"}, {50718: (1, 1)}, {262: 34892, 277: (3, 3)}],
+    [
+        {50829: (1, 2, 3)},
+        {50829: (8, 0, 8, 9)},
+        {256: 0},
+        {50829: (0, 0, float("inf"), 8)},
+        {257: "tall"},
+        {50718: (1, 1)},
+        {262: 34892, 277: (3, 3)},
+    ],
 )
 def test_a_frame_that_makes_no_sense_is_refused(tags, monkeypatch):
     content = opcode_list(GOOD["vignette"])

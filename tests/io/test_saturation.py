@@ -56,7 +56,8 @@ def test_a_pile_that_noise_spreads(spread):
 
 def test_hot_pixels_above_the_ceiling_do_not_count():
     codes = np.minimum(np.tile(np.arange(0.0, 4000.0, 5), (800, 1)), 3800)
-    codes.flat[::40000] = 4095
+    for row, column in np.ndindex(2, 2):
+        codes[row::200, column::200] = 4095
     assert ceiling_of(codes, 0, 4095) == 3800
 
 
@@ -71,6 +72,13 @@ def test_a_bright_patch_of_one_color_is_not_blown():
     codes = rng.normal(300, 60, (200, 300))
     codes[50:100, 50:100][::2, 1::2] = rng.normal(900, 1.5, (25, 25))
     assert ceiling_of(codes.round(), 64, 1023) is None
+
+
+def test_a_flat_patch_of_one_color_is_not_blown():
+    """Drawn pictures have no noise, and nothing between the patch and the rest."""
+    codes = np.random.default_rng(0).normal(300, 60, (200, 300)).round()
+    codes[50:100, 50:100][::2, 1::2] = 900
+    assert ceiling_of(codes, 64, 1023) is None
 
 
 def test_the_lowest_ceiling_of_the_colors_counts():

@@ -194,6 +194,11 @@ def test_malformed_values_are_left_out(tmp_path):
     assert structure(tmp_path / "a.dng").directories[0].tags == {256: 9}
 
 
+def test_the_tag_that_panasonic_uses_for_an_offset_is_the_smallest_sample_in_other_files():
+    assert Directory({273: 100, 280: 7}).offsets == (100,)
+    assert Directory({273: 0xFFFFFFFF, 280: 7}).offsets == (7,)
+
+
 def test_a_tag_of_another_type_does_not_count():
     directory = Directory({256: "wide", 257: 2.5, 258: b"\x08", 273: (1.0, 2.0)})
     assert (directory.width, directory.height, directory.bits, directory.offsets) == (0, 0, 1, ())

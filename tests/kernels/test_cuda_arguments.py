@@ -27,6 +27,7 @@ def calls():
     coefficients, program = torch.rand(1, 12), [0] * 10
     style, flat = torch.rand(2, 3), torch.rand(24)
     samples, table = torch.rand(2, 8, 16), torch.rand(1, 64)
+    planes, factors = (torch.rand(2, 8, 8), torch.rand(2, 2, 8, 8)), (2, 2)
     return {
         "isp_develop": lambda: cuda.run(x, coefficients, program, (), CHANNELS, DemosaicMethod.NONE, x),
         "isp_render": lambda: cuda.run(plane, coefficients, program, program, CHANNELS, DemosaicMethod.MALVAR, x),
@@ -39,6 +40,10 @@ def calls():
         "isp_coupling_back": lambda: cuda.coupling_gradient(flat, flat, flat, flat, flat, flat, 0.8, False),
         "isp_jpeg_blocks": lambda: cuda.jpeg_blocks(samples, table, samples),
         "isp_jpeg_back": lambda: cuda.jpeg_blocks_gradient(samples, table, flat, samples, samples, table),
+        "isp_jpeg_split": lambda: cuda.jpeg_split(x, *planes, *factors),
+        "isp_jpeg_join": lambda: cuda.jpeg_join(*planes, x, *factors),
+        "isp_jpeg_split_back": lambda: cuda.jpeg_split_gradient(*planes, x, *factors),
+        "isp_jpeg_join_back": lambda: cuda.jpeg_join_gradient(x, x, *planes, *factors),
     }
 
 

@@ -187,6 +187,7 @@ def test_emulated_operators_launch_every_kernel(emulator):
         blocks.adain(image, style, style, 1e-5)[0],
         blocks.coupling(image, image, image, 0.8, False),
         jpeg.jpeg_blocks(image[0], table, slopes),
+        jpeg.jpeg_image(image, torch.ones(1, 2, 64), slopes, 2, 2),
     ]
     torch.autograd.grad(sum(output.sum() for output in outputs), leaves)
     assert set(emulator.launches) == set(cuda_emulation.parameters(emulator.sources))

@@ -11,6 +11,7 @@ import torch
 from isptoolkit import CAMERA, Capture, Fused, Pipeline, stages
 from isptoolkit.kernels import blocks, demosaic, nvrtc, reference
 from isptoolkit.stages.jpeg.blocks import jpeg_blocks
+from isptoolkit.stages.jpeg.image import jpeg_image
 
 CAPTURE = Capture.of("GBRG", black=(60, 64, 66, 70), white=1023, gains=(2.1, 1.0, 1.6))
 
@@ -89,6 +90,14 @@ def check_jpeg():
     compare(lambda x, table: jpeg_blocks(x, table, [0.1]), torch.rand(2, 24, 136) * 255, table)
 
 
+def check_jpeg_image():
+    torch.manual_seed(0)
+    tables = torch.randint(8, 60, (2, 2, 8, 8)).float()
+    for height in (19, 20):
+        x = torch.rand(2, 3, height, 69) * 1.2 - 0.1
+        compare(lambda x, tables: jpeg_image(x, tables, (2, 2), [0.1]), x, tables)
+
+
 @dataclass(frozen=True)
 class Fault:
     """A change of one source.
@@ -119,7 +128,7 @@ FAULTS = {
         "cuda_render.cu", "    __syncthreads();\n    const int planes = 3;", "    const int planes = 3;", check_render
     ),
     "a missing barrier in JPEG": Fault(
-        "cuda_blocks.cu",
+        "cuda_jpeg.cu",
         "    __syncthreads();\n    READ_ROW(g, real)",
         "    READ_ROW(g, real)",
         check_jpeg,
@@ -168,6 +177,33 @@ FAULTS = {
         "case ISP_FLOAT16: ((unsigned short *)to)[at] = isp_float_to_bfloat(value); break;",
         check_half,
         ("cuda_render.cu",),
+    ),
+    "a wrong row of chroma below the image": Fault(
+        "cuda_jpeg_color.cu",
+        "isp_smaller(isp_smaller(row, last) * down + k, height - 1)",
+        "isp_smaller(row * down + k, height - 1)",
+        check_jpeg_image,
+    ),
+    "a swapped pair of chroma planes": Fault(
+        "cuda_jpeg_color.cu",
+        "isp_chroma(red, row, column, rows, columns, chroma_width, down, across));",
+        "isp_chroma(blue, row, column, rows, columns, chroma_width, down, across));",
+        check_jpeg_image,
+    ),
+    "a padded row whose gradient is lost": Fault(
+        "cuda_jpeg_color.cu", "row == height - 1 && height % down ? 2.0f : 1.0f", "1.0f", check_jpeg_image
+    ),
+    "a missing barrier in a tile of chroma": Fault(
+        "cuda_jpeg_color.cu",
+        "    __syncthreads();\n    const int r = threadIdx.x / TILE_COLUMNS",
+        "    const int r = threadIdx.x / TILE_COLUMNS",
+        check_jpeg_image,
+    ),
+    "an off-by-one in the last tile of chroma": Fault(
+        "cuda_jpeg_color.cu",
+        "if (row >= chroma_height || column >= chroma_width) return;",
+        "if (row >= chroma_height || column > chroma_width) return;",
+        check_jpeg_image,
     ),
     "a sum over too few warps": Fault(
         "cuda_blocks.cu", "warps = (blockDim.x + 31) / 32;", "warps = blockDim.x / 32 - 1;", check_adain

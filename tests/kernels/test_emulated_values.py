@@ -7,6 +7,8 @@ import torch
 from isptoolkit import CAMERA, LINEAR, MOSAIC, Capture, Fused, Pipeline, stages
 from isptoolkit.kernels import blocks, cuda, demosaic, jpeg, reference
 from isptoolkit.kernels.steps import DemosaicMethod
+from isptoolkit.stages.jpeg.image import jpeg_image
+from isptoolkit.stages.jpeg.planes import SUBSAMPLINGS
 
 CAPTURE = Capture.of("GRBG", black=64, white=1023, gains=(2.0, 1.0, 1.5))
 
@@ -107,6 +109,18 @@ def test_emulated_adain_of_half_precision(emulator, dtype):
     torch.testing.assert_close(grad_shift, x.float().sum((2, 3)), rtol=1e-4, atol=1e-3)
 
 
+@HALVES
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+def test_emulated_jpeg_of_half_precision(emulator, subsampling, dtype):
+    torch.manual_seed(10)
+    tables, factors = torch.randint(8, 40, (2, 2, 8, 8)).float(), SUBSAMPLINGS[subsampling]
+    x = (torch.rand(2, 3, 19, 37) * 1.2 - 0.1).to(dtype)
+    (output, expected), (grad, expected_grad) = both(lambda x: jpeg_image(x, tables, factors, (0.4, -0.2)), x)
+    assert torch.equal(output, expected.to(dtype))
+    # Rounding to half precision decides where an output is clamped, and its codes are those of the definition.
+    assert_close(grad, expected_grad, dtype)
+
+
 def test_emulated_strides_beyond_32_bits(emulator):
     """Samples, planes and rows that lie more than 2^31 items apart; memory that no kernel touches is never used."""
     torch.manual_seed(5)
@@ -184,6 +198,7 @@ def test_emulated_empty_batches(emulator):
     assert demosaic.demosaic(plane, (0, 1, 1, 2), DemosaicMethod.MALVAR).shape == image.shape
     assert blocks.adain(image, style, style, 1e-5)[0].shape == image.shape
     assert jpeg.jpeg_blocks(torch.rand(0, 8, 8), torch.ones(1, 64), torch.zeros(0)).shape == (0, 8, 8)
+    assert jpeg.jpeg_image(image, torch.ones(1, 2, 64), torch.zeros(0), 2, 2).shape == image.shape
     assert emulator.launches == []
 
 

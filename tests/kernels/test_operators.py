@@ -26,7 +26,7 @@ def calls(device):
     none = torch.zeros(1, 1, device=device)
     image, plane = tensor(2, 3, 6, 18), tensor(2, 1, 6, 18)
     adain_values = tensor(2, 3, 4, 5), tensor(2, 3), tensor(2, 3)
-    table = 20 * tensor(1, 64) + 1
+    table, tables = 20 * tensor(1, 64) + 1, 20 * tensor(1, 2, 64) + 1
     return {
         "develop": (render.develop, (image, coefficients, program)),
         "develop_gradient": (render.develop_gradient, (image, coefficients, program, tensor(2, 3, 6, 18), True)),
@@ -48,8 +48,11 @@ def calls(device):
         "coupling": (blocks.coupling, (tensor(9), tensor(9), tensor(9), 0.8, False)),
         "coupling_gradient": (blocks.coupling_gradient, (tensor(9), tensor(9), tensor(9), 0.8, True)),
         "jpeg_blocks": (jpeg.jpeg_blocks, (255 * tensor(2, 8, 16), table, none[0])),
-        "jpeg_split": (jpeg.jpeg_split, (tensor(2, 3, 9, 21), 2, 2, 255.0)),
-        "jpeg_join": (jpeg.jpeg_join, (tensor(2, 16, 24), tensor(2, 8, 16), tensor(2, 8, 16), 9, 21, 2, 2, 255.0)),
+        "jpeg_image": (jpeg.jpeg_image, (tensor(2, 3, 9, 21), tables, none[0], 2, 2)),
+        "jpeg_image_gradient": (
+            jpeg.jpeg_image_gradient,
+            (tensor(2, 3, 9, 21), tables, none[0], tensor(2, 3, 9, 21), tensor(2, 3, 9, 21), 2, 2, True),
+        ),
         "jpeg_blocks_gradient": (jpeg.jpeg_blocks_gradient, (255 * tensor(2, 8, 16), table, none[0], tensor(2, 8, 16))),
     }
 
@@ -60,15 +63,12 @@ def adain_statistics(values):
 
 
 NAMES = list(calls("cpu")) if torch.get_num_threads() else []
-ON_THE_CPU = {"jpeg_split", "jpeg_join"}
 LINEAR = {"demosaic", "demosaic_adjoint", "mosaic", "mosaic_adjoint", "pack", "unpack"}
-DIFFERENTIABLE = {"develop", "render", "adain", "coupling", "jpeg_blocks", *LINEAR}
+DIFFERENTIABLE = {"develop", "render", "adain", "coupling", "jpeg_blocks", "jpeg_image", *LINEAR}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_opcheck(device, name):
-    if name in ON_THE_CPU and device.type != "cpu":
-        pytest.skip("not for a GPU")
     op, arguments = calls(device)[name]
     if name in DIFFERENTIABLE:
         arguments = tuple(

@@ -136,7 +136,7 @@ def test_commands_do_not_import_the_compiler(tmp_path, command):
     torch.zeros(64, 64, dtype=torch.uint16).numpy().tofile(tmp_path / "dump.raw")
     output = ["-o", str(tmp_path / "image.png")] if command == "render" else []
     arguments = [command, str(tmp_path / "dump.raw"), "--size", "64x64", "--black", "64", "--white", "1023"]
-    arguments += ["--gains", "2,1,1.5", "--matrix", "1,0,0,0,1,0,0,0,1", *output]
+    arguments += ["--cfa", "RGGB", "--gains", "2,1,1.5", "--matrix", "1,0,0,0,1,0,0,0,1", *output]
     code = (
         "import sys\nfrom isptoolkit.cli import main\n"
         f"sys.argv = ['isptoolkit', *{arguments!r}]\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from isptoolkit import fusion, kernels, stages
-from isptoolkit.kernels import cuda, native, steps
+from isptoolkit.kernels import cuda, jpeg, native, steps
 
 SOURCES = Path(kernels.__file__).parent / "csrc"
 METHODS = {
@@ -26,6 +26,8 @@ CONSTANTS = {
     "ISP_MAX_STEPS": steps.MAX_STEPS,
     "ISP_RING_ROWS": native.RING_ROWS,
     "ISP_ROW_MARGINS": native.ROW_MARGINS,
+    "ISP_JPEG_ROWS": jpeg.JPEG_ROWS,
+    "ISP_JPEG_COLUMNS": jpeg.JPEG_COLUMNS,
 }
 C_TYPES = {ctypes.c_int32: "int32", ctypes.c_int64: "int64", ctypes.c_float: "float", ctypes.c_double: "double"}
 
@@ -138,7 +140,7 @@ def printed(tmp_path_factory):
 
 def test_every_structure_is_repeated():
     assert mirrors().keys() == structures().keys()
-    assert len(mirrors()) == 12
+    assert len(mirrors()) == 13
 
 
 @pytest.mark.parametrize("name", sorted(structures().keys()))

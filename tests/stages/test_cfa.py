@@ -6,9 +6,10 @@ import torch
 
 from isptoolkit import Capture
 from isptoolkit.capture import BAYER
-from isptoolkit.errors import InvalidSize
+from isptoolkit.errors import InvalidCapture, InvalidSize
 from isptoolkit.geometry import flip
-from isptoolkit.stages import DemosaicBilinear, Mosaic, Pack
+from isptoolkit.stages import DemosaicBilinear, DemosaicMalvar, DemosaicMenon, Mosaic, Pack, WhiteBalance
+from isptoolkit.stages.cfa import site_channels
 
 
 def ramp(*shape):
@@ -55,3 +56,17 @@ def test_odd_sizes_are_refused_with_the_size(size):
 def test_gradients():
     image = torch.rand(1, 3, 3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: Mosaic()(x, Capture.of("GBRG")), (image,))
+
+
+@pytest.mark.parametrize("cfa", ["RGB", "MONO"])
+def test_samples_without_a_mosaic_have_no_phase(cfa):
+    capture = Capture.of(cfa)
+    layout = {"RGB": "linear", "MONO": "mono"}[cfa]
+    for stage in (DemosaicBilinear(), DemosaicMalvar(), DemosaicMenon(), Mosaic(), WhiteBalance()):
+        x = torch.zeros(1, stage.takes.channels, 4, 4)
+        with pytest.raises(
+            InvalidCapture, match=rf'{type(stage).__name__} takes .*presets.classic\(layout="{layout}"\)'
+        ):
+            stage(x, capture)
+    with pytest.raises(InvalidCapture, match=rf'have no Bayer phase: .*presets.classic\(layout="{layout}"\)'):
+        site_channels(cfa)

@@ -1,5 +1,7 @@
 """Exposure in stops and plain gain."""
 
+import math
+
 import pytest
 import torch
 
@@ -28,6 +30,16 @@ def test_one_value_per_sample(capture):
     x = torch.ones(2, 1, 2, 2)
     assert Gain([2.0, 0.5])(x, capture)[:, 0, 0, 0].tolist() == [2.0, 0.5]
     assert Exposure([1.0, -1.0], space=MOSAIC)(x, capture)[:, 0, 0, 0].tolist() == [2.0, 0.5]
+
+
+@pytest.mark.parametrize("stops", [None, 0.0, 0.43, -1.2])
+def test_the_exposure_of_the_capture(capture, stops):
+    x = torch.rand(1, 3, 4, 5, dtype=torch.float64)
+    exposed = capture.replace(exposure=None if stops is None else torch.tensor([stops], dtype=torch.float64))
+    factor = 1.0 if stops is None else math.pow(2.0, stops)
+    assert torch.allclose(Exposure()(x, exposed), x * factor, rtol=1e-15)
+    assert torch.allclose(Exposure().inverse(x, exposed), x / factor, rtol=1e-15)
+    assert torch.equal(Exposure(stops=0.0)(x, exposed), x)  # an own value wins
 
 
 @pytest.mark.parametrize(("make", "name"), [(Exposure, "stops"), (Gain, "gain")])

@@ -1,11 +1,14 @@
 """Black and white levels, and the linearization table."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from isptoolkit import Capture
-from isptoolkit.errors import InvalidArgument
+from isptoolkit import CAMERA, LINEAR_RAW, Capture, fuse, presets
+from isptoolkit.errors import InvalidArgument, InvalidCapture
 from isptoolkit.stages.levels import Levels, Linearize
 
 
@@ -49,6 +52,85 @@ def test_own_levels_override_the_capture_and_learn(capture):
         return torch.func.functional_call(stage, {"black": black}, (x, capture))
 
     assert torch.autograd.gradcheck(run, (x, black))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_each_plane_of_linear_raw_has_its_own_black(dtype):
+    x = np.random.default_rng(2).uniform(0, 1100, (2, 3, 5, 7)).astype(str(dtype)[6:])
+    planes = np.array([60.0, 64.0, 70.0])[:, None, None]
+    capture, stage = Capture.of("RGB", black=(60, 64, 64, 70), white=1023), Levels(space=LINEAR_RAW)
+    y = stage(torch.from_numpy(x), capture)
+    rounding = 16 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(y.numpy(), (x - planes) / (1023 - planes), atol=rounding)
+    np.testing.assert_allclose(stage.inverse(y, capture).numpy(), x, atol=1100 * rounding)
+    assert (stage.takes, stage.gives) == (LINEAR_RAW, CAMERA)
+
+
+@pytest.mark.parametrize(
+    ("stage", "cfa", "advice"),
+    [
+        (Levels(), "RGB", 'presets.classic(layout="linear")'),
+        (Levels(space=LINEAR_RAW), "RGGB", "presets.classic(), or state another cfa"),
+        (Levels(space=LINEAR_RAW), "MONO", 'presets.classic(layout="mono")'),
+    ],
+)
+def test_captures_of_other_samples_are_refused_with_advice(stage, cfa, advice):
+    x = torch.zeros(1, stage.takes.channels, 4, 4)
+    for direction in (stage.forward, stage.inverse):
+        with pytest.raises(InvalidCapture, match=re.escape(advice)):
+            direction(x, Capture.of(cfa))
+
+
+def test_levels_of_another_space_are_refused():
+    with pytest.raises(InvalidArgument, match="space must be SENSOR or LINEAR_RAW, got .*'camera'"):
+        Levels(space=CAMERA)
+
+
+FRAME = torch.randint(300, 900, (1, 1, 37, 50), generator=torch.Generator().manual_seed(3)).float()
+
+
+@pytest.mark.parametrize("camera", [presets.classic(), fuse(presets.classic(), demosaic=True), Levels()], ids=repr)
+def test_digital_numbers_are_not_taken_for_normalized_samples(camera):
+    with pytest.raises(InvalidCapture, match=r"is far outside 0 to 1, .*: pass the levels of the sensor, such as"):
+        camera(FRAME, Capture.of("GRBG"))
+    described = Capture.of("GRBG", black=64, white=1023)
+    assert camera(FRAME, described).isfinite().all()
+    batch = Capture.collate([described, Capture.of("GRBG")])
+    with pytest.raises(InvalidCapture, match="is far outside 0 to 1,"):
+        camera(FRAME.expand(2, -1, -1, -1), batch)
+
+
+@pytest.mark.parametrize("cfa", ["RGGB", "BGGR"])
+def test_a_stuck_color_does_not_hide_the_others(cfa):
+    """Three of four sites hold digital numbers; every site counts, whatever the size."""
+    for size in (2, 3, 64, 65, 200):
+        x = torch.full((1, 1, size, size), 500.0)
+        x[..., ::2, ::2] = 0
+        with pytest.raises(InvalidCapture):
+            Levels()(x, Capture.of(cfa))
+
+
+@pytest.mark.parametrize("scale", [-7.0, -0.1, 0.0, 1.0, 7.0])
+def test_noise_below_black_and_headroom_above_white_pass(scale):
+    x = torch.full((1, 1, 9, 9), 1023.0) * scale
+    x[..., :4, :] = 1e6 * x[..., :4, :]  # no more than half of the samples
+    assert Levels()(x, Capture.of("RGGB", black=64, white=1023)).isfinite().all()
+
+
+def test_own_levels_are_taken_at_their_word():
+    assert float(Levels(black=[0.0] * 4, white=2.0)(FRAME, Capture.of("RGGB")).min()) >= 150
+
+
+def test_values_of_traced_programs_are_not_read(compiler):
+    stage, capture = Levels(), Capture.of("RGGB")
+
+    def run(x):
+        return stage(x, capture)
+
+    expected = Levels(white=1.0)(FRAME, capture)
+    assert torch.equal(torch.compile(stage, fullgraph=True, backend="eager")(FRAME, capture), expected)
+    assert torch.equal(make_fx(run)(FRAME)(FRAME), expected)
+    assert torch.equal(torch.func.vmap(run)(FRAME[None])[0], expected)
 
 
 def test_white_below_black_is_refused():

@@ -19,6 +19,17 @@ def test_each_site_has_the_gain_of_its_color(cfa):
             assert y[row, column] == GAINS[cfa[row % 2 * 2 + column % 2]]
 
 
+@pytest.mark.parametrize(
+    ("gains", "scaled"),
+    [((0.8, 1.0, 2.5), (1.0, 1.25, 3.125)), ((2.0, 1.0, 1.5), (2.0, 1.0, 1.5)), ((1.5, 1.2, 3.0), (1.5, 1.2, 3.0))],
+)
+def test_a_floor_scales_all_gains_until_the_smallest_reaches_it(gains, scaled):
+    captures = Capture.collate([Capture.of("RGGB", gains=gains), Capture.of("RGGB", gains=(4.0, 1.0, 0.5))])
+    x = torch.ones(2, 3, 1, 1, dtype=torch.float64)
+    y = WhiteBalance(space=CAMERA, floor=1.0)(x, captures).flatten(1)
+    torch.testing.assert_close(y, torch.tensor([scaled, (8.0, 2.0, 1.0)], dtype=torch.float64))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("space", [MOSAIC, CAMERA])
 def test_both_trips(capture, space, dtype):
@@ -63,6 +74,10 @@ def test_bad_arguments():
         WhiteBalance(space=LINEAR)
     with pytest.raises(InvalidArgument, match="shape"):
         WhiteBalance(gains=[1.0, 1.0])
+    with pytest.raises(InvalidArgument, match="floor must be positive, got 0.0"):
+        WhiteBalance(floor=0.0)
+    with pytest.raises(InvalidArgument, match="peak and floor exclude each other, got 1.0 and 2.0"):
+        WhiteBalance(peak=1.0, floor=2.0)
 
 
 @pytest.mark.parametrize("space", [MOSAIC, CAMERA])

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
-from isptoolkit import errors, read_image, read_raw
+from isptoolkit import Capture, errors, presets, read_image, read_raw, write_dng
+from isptoolkit.io.exif import read_exif
 from isptoolkit.metrics import psnr
 from isptoolkit.priors import CAMERAS, matrix_of_camera
 from isptoolkit.recipes import upi
-from isptoolkit.unprocess.files import Job, unprocess_all
+from isptoolkit.unprocess.files import Job, unprocess_all, unprocess_file
 
 
 def smooth(seed, height=60, width=90):
@@ -83,21 +86,55 @@ def test_one_photograph_without_noise_comes_back(run, photos, tmp_path):
     assert run(*how, "--compress")[0] == 0
     sensor, capture = read_raw(tmp_path / "a.dng")
     torch.testing.assert_close(capture.srgb_to_camera, matrix_of_camera(CAMERAS[1]), rtol=0, atol=1e-5)
-    told = json.loads((tmp_path / "a.json").read_text())
-    capture = capture.replace(gains=torch.tensor([told["gains"]], dtype=torch.float64))
+    entry = json.loads((tmp_path / "a.json").read_text())
+    capture = capture.replace(gains=torch.tensor([entry["gains"]], dtype=torch.float64))
     assert psnr(upi.process(sensor, capture).clamp(0, 1), read_image(photos / "1.png")) > 35
 
 
 def test_like_a_raw_file(run, photos, data, tmp_path):
     like = data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW"
     assert run("unprocess", photos / "0.jpg", "-o", tmp_path / "a.dng", "--like", like, "--noise", "400")[0] == 0
-    found, given = read_raw(tmp_path / "a.dng")[1], read_raw(like)[1]
-    assert (found.cfa, found.camera) == (given.cfa, given.camera)
-    assert torch.equal(found.white, given.white)
-    assert torch.equal(found.black, given.black)
-    torch.testing.assert_close(found.gains, given.gains, rtol=1e-6, atol=0)
-    torch.testing.assert_close(found.srgb_to_camera, given.srgb_to_camera, rtol=0, atol=1e-5)
-    assert float(found.noise[0, 0]) == pytest.approx(4e-4)
+    result, original = read_raw(tmp_path / "a.dng")[1], read_raw(like)[1]
+    assert (result.cfa, result.camera) == (original.cfa, original.camera)
+    assert torch.equal(result.white, original.white)
+    assert torch.equal(result.black, original.black)
+    torch.testing.assert_close(result.gains, original.gains, rtol=1e-6, atol=0)
+    torch.testing.assert_close(result.srgb_to_camera, original.srgb_to_camera, rtol=0, atol=1e-5)
+    assert float(result.noise[0, 0]) == pytest.approx(4e-4)
+
+
+@pytest.mark.parametrize("like", [False, True], ids=["drawn camera", "like a file"])
+def test_a_rendering_is_as_bright_as_the_photograph(like, photos, tmp_path):
+    """The drawn brightness, or the exposure of the --like file, is in the file and applied by renderings."""
+    if like:
+        stated = Capture.of("GRBG", black=64, white=4095, gains=(2, 1, 1.5), exposure=1.5, orientation=6)
+        write_dng(tmp_path / "like.dng", torch.full((1, 1, 32, 32), 500.0), stated)
+    job = Job(noise="none", like=str(tmp_path / "like.dng") if like else None, seed=3)
+    unprocess_file(photos / "1.png", tmp_path / "a.dng", job)
+    sensor, capture = read_raw(tmp_path / "a.dng")
+    assert capture.orientation == (1,)  # photographs are read upright
+    assert abs(float(capture.exposure)) > 0.3
+    picture = presets.classic()(sensor, capture)
+    photograph = read_image(photos / "1.png")
+    assert float(picture.mean()) == pytest.approx(float(photograph.mean()), abs=0.02)
+    dark = presets.classic()(sensor, capture.replace(exposure=None))
+    assert abs(float(dark.mean()) - float(photograph.mean())) > 0.05
+
+
+def test_the_photograph_is_stated(photos, tmp_path):
+    exif = Image.Exif()
+    exif[274], exif[271], exif[272], exif[315] = 6, "Maker", "Model X", "Zoe"
+    exif.get_ifd(34665).update({36867: "2026:01:31 23:59:58", 33434: IFDRational(1, 60), 42036: "50 mm"})
+    smooth(5).save(photos / "1.jpg", exif=exif)
+    unprocess_file(photos / "1.jpg", tmp_path / "a.dng", Job())
+    assert read_exif(tmp_path / "a.dng") == {
+        "artist": "Zoe",
+        "date": "2026:01:31 23:59:58",
+        "exposure_time": Fraction(1, 60),
+        "lens": "50 mm",
+    }  # the samples are of a drawn camera, so the photograph's is not named
+    sensor, capture = read_raw(tmp_path / "a.dng")
+    assert (sensor.shape[2:], capture.orientation, capture.camera) == ((90, 60), (1,), ("",))
 
 
 SCRIPT = """
@@ -140,18 +177,18 @@ def test_killed_and_resumed_it_makes_the_same_files(photos, tmp_path):
 def test_a_changed_photograph_is_made_again(photos, tmp_path):
     unprocess_all([photos], tmp_path / "out", Job())
     smooth(99).save(photos / "1.png")
-    made, failed = unprocess_all([photos], tmp_path / "out", Job())
-    assert (made, failed) == (1, {})
+    written, failed = unprocess_all([photos], tmp_path / "out", Job())
+    assert (written, failed) == (1, {})
     os.remove(tmp_path / "out" / "2.dng")
     assert unprocess_all([photos], tmp_path / "out", Job())[0] == 1
 
 
-def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path):
+def test_broken_photographs_are_reported_and_the_others_are_written(run, photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"no picture")
     Image.new("RGB", (1, 1)).save(photos / "dot.png")
     Image.new("CMYK", (20, 20)).save(photos / "print.jpg")
     smooth(7, 61, 33).save(photos / "odd.png")
-    code, said, told = run("unprocess", photos, "-o", tmp_path / "out")
+    code, said, error = run("unprocess", photos, "-o", tmp_path / "out")
     assert code == 1
     assert "wrote 7 DNG files to" in said
     assert "3 photographs failed" in said
@@ -160,7 +197,7 @@ def test_broken_photographs_are_told_and_the_others_go_on(run, photos, tmp_path)
         "dot.png has 1 x 1 pixels: a DNG file has at least 22 x 22",
         "print.jpg is CMYK",
     ):
-        assert what in told
+        assert what in error
     assert read_raw(tmp_path / "out" / "odd.dng")[0].shape == (1, 1, 61, 33)
 
 
@@ -172,8 +209,8 @@ def test_wrong_requests(run, photos, tmp_path):
         (["--camera", CAMERAS[0], "--like", "a.dng"], "exclude each other"),
         (["--like", tmp_path / "a.dng"], "not a file"),
     ):
-        code, _, told = run("unprocess", photos / "1.png", "-o", tmp_path / "a.dng", *more)
-        assert (code, why in told) == (2, True), told
+        code, _, error = run("unprocess", photos / "1.png", "-o", tmp_path / "a.dng", *more)
+        assert (code, why in error) == (2, True), error
     assert run("unprocess", photos / "none.png", "-o", tmp_path / "a.dng")[0] == 2
     (tmp_path / "empty").mkdir()
     assert "no photograph" in run("unprocess", tmp_path / "empty", "-o", tmp_path / "out")[2]

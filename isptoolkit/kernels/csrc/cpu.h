@@ -116,13 +116,28 @@ typedef struct {
     int32_t slope_count;
 } isp_jpeg_gradient;
 
-/* An RGB image and the Y, Cb and Cr planes of its JPEG, all dense; chroma is sampled once per `down` x `across` pixels. The
- * planes consist of whole 8x8 blocks. isp_jpeg_split reads the image and writes the planes, isp_jpeg_join the reverse. */
+/* Scratch memory of JPEG of an image, per thread: rows of the image's width, rounded up to a multiple of ISP_JPEG_COLUMNS. */
+#define ISP_JPEG_ROWS 56
+#define ISP_JPEG_COLUMNS 256
+
+/* JPEG of a dense RGB image, 0 ... 1. A sample's tables are those of luma and chroma, 128 entries; `table_stride` separates the
+ * tables of two samples, 0 if shared. Chroma is sampled once per `down` x `across` pixels: 1x1, 1x2 or 2x2. `scratch_size` is
+ * that of a thread. */
 typedef struct {
-    float *image, *y, *blue, *red;
-    int64_t batch, height, width, luma_height, luma_width, chroma_height, chroma_width;
+    const float *image, *tables;
+    float *output, *scratch;
+    int64_t batch, height, width, table_stride, scratch_size;
     int32_t down, across, threads;
-    float scale; /* the code of the image's 1.0 */
-} isp_jpeg_planes;
+} isp_jpeg_image;
+
+/* Gradients of isp_jpeg_image, whose output is read. grad_tables holds a partial sum per thread, which the caller adds up; null
+ * if the tables need no gradient. */
+typedef struct {
+    isp_jpeg_image jpeg;
+    const float *slopes, *grad_y;
+    float *grad_x;
+    double *grad_tables;
+    int32_t slope_count;
+} isp_jpeg_image_gradient;
 
 #endif

@@ -18,7 +18,7 @@
     X(isp_coupling_back, isp_coupling_gradient) \
     X(isp_jpeg_blocks, isp_jpeg)         \
     X(isp_jpeg_back, isp_jpeg_gradient)  \
-    X(isp_jpeg_split, isp_jpeg_planes)   \
-    X(isp_jpeg_join, isp_jpeg_planes)
+    X(isp_jpeg_image_apply, isp_jpeg_image) \
+    X(isp_jpeg_image_back, isp_jpeg_image_gradient)
 
 #endif

@@ -1,10 +1,6 @@
-/* AdaIN, affine coupling and JPEG blocks on a GPU. */
-#include "cuda_steps.h"
+/* AdaIN and affine coupling on a GPU. */
+#include "cuda_items.h"
 #include "blocks.h"
-#include "dct.h"
-
-#define EACH_ITEM(count) \
-    for (isp_long at = (isp_long)blockIdx.x * blockDim.x + threadIdx.x; at < (count); at += (isp_long)gridDim.x * blockDim.x)
 
 /* Sum two values over all threads of the block; every thread gets the sums. */
 ISP_FN void isp_block_sums(double &a, double &b) {
@@ -77,104 +73,4 @@ extern "C" __global__ void isp_coupling_back(const void *grad_y, const void *uns
         isp_store(grad_h, type, at, g.h);
         isp_store(grad_t, type, at, g.t);
     }
-}
-
-/* ---- JPEG: eight threads share an 8x8 block; each handles a row, then a column */
-
-#define TILES 32 /* 8x8 blocks per 256 threads */
-
-typedef isp_i32 isp_whole[TILES][8][9]; /* padded, so that neither rows nor columns cause bank conflicts */
-typedef float isp_real[TILES][8][9];
-
-struct isp_block_place { isp_long sample, at; bool inside; };
-
-ISP_FN isp_block_place isp_block_of(isp_long index, isp_long planes, isp_long height, isp_long width) {
-    const isp_long across = width / 8, down = height / 8;
-    isp_long column = index % across, row = index / across % down, sample = index / across / down;
-    isp_block_place place = {sample, (sample * height + row * 8) * width + column * 8, index < planes * across * down};
-    return place;
-}
-
-#define READ_ROW(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[tile][lane][k];
-#define WRITE_ROW(d, shared) for (int k = 0; k < 8; k++) (shared)[tile][lane][k] = (d)[k];
-#define READ_COLUMN(d, shared) for (int k = 0; k < 8; k++) (d)[k] = (shared)[tile][k][lane];
-#define WRITE_COLUMN(d, shared) for (int k = 0; k < 8; k++) (shared)[tile][k][lane] = (d)[k];
-
-/* Replace d, centered samples of one row of each block, by the quantized coefficients of one column. */
-ISP_FN void isp_quantize_block(isp_i32 *d, isp_whole shared, int tile, int lane, const isp_i32 *entries) {
-    isp_dct(d, 0);
-    __syncthreads();
-    WRITE_ROW(d, shared)
-    __syncthreads();
-    READ_COLUMN(d, shared)
-    isp_dct(d, 1);
-    for (int k = 0; k < 8; k++) d[k] = isp_quantized(d[k], entries[k]);
-}
-
-extern "C" __global__ void isp_jpeg_blocks(const void *x, const float *table, void *y, isp_long planes, isp_long height,
-                                           isp_long width, isp_long table_stride, int type) {
-    __shared__ isp_whole shared;
-    const int tile = threadIdx.x / 8, lane = threadIdx.x % 8;
-    const isp_block_place place = isp_block_of((isp_long)blockIdx.x * TILES + tile, planes, height, width);
-    isp_i32 d[8], entries[8];
-    for (int k = 0; k < 8; k++) {
-        d[k] = place.inside ? isp_centered(isp_load(x, type, place.at + lane * width + k)) : 0;
-        entries[k] = place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
-    }
-    isp_quantize_block(d, shared, tile, lane, entries);
-    for (int k = 0; k < 8; k++) d[k] *= entries[k];
-    isp_idct(d, 0);
-    __syncthreads();
-    WRITE_COLUMN(d, shared)
-    __syncthreads();
-    READ_ROW(d, shared)
-    isp_idct(d, 1);
-    if (place.inside)
-        for (int k = 0; k < 8; k++) isp_store(y, type, place.at + lane * width + k, isp_sample(d[k]));
-}
-
-/* The orthonormal 2-D DCT: replaces d, a row of samples, by a column of coefficients. */
-ISP_FN void isp_float_forward(float *d, isp_real shared, int tile, int lane) {
-    isp_dct_float(d, 0);
-    __syncthreads();
-    WRITE_ROW(d, shared)
-    __syncthreads();
-    READ_COLUMN(d, shared)
-    isp_dct_float(d, 0);
-}
-
-extern "C" __global__ void isp_jpeg_back(const void *x, const float *table, const float *slopes, int slope_count,
-                                         const void *grad_y, void *grad_x, double *grad_table, isp_long planes, isp_long height,
-                                         isp_long width, isp_long table_stride, int type) {
-    __shared__ isp_whole whole;
-    __shared__ isp_real real;
-    const int tile = threadIdx.x / 8, lane = threadIdx.x % 8;
-    const isp_block_place place = isp_block_of((isp_long)blockIdx.x * TILES + tile, planes, height, width);
-    isp_i32 coefficients[8], entries[8];
-    float values[8], g[8];
-    for (int k = 0; k < 8; k++) {
-        const isp_long at = place.at + lane * width + k;
-        float sample = place.inside ? isp_load(x, type, at) : 0.0f;
-        coefficients[k] = isp_centered(sample);
-        values[k] = sample - 128.0f;
-        g[k] = place.inside ? isp_load(grad_y, type, at) : 0.0f;
-        entries[k] = place.inside ? (isp_i32)isp_round(table[place.sample * table_stride + 8 * k + lane]) : 1;
-    }
-    isp_quantize_block(coefficients, whole, tile, lane, entries);
-    isp_float_forward(values, real, tile, lane);
-    isp_float_forward(g, real, tile, lane);
-    for (int k = 0; k < 8; k++) {
-        float value = values[k] / (float)entries[k];
-        float slope = isp_rounding_slope(value - isp_round(value), slopes, slope_count);
-        if (place.inside) atomicAdd(grad_table + place.sample * table_stride + 8 * k + lane, (double)(g[k] * ((float)coefficients[k] - slope * value)));
-        g[k] *= slope;
-    }
-    isp_dct_float(g, 1);
-    __syncthreads();
-    WRITE_COLUMN(g, real)
-    __syncthreads();
-    READ_ROW(g, real)
-    isp_dct_float(g, 1);
-    if (place.inside)
-        for (int k = 0; k < 8; k++) isp_store(grad_x, type, place.at + lane * width + k, g[k]);
 }

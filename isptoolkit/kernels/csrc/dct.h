@@ -10,6 +10,22 @@
 #define DCT_PASS 2
 #define DCT_DESCALE(x, bits) (((x) + (1 << ((bits) - 1))) >> (bits))
 
+/* A loop that a GPU's compiler does not unroll, which would cost registers. */
+#ifdef __CUDACC__
+#define ROLLED _Pragma("unroll 1")
+#else
+#define ROLLED
+#endif
+
+/* cos(k pi / 16) / 2 */
+#define DCT_C1 0.490392640f
+#define DCT_C2 0.461939766f
+#define DCT_C3 0.415734806f
+#define DCT_C4 0.353553391f
+#define DCT_C5 0.277785117f
+#define DCT_C6 0.191341716f
+#define DCT_C7 0.0975451610f
+
 /* In place. The first pass scales its results by 2^DCT_PASS; after the second they are 8 times the orthonormal ones. */
 ISP_FN void isp_dct(isp_i32 *d, int second) {
     const int odd = second ? DCT_BITS + DCT_PASS : DCT_BITS - DCT_PASS;
@@ -54,54 +70,69 @@ ISP_FN void isp_idct(isp_i32 *d, int second) {
 }
 
 /* Quantize a coefficient, given as 8 times its value, by an entry of the table, rounding half away from zero. Exact: the
- * added half keeps the product farther from integers than its rounding error. */
-ISP_FN isp_i32 isp_quantized(isp_i32 coefficient, isp_i32 entry) {
+ * added half keeps the product farther from integers than its rounding error. `inverse` is isp_inverse_entry(entry). */
+ISP_FN isp_i32 isp_quantized(isp_i32 coefficient, isp_i32 entry, float inverse) {
     isp_i32 size = coefficient < 0 ? -coefficient : coefficient;
-    isp_i32 quotient = (isp_i32)(((float)(size + 4 * entry) + 0.5f) * (0.125f / (float)entry));
+    isp_i32 quotient = (isp_i32)(((float)(size + 4 * entry) + 0.5f) * inverse);
     return coefficient < 0 ? -quotient : quotient;
 }
 
-/* Round a sample to an integer in 0 ... 255 and subtract 128; NaN counts as 0. */
+ISP_FN float isp_inverse_entry(isp_i32 entry) { return 0.125f / (float)entry; }
+
+/* Round a sample to an integer in 0 ... 255 and subtract 128; NaN counts as 0. Adding 1.5 * 2^23 rounds: bits of larger sums
+ * are larger, even beyond 255 and for infinity. */
 ISP_FN isp_i32 isp_centered(float sample) {
-    float inside = sample > 0.0f ? sample : 0.0f;
-    return isp_bits((inside < 255.0f ? inside : 255.0f) + 12582912.0f) - 0x4b400000 - 128;
+    const isp_i32 bits = isp_bits((sample > 0.0f ? sample : 0.0f) + 12582912.0f);
+    return (bits < 0x4b4000ff ? bits : 0x4b4000ff) - 0x4b400000 - 128;
 }
 
-/* A decoded value as a sample: add 128 and clamp to 0 ... 255. */
-ISP_FN float isp_sample(isp_i32 value) {
+/* A decoded value as a code: add 128 and clamp to 0 ... 255. */
+ISP_FN isp_i32 isp_decoded(isp_i32 value) {
     value += 128;
-    return (float)(value < 0 ? 0 : value > 255 ? 255 : value);
+    return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-/* In place, the orthonormal transform or its transpose; the basis is C[k][n] = c(k) cos((2 n + 1) k pi / 16). */
-ISP_FN void isp_dct_float(float *d, int transposed) {
-    const float basis[8][8] = {
-        {0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f, 0.353553391f},
-        {0.490392640f, 0.415734806f, 0.277785117f, 0.0975451610f, -0.0975451610f, -0.277785117f, -0.415734806f, -0.490392640f},
-        {0.461939766f, 0.191341716f, -0.191341716f, -0.461939766f, -0.461939766f, -0.191341716f, 0.191341716f, 0.461939766f},
-        {0.415734806f, -0.0975451610f, -0.490392640f, -0.277785117f, 0.277785117f, 0.490392640f, 0.0975451610f, -0.415734806f},
-        {0.353553391f, -0.353553391f, -0.353553391f, 0.353553391f, 0.353553391f, -0.353553391f, -0.353553391f, 0.353553391f},
-        {0.277785117f, -0.490392640f, 0.0975451610f, 0.415734806f, -0.415734806f, -0.0975451610f, 0.490392640f, -0.277785117f},
-        {0.191341716f, -0.461939766f, 0.461939766f, -0.191341716f, -0.191341716f, 0.461939766f, -0.461939766f, 0.191341716f},
-        {0.0975451610f, -0.277785117f, 0.415734806f, -0.490392640f, 0.490392640f, -0.415734806f, 0.277785117f, -0.0975451610f}};
-#define TERM(k, n) d[n] * (transposed ? basis[n][k] : basis[k][n])
-#define ROW(k) TERM(k, 0) + TERM(k, 1) + TERM(k, 2) + TERM(k, 3) + TERM(k, 4) + TERM(k, 5) + TERM(k, 6) + TERM(k, 7)
-    float a = ROW(0), b = ROW(1), c = ROW(2), e = ROW(3), f = ROW(4), g = ROW(5), h = ROW(6), l = ROW(7);
-    d[0] = a, d[1] = b, d[2] = c, d[3] = e, d[4] = f, d[5] = g, d[6] = h, d[7] = l;
-#undef TERM
-#undef ROW
+ISP_FN float isp_sample(isp_i32 value) { return (float)isp_decoded(value); }
+
+/* In place, the orthonormal transform C[k][n] = c(k) cos((2 n + 1) k pi / 16), split into sums and differences of pairs. */
+ISP_FN void isp_dct_float(float *d) {
+    const float s0 = d[0] + d[7], s1 = d[1] + d[6], s2 = d[2] + d[5], s3 = d[3] + d[4];
+    const float t0 = d[0] - d[7], t1 = d[1] - d[6], t2 = d[2] - d[5], t3 = d[3] - d[4];
+    const float a = s0 + s3, b = s1 + s2, c = s0 - s3, e = s1 - s2;
+    d[0] = DCT_C4 * (a + b);
+    d[4] = DCT_C4 * (a - b);
+    d[2] = DCT_C2 * c + DCT_C6 * e;
+    d[6] = DCT_C6 * c - DCT_C2 * e;
+    d[1] = DCT_C1 * t0 + DCT_C3 * t1 + DCT_C5 * t2 + DCT_C7 * t3;
+    d[3] = DCT_C3 * t0 - DCT_C7 * t1 - DCT_C1 * t2 - DCT_C5 * t3;
+    d[5] = DCT_C5 * t0 - DCT_C1 * t1 + DCT_C7 * t2 + DCT_C3 * t3;
+    d[7] = DCT_C7 * t0 - DCT_C5 * t1 + DCT_C3 * t2 - DCT_C1 * t3;
 }
 
-/* The surrogate derivative of rounding at a distance from the nearest integer: 1 + sum of weights[n] cos(2 pi (n + 1) distance). */
+/* In place, the transpose, which is the inverse of isp_dct_float. */
+ISP_FN void isp_idct_float(float *d) {
+    const float a = DCT_C4 * (d[0] + d[4]), b = DCT_C4 * (d[0] - d[4]);
+    const float c = DCT_C2 * d[2] + DCT_C6 * d[6], e = DCT_C6 * d[2] - DCT_C2 * d[6];
+    const float s0 = a + c, s3 = a - c, s1 = b + e, s2 = b - e;
+    const float t0 = DCT_C1 * d[1] + DCT_C3 * d[3] + DCT_C5 * d[5] + DCT_C7 * d[7];
+    const float t1 = DCT_C3 * d[1] - DCT_C7 * d[3] - DCT_C1 * d[5] - DCT_C5 * d[7];
+    const float t2 = DCT_C5 * d[1] - DCT_C1 * d[3] + DCT_C7 * d[5] + DCT_C3 * d[7];
+    const float t3 = DCT_C7 * d[1] - DCT_C5 * d[3] + DCT_C3 * d[5] - DCT_C1 * d[7];
+    d[0] = s0 + t0, d[1] = s1 + t1, d[2] = s2 + t2, d[3] = s3 + t3;
+    d[7] = s0 - t0, d[6] = s1 - t1, d[5] = s2 - t2, d[4] = s3 - t3;
+}
+
+/* The surrogate derivative of rounding at a distance from the nearest integer: 1 + sum of weights[n] cos(2 pi (n + 1) distance),
+ * by Clenshaw's recurrence. */
 ISP_FN float isp_rounding_slope(float distance, const float *weights, int count) {
-    float slope = 1.0f, cosine = isp_cosine_turns(distance), before = 1.0f, now = cosine;
-    for (int n = 0; n < count; n++) {
-        slope += weights[n] * now;
-        float next = 2.0f * cosine * now - before;
-        before = now;
-        now = next;
+    const float cosine = isp_cosine_turns(distance);
+    float last = 0.0f, before = 0.0f;
+    ROLLED for (int n = count - 1; n >= 0; n--) {
+        const float next = weights[n] + 2.0f * cosine * last - before;
+        before = last;
+        last = next;
     }
-    return slope;
+    return 1.0f + cosine * last - before;
 }
 
 #endif

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InvalidArgument, InvalidSize, InvalidTensor
-from ...kernels import transforming, usable
-from ...kernels.derivatives import with_derivative, with_reference
+from ...kernels import usable
+from ...kernels.derivatives import differentiating, with_derivative, with_reference
 
 _BITS, _PASS = 13, 2
 
@@ -42,8 +42,7 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
         raise InvalidTensor(f"jpeg_blocks: {len(table)} tables for {len(x)} planes")
     if x.shape[1] % 8 or x.shape[2] % 8 or not x.numel():
         raise InvalidSize(f"jpeg_blocks needs multiples of 8, got {x.shape[1]} x {x.shape[2]}: pad first")
-    if not torch.compiler.is_compiling() and not bool((table.detach().round() >= 1).all()):
-        raise InvalidArgument(f"jpeg_blocks: entries of a table are at least 1, got {float(table.detach().min())}")
+    check_table(table)
     weights = torch.as_tensor(slopes, dtype=torch.float32, device=x.device).reshape(-1)
     if usable(x):
         from ...kernels.jpeg import jpeg_blocks as kernel
@@ -51,6 +50,12 @@ def jpeg_blocks(x: Tensor, table: Tensor, slopes: Sequence[float] | Tensor = ())
         output: Tensor = kernel(x, table.reshape(-1, 64).float(), weights)
         return with_reference(output, lambda x, table: _definition(x, table, weights), x, table)
     return _definition(x, table, weights)
+
+
+def check_table(table: Tensor) -> None:
+    """Raise `InvalidArgument` unless the entries of quantization tables are at least 1."""
+    if not torch.compiler.is_compiling() and not bool((table.detach().round() >= 1).all()):
+        raise InvalidArgument(f"the entries of a quantization table are at least 1, got {float(table.detach().min())}")
 
 
 def real_blocks(x: Tensor, table: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
@@ -99,8 +104,7 @@ def _definition(x: Tensor, table: Tensor, slopes: Tensor) -> Tensor:
     columns = _idct(quantized * entries[:, None, None], 3, _BITS - _PASS)
     samples = _idct(columns, 4, _BITS + _PASS + 3) + 128
     output = _planes(samples).clamp(0, 255).to(x.dtype)
-    tracked = torch.is_grad_enabled() and (x.requires_grad or table.requires_grad)
-    if not (tracked or transforming()):
+    if not differentiating(x, table):
         return output
     basis = _basis(x)
     steps = with_derivative(entries.to(x.dtype), table.to(x.dtype))[:, None, None]

@@ -10,8 +10,9 @@ from ...contract import Contract
 from ...errors import InvalidArgument, UnreadableFile
 from ...spaces import SRGB
 from ...stage import Quantity, Stage
-from .blocks import jpeg_blocks, real_blocks
-from .planes import SUBSAMPLINGS, join, real_join, real_split, split
+from .blocks import real_blocks
+from .image import jpeg_image
+from .planes import SUBSAMPLINGS, real_join, real_split
 from .projection import Coefficients, check_coefficients, jpeg_coefficients, project
 from .rounding import ROUNDINGS, SERIES, rounding_of, series_slopes
 
@@ -136,14 +137,11 @@ class Jpeg(Stage):
         )
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        factors, size = SUBSAMPLINGS[self.subsampling], (x.shape[2], x.shape[3])
-        luma, chroma = self.quantizers().to(x.device).unbind(1)
+        factors, tables = SUBSAMPLINGS[self.subsampling], self.quantizers().to(x.device)
         if self.rounding == "hard":
-            y, blue, red = split(x, factors)
-            slopes = series_slopes(self.slope, self.terms)
-            parts = [jpeg_blocks(plane, table, slopes) for plane, table in ((y, luma), (blue, chroma), (red, chroma))]
-            return join(parts, size, factors)
-        rounding = rounding_of(self.rounding, self.terms)
+            return jpeg_image(x, tables, factors, series_slopes(self.slope, self.terms))
+        luma, chroma = tables.unbind(1)
+        rounding, size = rounding_of(self.rounding, self.terms), (x.shape[2], x.shape[3])
         planes = zip(real_split(x * 255, factors), (luma, chroma, chroma), strict=True)
         return real_join([real_blocks(plane, table, rounding) for plane, table in planes], size, factors) / 255
 

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...kernels import transforming, usable
-from ...kernels.derivatives import with_derivative
+from ...kernels.derivatives import differentiating, with_derivative
 
 SUBSAMPLINGS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """Rows and columns of pixels per chroma sample."""
@@ -28,13 +27,12 @@ def split(x: Tensor, factors: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
         x: the image.
         factors: rows and columns of pixels per chroma sample.
     """
-    if transforming():
+    planes = integer_split(x.detach() * 255, factors)
+    if differentiating(x):
         real = real_split(x * 255, factors)
-        codes = integer_split(x.detach() * 255, factors)
-        y, blue, red = (with_derivative(*pair) for pair in zip(codes, real, strict=True))
-        return y, blue, red
-    output: tuple[Tensor, Tensor, Tensor] = _Split.apply(x, factors)  # type: ignore[no-untyped-call]
-    return output
+        planes = [with_derivative(*pair) for pair in zip(planes, real, strict=True)]
+    y, blue, red = planes
+    return y, blue, red
 
 
 def join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, int]) -> Tensor:
@@ -47,72 +45,15 @@ def join(planes: Sequence[Tensor], size: tuple[int, int], factors: tuple[int, in
         size: height and width of the image.
         factors: rows and columns of pixels per chroma sample.
     """
-    if transforming():
-        codes = _integer_join([plane.detach() for plane in planes], size, factors) / 255
-        limited: Tensor = _Limit.apply(linear_join(planes, size, factors) / 255, codes)  # type: ignore[no-untyped-call]
-        return with_derivative(codes, limited)
-    output: Tensor = _Join.apply(*planes, size, factors)  # type: ignore[no-untyped-call]
-    return output
-
-
-class _Split(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, factors: tuple[int, int]) -> tuple[Tensor, ...]:
-        ctx.size, ctx.factors = x.shape[2:], factors
-        if _has_kernel(x):
-            from ...kernels.jpeg import jpeg_split as kernel
-
-            output: tuple[Tensor, ...] = kernel(x, *factors, 255.0)
-            return output
-        return tuple(integer_split(x * 255, factors))
-
-    @staticmethod
-    def backward(ctx: Any, *grad_planes: Tensor) -> Any:
-        y, blue, red = grad_planes
-        factors, size = ctx.factors, ctx.size
-        parts = [_padding_adjoint(y, size)]
-        for chroma in (blue, red):
-            # Padding repeats rows after the mean and columns before it.
-            part = _padding_adjoint(chroma, (-(-size[0] // factors[0]), chroma.shape[2])) / (factors[0] * factors[1])
-            part = part.repeat_interleave(factors[0], 1) if factors[0] > 1 else part
-            part = part.repeat_interleave(factors[1], 2) if factors[1] > 1 else part
-            parts.append(_padding_adjoint(part, size))
-        mix = y.new_tensor([_LUMA, _BLUE, _RED]) * (255 / (1 << 16))
-        return torch.einsum("kc,bkhw->bchw", mix, torch.stack(parts, 1)), None
-
-
-class _Join(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, y: Tensor, blue: Tensor, red: Tensor, size: tuple[int, int], factors: tuple[int, int]
-    ) -> Tensor:
-        if _has_kernel(y):
-            from ...kernels.jpeg import jpeg_join as kernel
-
-            output: Tensor = kernel(y, blue, red, *size, *factors, 255.0)
-        else:
-            output = _integer_join((y, blue, red), size, factors) / 255
-        ctx.save_for_backward(output)
-        ctx.shapes, ctx.size, ctx.factors = (y.shape, blue.shape), size, factors
-        return output
-
-    @staticmethod
-    def backward(ctx: Any, grad_y: Tensor) -> Any:
-        (output,) = ctx.saved_tensors
-        grad_y = _inward(grad_y, output)
-        scale = 1 / 255
-        r, g, b = grad_y.unbind(1)
-        luma = scale * (r + g + b)
-        small = scale / (1 << 16)
-        blue = _triangles_back(small * (_BLUE_OF_CB * b + _GREEN_OF_CB * g), ctx.factors)
-        red = _triangles_back(small * (_RED_OF_CR * r + _GREEN_OF_CR * g), ctx.factors)
-        planes = zip((luma, blue, red), (ctx.shapes[0], ctx.shapes[1], ctx.shapes[1]), strict=True)
-        padded = [F.pad(part, (0, shape[2] - part.shape[2], 0, shape[1] - part.shape[1])) for part, shape in planes]
-        return (*padded, None, None)
+    image = _integer_join([plane.detach() for plane in planes], size, factors) / 255
+    if not differentiating(*planes):
+        return image
+    limited: Tensor = _Limit.apply(linear_join(planes, size, factors) / 255, image)  # type: ignore[no-untyped-call]
+    return with_derivative(image, limited)
 
 
 class _Limit(torch.autograd.Function):
-    """The clamp of `_Join` for forward mode and transforms: the identity of `x`, with the derivative of the clamp."""
+    """The identity of `x`, with the derivative of the clamp to the range of the output."""
 
     generate_vmap_rule = True
 
@@ -137,41 +78,6 @@ class _Limit(torch.autograd.Function):
 def _inward(grad: Tensor, output: Tensor) -> Tensor:
     """The gradient, zero where a step along its negative leaves the range 0 to 1 of the output."""
     return grad.masked_fill(((output >= 1) & (grad < 0)) | ((output <= 0) & (grad > 0)), 0)
-
-
-def _padding_adjoint(plane: Tensor, size: Sequence[int]) -> Tensor:
-    """The adjoint of padding by repetition: add the padding to the edge that it repeats."""
-    for dim, count in ((1, size[0]), (2, size[1])):
-        if plane.shape[dim] > count:
-            rest = plane.narrow(dim, count, plane.shape[dim] - count).sum(dim)
-            plane = plane.narrow(dim, 0, count).clone()
-            plane.select(dim, count - 1).add_(rest)
-    return plane
-
-
-def _triangles_back(plane: Tensor, factors: tuple[int, int]) -> Tensor:
-    """The adjoint of `_triangles` followed by a crop to the size of `plane`."""
-    if factors == (1, 1):
-        return plane
-    rows, columns = plane.shape[1] % factors[0], plane.shape[2] % 2
-    plane = F.pad(plane, (0, columns, 0, rows)) if rows or columns else plane
-    if plane.shape[2] <= 4:
-        batch, height, width = plane.shape
-        return plane.reshape(batch, height // factors[0], factors[0], width // 2, 2).sum((2, 4))
-    for dim in (2, 1) if factors[0] == 2 else (2,):
-        count = plane.shape[dim] // 2
-        first, second = plane.unflatten(dim, (count, 2)).unbind(dim + 1)  # type: ignore[no-untyped-call]
-        output = 0.75 * (first + second)
-        output.narrow(dim, 0, count - 1).add_(first.narrow(dim, 1, count - 1), alpha=0.25)
-        output.select(dim, 0).add_(first.select(dim, 0), alpha=0.25)
-        output.narrow(dim, 1, count - 1).add_(second.narrow(dim, 0, count - 1), alpha=0.25)
-        output.select(dim, count - 1).add_(second.select(dim, count - 1), alpha=0.25)
-        plane = output
-    return plane
-
-
-def _has_kernel(x: Tensor) -> bool:
-    return x.device.type == "cpu" and usable(x)
 
 
 def real_split(codes: Tensor, factors: tuple[int, int], gray: float = 128.0) -> list[Tensor]:

@@ -19,7 +19,7 @@ from isptoolkit.kernels.native import TYPES
 
 from .compile import KERNEL, load
 
-DTYPES = {"float": torch.float32, "double": torch.float64, "int": torch.int32}
+DTYPES = {"float": torch.float32, "double": torch.float64, "int": torch.int32, "isp_byte": torch.uint8}
 PACKED = {
     "isp_long": (np.int64, ctypes.c_int64),
     "int": (np.int32, ctypes.c_int32),
