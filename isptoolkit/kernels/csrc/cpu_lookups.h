@@ -9,7 +9,7 @@
 #endif
 
 #define LANES 16
-#define SHORT 128 /* segments that AVX-512 permutes faster than it gathers */
+#define SHORT 96 /* segments that AVX-512 permutes faster than it gathers */
 #define EACH_GROUP for (int i = 0; i < n; i += LANES)
 #define EACH_LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 
@@ -48,14 +48,15 @@ ISP_FN lookup lookup_of(const float *k, const int32_t *shape, int count) {
 ISP_FN void fetch(float *to, const lookup *table, int j, const int32_t *segment) {
 #if defined(__AVX512F__)
     const __m512i index = _mm512_loadu_si512(segment);
-    if (table->shape[0] <= SHORT) {
-        const float *few = table->few[j];
-        __m512 value = _mm512_permutex2var_ps(_mm512_loadu_ps(few), index, _mm512_loadu_ps(few + 16));
-        for (int at = 32; at < table->shape[0]; at += 32) {
-            const __m512 later = _mm512_permutex2var_ps(_mm512_loadu_ps(few + at), index, _mm512_loadu_ps(few + at + 16));
-            value = _mm512_mask_mov_ps(value, _mm512_cmpge_epi32_mask(index, _mm512_set1_epi32(at)), later);
-        }
+    const float *few = table->few[j];
+    const __m512 value = _mm512_permutex2var_ps(_mm512_loadu_ps(few), index, _mm512_loadu_ps(few + 16));
+    if (table->shape[0] <= 32) {
         _mm512_storeu_ps(to, value);
+    } else if (table->shape[0] <= SHORT) {
+        const __m512 second = _mm512_permutex2var_ps(_mm512_loadu_ps(few + 32), index, _mm512_loadu_ps(few + 48));
+        const __m512 third = _mm512_permutex2var_ps(_mm512_loadu_ps(few + 64), index, _mm512_loadu_ps(few + 80));
+        const __m512 half = _mm512_mask_mov_ps(value, _mm512_cmpgt_epi32_mask(index, _mm512_set1_epi32(31)), second);
+        _mm512_storeu_ps(to, _mm512_mask_mov_ps(half, _mm512_cmpgt_epi32_mask(index, _mm512_set1_epi32(63)), third));
     } else {
         _mm512_storeu_ps(to, _mm512_i32gather_ps(index, table->all + isp_segment_parameter(j, 0, table->shape), 4));
     }
