@@ -23,7 +23,7 @@ class MonotoneCurve(Stage):
     beyond [0, 1] the curve is linear. The inverse uses bracketed Newton iterations, with implicit gradients.
 
     Args:
-        logits: `[K]` or `[B,K]`, usually an `nn.Parameter`; equal logits give the identity.
+        logits: `[K]` or `[B,K]` (per sample), usually an `nn.Parameter`; equal logits give the identity.
         space: where it is applied.
 
     Source: Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM J. Sci.

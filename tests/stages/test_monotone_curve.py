@@ -147,3 +147,14 @@ def test_compiles(compiler):
     x = torch.rand(1, 3, 4, 6)
     trip = torch.compile(lambda x: stage.inverse(stage(x, CAPTURE), CAPTURE), fullgraph=True, backend="eager")
     torch.testing.assert_close(trip(x), x, rtol=0, atol=1e-6)
+
+
+def test_each_sample_has_its_own_logits():
+    logits = torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    stage = MonotoneCurve(logits)
+    x = image(np.linspace(-0.2, 1.2, 40))
+    for direction in ("forward", "inverse"):
+        both = getattr(stage, direction)(x.expand(2, -1, -1, -1), CAPTURE)
+        alone = [getattr(MonotoneCurve(own), direction)(x, CAPTURE) for own in logits]
+        assert torch.equal(both, torch.cat(alone))
+        assert not torch.equal(*alone)
