@@ -4,15 +4,6 @@
 
 #define LENGTH 256 /* strip length; shorter than STRIP, because the values before every step are stored */
 
-/* The sum over a strip of the terms that satisfy the condition. */
-#define SUM(term, condition)                                              \
-    ({                                                                    \
-        float sum_ = 0.0f;                                                \
-        _Pragma("omp simd reduction(+ : sum_)") for (int i = 0; i < n; i++) \
-            sum_ += (condition) ? (term) : 0.0f;                          \
-        (double)sum_;                                                     \
-    })
-
 /* From gradients gs of the step's outputs ys to gradients hs of its inputs xs, which may be the same arrays; adds the
  * gradients of its coefficients to `sums` unless null. */
 static void backward_step(const int32_t *step, const float *k, const float *const *xs, const float *const *ys,
@@ -21,12 +12,17 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
     const int site = (int)(place->row & 1) * 2;
     switch (isp_shortcut(step[0], k)) {
 /* The macros count parameters and coefficients in constants, so that what a derivative leaves out costs nothing. */
-#define VALUE_SUM(name, count, owner, j)                                                                                  \
-    if (j < count) {                                                                                                      \
-        sums[isp_parameter(j, owner, c, site)] +=                                                                         \
-            SUM(isp_chain(g[i], name##_step_partial(j, x[i], y[i], even)), owner != ISP_SITE || !(i & 1));                \
-        if (owner == ISP_SITE)                                                                                            \
-            sums[isp_parameter(j, owner, c, site + 1)] += SUM(isp_chain(g[i], name##_step_partial(j, x[i], y[i], odd)), i & 1); \
+#define VALUE_TERM(name, count, j, p) (j < count ? isp_chain(g[i], name##_step_partial(j, x[i], y[i], p)) : 0.0f)
+/* One loop adds the gradients of all parameters of the values that satisfy the condition. */
+#define VALUE_SUMS(name, count, owner, p, site, condition)                                                                \
+    {                                                                                                                     \
+        float a0 = 0.0f, a1 = 0.0f, a2 = 0.0f, a3 = 0.0f;                                                                 \
+        _Pragma("omp simd reduction(+ : a0, a1, a2, a3)") for (int i = 0; i < n; i++) {                                   \
+            a0 += (condition) ? VALUE_TERM(name, count, 0, p) : 0.0f, a1 += (condition) ? VALUE_TERM(name, count, 1, p) : 0.0f; \
+            a2 += (condition) ? VALUE_TERM(name, count, 2, p) : 0.0f, a3 += (condition) ? VALUE_TERM(name, count, 3, p) : 0.0f; \
+        }                                                                                                                 \
+        const float total[ISP_PARAMETERS] = {a0, a1, a2, a3};                                                             \
+        ISP_UNROLL for (int j = 0; j < count; j++) sums[isp_parameter(j, owner, c, site)] += (double)total[j];            \
     }
 #define VALUE_CASE(name, count, owner)                                                                                    \
     case ISP_KIND_##name:                                                                                                 \
@@ -36,10 +32,8 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
             const float *x = xs[c], *y = ys[c], *g = gs[c];                                                               \
             float *h = hs[c];                                                                                             \
             if (sums) {                                                                                                   \
-                VALUE_SUM(name, count, owner, 0)                                                                          \
-                VALUE_SUM(name, count, owner, 1)                                                                          \
-                VALUE_SUM(name, count, owner, 2)                                                                          \
-                VALUE_SUM(name, count, owner, 3)                                                                          \
+                VALUE_SUMS(name, count, owner, even, site, owner != ISP_SITE || !(i & 1))                                 \
+                if (owner == ISP_SITE) VALUE_SUMS(name, count, owner, odd, site + 1, i & 1)                               \
             }                                                                                                             \
             if (owner == ISP_SITE) {                                                                                      \
                 EACH_VALUE h[i] = isp_chain(g[i], i & 1 ? name##_step_slope(x[i], y[i], odd) : name##_step_slope(x[i], y[i], even)); \
@@ -68,25 +62,22 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
         break;                                                                                                            \
     }
 #define COLOR_OF(planes) {planes[0][i], planes[1][i], planes[2][i]}
-#define COLOR_SUM(name, count, j)                                                                                         \
-    if (j < count) sums[j] += SUM(({ isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs); name##_step_partial(j, x, y, g, own); }), 1);
+#define COLOR_TERM(name, count, j) (j < count ? name##_step_partial(j, x, y, g, own) : 0.0f)
 #define COLOR_CASE(name, count)                                                                                           \
     case ISP_KIND_##name: {                                                                                               \
         float own[ISP_COLOR_COEFFICIENTS], *red = hs[0], *green = hs[1], *blue = hs[2];                                   \
         for (int j = 0; j < count; j++) own[j] = k[j];                                                                    \
         if (sums) {                                                                                                       \
-            COLOR_SUM(name, count, 0)                                                                                     \
-            COLOR_SUM(name, count, 1)                                                                                     \
-            COLOR_SUM(name, count, 2)                                                                                     \
-            COLOR_SUM(name, count, 3)                                                                                     \
-            COLOR_SUM(name, count, 4)                                                                                     \
-            COLOR_SUM(name, count, 5)                                                                                     \
-            COLOR_SUM(name, count, 6)                                                                                     \
-            COLOR_SUM(name, count, 7)                                                                                     \
-            COLOR_SUM(name, count, 8)                                                                                     \
-            COLOR_SUM(name, count, 9)                                                                                     \
-            COLOR_SUM(name, count, 10)                                                                                    \
-            COLOR_SUM(name, count, 11)                                                                                    \
+            float a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0, a9 = 0, a10 = 0, a11 = 0;       \
+            _Pragma("omp simd reduction(+ : a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11)") for (int i = 0; i < n; i++) { \
+                const isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs);                                     \
+                a0 += COLOR_TERM(name, count, 0), a1 += COLOR_TERM(name, count, 1), a2 += COLOR_TERM(name, count, 2);     \
+                a3 += COLOR_TERM(name, count, 3), a4 += COLOR_TERM(name, count, 4), a5 += COLOR_TERM(name, count, 5);     \
+                a6 += COLOR_TERM(name, count, 6), a7 += COLOR_TERM(name, count, 7), a8 += COLOR_TERM(name, count, 8);     \
+                a9 += COLOR_TERM(name, count, 9), a10 += COLOR_TERM(name, count, 10), a11 += COLOR_TERM(name, count, 11); \
+            }                                                                                                             \
+            const float total[ISP_COLOR_COEFFICIENTS] = {a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11};               \
+            for (int j = 0; j < count; j++) sums[j] += (double)total[j];                                                  \
         }                                                                                                                 \
         EACH_VALUE {                                                                                                      \
             isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs);                                               \
@@ -104,7 +95,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
             float *h = hs[c];                                                                                             \
             const name##_line line = name##_line_of(shape, k, *place, planes, c);                                         \
             const int column = (int)place->column;                                                                        \
-            EACH_VALUE gain[i] = name##_gain(shape, k, name##_pixel_of(line, column + i));                                \
+            name##_gains(gain, shape, k, line, column, n);                                                                \
             if (step[0] == ISP_KIND_##name##_multiply) {                                                                  \
                 EACH_VALUE grad_gain[i] = g[i] * x[i];                                                                    \
                 EACH_VALUE h[i] = g[i] * gain[i];                                                                         \
@@ -112,14 +103,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
                 EACH_VALUE grad_gain[i] = -g[i] * y[i] / gain[i];                                                         \
                 EACH_VALUE h[i] = g[i] / gain[i];                                                                         \
             }                                                                                                             \
-            for (int i = 0; sums && i < n; i++) {                                                                         \
-                const name##_pixel pixel = name##_pixel_of(line, column + i);                                             \
-                ISP_UNROLL for (int t = 0; t < name##_terms(shape); t++) {                                                \
-                    int32_t at;                                                                                           \
-                    const float weight = name##_term(t, pixel, &at);                                                      \
-                    sums[at] += (double)(grad_gain[i] * weight);                                                          \
-                }                                                                                                         \
-            }                                                                                                             \
+            if (sums) name##_gain_sums(sums, grad_gain, shape, line, column, n);                                          \
         }                                                                                                                 \
         break;                                                                                                            \
     }

@@ -6,6 +6,7 @@
 #include "steps.h"
 #include "cpu.h"
 #include "cpu_display.h"
+#include "cpu_gains.h"
 #include "cpu_lookups.h"
 
 #if defined(__AVX__)
@@ -136,8 +137,7 @@ static inline void forward_step(const int32_t *step, const float *k, const float
             const float *v = x[c];                                                                                \
             float *w = y[c];                                                                                      \
             const name##_line line = name##_line_of(shape, k, *place, planes, c);                                 \
-            const int column = (int)place->column;                                                                \
-            EACH_VALUE gain[i] = name##_gain(shape, k, name##_pixel_of(line, column + i));                        \
+            name##_gains(gain, shape, k, line, (int)place->column, n);                                            \
             if (step[0] == ISP_KIND_##name##_multiply) {                                                          \
                 EACH_VALUE w[i] = v[i] * gain[i];                                                                 \
             } else {                                                                                              \

@@ -1,11 +1,14 @@
 /* Gains that depend on the position in the frame; their kinds are NAME_multiply and NAME_divide. A gain is NAME_BASE plus the
  * sum of k[at] weight over NAME_terms(shape) terms: weight = NAME_term(t, pixel, &at), where pixel = NAME_pixel_of(line, column),
- * and line = NAME_line_of(...) is what the pixels of a row share.
+ * and line = NAME_line_of(...) is what the pixels of a row share. Terms have the same indices in columns of equal
+ * NAME_cell(line, column), which does not decrease, and equal parity; parity matters only if NAME_by_parity(line).
  */
 #ifndef ISPTOOLKIT_GAINS_H
 #define ISPTOOLKIT_GAINS_H
 
 #include "maths.h"
+
+#define ISP_GAIN_TERMS 5 /* at most */
 
 typedef long long isp_long;
 
@@ -37,6 +40,9 @@ ISP_FN mesh_line mesh_line_of(const isp_i32 *shape, const float *k, isp_place pl
     (void)k;
     return line;
 }
+ISP_FN isp_i32 mesh_cell(mesh_line line, int column) { return (isp_i32)((column + 0.5) * line.scale); }
+ISP_FN int mesh_by_parity(mesh_line line) { return line.odd != 0; }
+
 typedef struct {
     isp_i32 upper, lower, right; /* indices of the left nodes, and what the right ones add */
     float weight, across;        /* of the lower row and of the right column */
@@ -59,6 +65,15 @@ ISP_FN float mesh_term(int t, mesh_pixel pixel, isp_i32 *at) {
 #define RADIAL_TERMS 5
 
 typedef struct { double center, row, scale; } radial_line; /* column of the center, squared distance of the row, one over the largest */
+
+ISP_FN isp_i32 radial_cell(radial_line line, int column) {
+    (void)line, (void)column;
+    return 0;
+}
+ISP_FN int radial_by_parity(radial_line line) {
+    (void)line;
+    return 0;
+}
 
 typedef struct { float square; } radial_pixel;
 

@@ -44,11 +44,16 @@ ISP_FN int isp_mixes_planes(int kind) {
 #undef ISP_IS
 }
 
+/* Steps whose derivatives do not read their output, besides values and products with gains. */
+#define ISP_INPUT_IS_ENOUGH(X) X(table) X(monotone) X(matrix) X(highlight_inverse) X(smoothstep) X(reinhard)
+
 /* Whether the derivatives of a step may read its output. */
 ISP_FN int isp_reads_output(int kind) {
+#define ISP_IS_NO(name) && kind != ISP_KIND_##name
 #define ISP_IS_NOT(name, count, owner) && kind != ISP_KIND_##name
 #define ISP_IS_NO_PRODUCT(name, base) && kind != ISP_KIND_##name##_multiply
-    return 1 ISP_VALUES(ISP_IS_NOT) ISP_GAINS(ISP_IS_NO_PRODUCT);
+    return 1 ISP_VALUES(ISP_IS_NOT) ISP_GAINS(ISP_IS_NO_PRODUCT) ISP_INPUT_IS_ENOUGH(ISP_IS_NO);
+#undef ISP_IS_NO
 #undef ISP_IS_NOT
 #undef ISP_IS_NO_PRODUCT
 }
