@@ -11,8 +11,7 @@ from opcode_files import gain_map, opcode, opcode_list
 from PIL import Image
 from tagged_dng import ASCII, LONG, SHORT, samples, tag, write
 
-from isptoolkit import Pipeline, presets, read_image, read_mosaic, read_raw
-from isptoolkit.stage import Pair
+from isptoolkit import Pair, Pipeline, presets, read_image, read_mosaic, read_raw
 
 COLOR = "0.6,0.1,-0.05,-0.3,1.1,0.25,0,0.2,0.6"
 ROWS = np.array(COLOR.split(","), float).reshape(3, 3).tolist()
