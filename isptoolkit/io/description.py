@@ -5,9 +5,11 @@ from typing import Any
 
 from ..capture import MONO
 from .corrections import describe_corrections
+from .exif import read_exif
 from .levels import leveled
 from .raw_facts import RawFacts, read_facts
 from .saturation import ceiling_of
+from .shot import shot_of
 
 
 def describe_raw(path: str | Path) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
     return {
         "file": str(path),
         "camera": facts.camera,
-        **facts.shot,
+        **shot_of(read_exif(path)),
         "width": decoded.samples.shape[1],
         "height": decoded.samples.shape[0],
         "cfa": facts.cfa,

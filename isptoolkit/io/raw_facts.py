@@ -13,7 +13,6 @@ from .decode import Decoded, decode
 from .dng_tags import ACTIVE_AREA, NEUTRAL, NOISE, crop_of, exposure_of, neutral_of, noise_of, problems_of
 from .levels import BlackLevel, white_of
 from .metadata import green_normalized
-from .shot import shot_of
 from .tag_values import numbers
 from .tiff import CFA, LINEAR_RAW, Tiff
 
@@ -43,7 +42,6 @@ class RawFacts:
         noise: shot and read noise variance on the MOSAIC scale.
         exposure: stops by which a rendering brightens the image.
         crop: the part of the samples that the camera's own picture shows.
-        shot: what `shot_of` lists.
         problems: a phrase for each defect of the metadata.
     """
 
@@ -58,7 +56,6 @@ class RawFacts:
     noise: tuple[float, float] | None
     exposure: float | None
     crop: Box | None
-    shot: dict[str, Any]
     problems: list[str]
 
     @property
@@ -123,7 +120,6 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
         noise=noise_of(tags),
         exposure=exposure_of(tags),
         crop=crop,
-        shot=shot_of(tags if tiff is None else tags | tiff.exif, libraw),
         problems=problems_of(tags, is_color=decoded.layout != "mono") + problems + defect,
     )
 
