@@ -12,11 +12,12 @@ from .saturation import ceiling_of
 from .shot import shot_of
 
 
-def describe_raw(path: str | Path) -> dict[str, Any]:
+def describe_raw(path: str | Path, *, cfa: str | None = None) -> dict[str, Any]:
     """Describe a RAW file as plain data.
 
     Args:
         path: any file that `read_raw` reads.
+        cfa: letters of the top-left 2x2 pixels, `"RGB"` or `"MONO"`, instead of the file's; a gray TIFF states none.
 
     Returns:
         `file`, `camera`, `lens`, `iso`, `exposure_time` in seconds, `aperture`, `date`, `width`, `height`, `cfa` (or
@@ -29,13 +30,14 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
     Raises:
         UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
         NotAMosaic: for X-Trans, Foveon, and other files with neither a Bayer mosaic, nor three linear planes, nor one.
+        InvalidArgument: for an unknown `cfa`.
 
     >>> describe_raw("missing.dng")
     Traceback (most recent call last):
     ...
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
-    decoded, facts = read_facts(path)
+    decoded, facts = read_facts(path, cfa)
     matrix = facts.matrix if facts.profile is None else facts.profile.color_matrix1.tolist()
     black, white, ceiling = _levels(decoded.samples, facts)
     required: dict[str, Any] = {"black": black, "white": white}

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..capture import MONO, RGB
+from ..capture import LAYOUTS, MONO, RGB
+from ..errors import InvalidArgument
 from .camera_name import camera_name
 from .color_profile import ColorProfile
 from .decode import Decoded, decode
@@ -87,12 +88,15 @@ def read_facts(path: str | Path, cfa: str | None = None) -> tuple[Decoded, RawFa
     Raises:
         UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
         NotAMosaic: for X-Trans, Foveon, and other files with neither a Bayer mosaic, nor three linear planes, nor one.
+        InvalidArgument: for an unknown `cfa`.
 
     >>> read_facts("missing.dng")
     Traceback (most recent call last):
     ...
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
+    if cfa is not None and cfa not in LAYOUTS:
+        raise InvalidArgument(f"cfa must be one of {', '.join(LAYOUTS)}, got {cfa!r}")
     decoded = decode(path, cfa=cfa)
     return decoded, _facts_of(Path(path), decoded)
 

@@ -120,6 +120,10 @@ def test_a_gray_tiff_is_a_mosaic_only_with_a_stated_filter_array(run, tmp_path):
     error = refused(run(*command, "-o", tmp_path / "a.png", "--cfa", "RGGB", "--dtype", "nonsense"))
     assert "--dtype nonsense describes a headerless dump" in error
     assert not (tmp_path / "a.png").exists()
+    assert "pass cfa= (--cfa)" in refused(run("info", tmp_path / "a.tiff"))
+    assert json.loads(run("info", tmp_path / "a.tiff", "--cfa", "bggr", "--json")[1])["cfa"] == "BGGR"
+    assert "got 'XYZ'" in refused(run("info", tmp_path / "a.tiff", "--cfa", "xyz"))
+    assert "--cfa describes a RAW file" in refused(run("info", "--kernels", "--cfa", "RGGB"))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

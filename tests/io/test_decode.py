@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from isptoolkit import errors
+from isptoolkit.io import describe_raw
 from isptoolkit.io.decode import decode
 from isptoolkit.io.limits import MAX_SAMPLES
 from isptoolkit.io.tiff import structure
@@ -374,6 +375,16 @@ def test_a_gray_tiff_is_a_mosaic_only_if_the_caller_says_so(tmp_path, storage, b
     assert (decoded.layout, decoded.cfa) == ("mosaic", "GRBG")
     assert np.array_equal(decoded.samples, samples)
     assert decode(tmp_path / "a.tif", cfa="MONO").layout == "mono"
+
+
+def test_a_gray_tiff_is_described_with_a_stated_filter_array(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", mosaic(4000), photometric=1)
+    with pytest.raises(errors.NotAMosaic, match="pass cfa="):
+        describe_raw(tmp_path / "a.tif")
+    facts = describe_raw(tmp_path / "a.tif", cfa="GRBG")
+    assert (facts["cfa"], facts["missing"]) == ("GRBG", ["gains", "matrix"])
+    with pytest.raises(errors.InvalidArgument, match="cfa must be one of RGGB.* got 'rggb'"):
+        describe_raw(tmp_path / "a.tif", cfa="rggb")
 
 
 @pytest.mark.parametrize(
