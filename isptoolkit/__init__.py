@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from .spaces import SENSOR as SENSOR
     from .spaces import SRGB as SRGB
     from .spaces import Space as Space
-    from .stage import Learned as Learned
-    from .stage import Pair as Pair
     from .stage import Stage as Stage
     from .tiles import Tiled as Tiled
+    from .wrappers import Learned as Learned
+    from .wrappers import Pair as Pair
 
     __version__: str
 
@@ -65,8 +65,9 @@ _NAMES = {
     "parallel": ("ChannelSplit", "Parallel", "Split"),
     "pipeline": ("Pipeline",),
     "spaces": ("CAMERA", "LINEAR", "LINEAR_RAW", "MOSAIC", "PACKED", "SENSOR", "SRGB", "Space"),
-    "stage": ("Learned", "Pair", "Stage"),
+    "stage": ("Stage",),
     "tiles": ("Tiled",),
+    "wrappers": ("Learned", "Pair"),
 }
 """The public names by module; the imports above repeat them for type checkers and editors."""
 _CORE = ("errors", "presets", "stages")

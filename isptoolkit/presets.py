@@ -5,7 +5,7 @@ from typing import Literal
 from .errors import InvalidArgument
 from .pipeline import Pipeline
 from .spaces import CAMERA, LINEAR, LINEAR_RAW, MOSAIC
-from .stage import Pair, Stage
+from .stage import Stage
 from .stages import (
     Clip,
     ColorMatrix,
@@ -20,6 +20,7 @@ from .stages import (
     SRGBCurve,
     WhiteBalance,
 )
+from .wrappers import Pair
 
 __all__ = [
     "Layout",

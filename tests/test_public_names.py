@@ -14,7 +14,7 @@ import isptoolkit
 PACKAGE = Path(__file__).resolve().parent.parent / "isptoolkit"
 INTERNAL = {"atomic", "bound", "cli", "display", "plans"}
 """Modules that users have no use for."""
-BY_NAME = {"capture", "contract", "fusion", "geometry", "parallel", "pipeline", "spaces", "stage", "tiles"}
+BY_NAME = {"capture", "contract", "fusion", "geometry", "parallel", "pipeline", "spaces", "stage", "tiles", "wrappers"}
 """Modules whose public names `isptoolkit` itself exports."""
 
 

@@ -27,7 +27,7 @@ LAYERS = (
     {"capture"},
     {"bound"},
     {"kernels", "geometry", "stage"},
-    {"parallel", "pipeline", "tiles"},
+    {"parallel", "pipeline", "tiles", "wrappers"},
     {"stages", "learned"},
     {"fusion", "metrics", "plans", "presets", "priors"},
     {"serialization", "report", "testing", "io", "calibrate"},

@@ -9,6 +9,7 @@ import typer
 from ..errors import InvalidArgument
 from .console import print_names
 from .facts import print_facts
+from .metadata import Cfa
 from .names import KINDS, among, names_of
 from .options import Json
 from .paths import check_file
@@ -23,6 +24,7 @@ def info(
             "--list", metavar="KIND", help=f"list names: KIND is {', '.join(KINDS)}", autocompletion=among(*KINDS)
         ),
     ] = None,
+    cfa: Cfa = None,
     as_json: Json = False,
 ) -> None:
     """Print a RAW file's metadata, and what it lacks.
@@ -31,6 +33,8 @@ def info(
     """
     if raw is None and not kernels and kind is None:
         raise InvalidArgument("info needs a RAW file, --kernels, or --list KIND")
+    if cfa is not None and raw is None:
+        raise InvalidArgument("--cfa describes a RAW file, which is missing")
     check_file(raw)
     if kind is not None:
         if raw is not None or kernels:
@@ -49,7 +53,7 @@ def info(
     if raw is not None:
         from ..io import describe_raw
 
-        facts |= describe_raw(raw)
+        facts |= describe_raw(raw, cfa=None if cfa is None else cfa.upper())
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
     else:

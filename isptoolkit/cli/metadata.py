@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 AUTO = "auto"
 """The value of --white that asks for the level at which the samples saturate."""
 _CFAS = ("RGGB", "BGGR", "GRBG", "GBRG", "RGB", "MONO")
+Cfa = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LETTERS",
+        help="color filter array, instead of the file's: RGGB, BGGR, GRBG, GBRG, RGB (three planes), or MONO",
+        autocompletion=among(*_CFAS),
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +42,7 @@ class Metadata:
         str | None,
         typer.Option(metavar="9 NUMBERS", help="XYZ (D65) to camera, row by row with commas, instead of the file's"),
     ] = None
-    cfa: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LETTERS",
-            help="color filter array, instead of the file's: RGGB, BGGR, GRBG, GBRG, RGB (three planes), or MONO",
-            autocompletion=among(*_CFAS),
-        ),
-    ] = None
+    cfa: Cfa = None
     black: Annotated[
         str | None,
         typer.Option(

@@ -5,16 +5,19 @@ from typing import Any
 
 from ..capture import MONO
 from .corrections import describe_corrections
+from .exif import read_exif
 from .levels import leveled
 from .raw_facts import RawFacts, read_facts
 from .saturation import ceiling_of
+from .shot import shot_of
 
 
-def describe_raw(path: str | Path) -> dict[str, Any]:
+def describe_raw(path: str | Path, *, cfa: str | None = None) -> dict[str, Any]:
     """Describe a RAW file as plain data.
 
     Args:
         path: any file that `read_raw` reads.
+        cfa: letters of the top-left 2x2 pixels, `"RGB"` or `"MONO"`, instead of the file's; a gray TIFF states none.
 
     Returns:
         `file`, `camera`, `lens`, `iso`, `exposure_time` in seconds, `aperture`, `date`, `width`, `height`, `cfa` (or
@@ -27,13 +30,14 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
     Raises:
         UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
         NotAMosaic: for X-Trans, Foveon, and other files with neither a Bayer mosaic, nor three linear planes, nor one.
+        InvalidArgument: for an unknown `cfa`.
 
     >>> describe_raw("missing.dng")
     Traceback (most recent call last):
     ...
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
-    decoded, facts = read_facts(path)
+    decoded, facts = read_facts(path, cfa)
     matrix = facts.matrix if facts.profile is None else facts.profile.color_matrix1.tolist()
     black, white, ceiling = _levels(decoded.samples, facts)
     required: dict[str, Any] = {"black": black, "white": white}
@@ -45,7 +49,7 @@ def describe_raw(path: str | Path) -> dict[str, Any]:
     return {
         "file": str(path),
         "camera": facts.camera,
-        **facts.shot,
+        **shot_of(read_exif(path)),
         "width": decoded.samples.shape[1],
         "height": decoded.samples.shape[0],
         "cfa": facts.cfa,

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import UnreadableFile
 from .completeness import check_complete
 from .limits import check_size, read_content
-from .signatures import HEAD, compression_name, kind_of, raw_format
+from .signatures import HEAD, compression_name, not_raw, raw_format
 from .tiff import LINEAR_RAW, Tiff, parsed
 
 _MARK = 0xA5C3
@@ -51,8 +51,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError, NotImplementedError):
         raise UnreadableFile(_why_unsupported(path, content)) from None
     except rawpy.LibRawError as error:
-        if (kind := kind_of(content[:HEAD])) is not None:
-            raise UnreadableFile(f"{path} is {kind}, not a RAW file") from None
+        if (kind := not_raw(content[:HEAD])) is not None:
+            raise UnreadableFile(f"{path} is {kind}") from None
         message = error.args[0] if error.args else ""
         message = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
         raise UnreadableFile(f"{path} is truncated or damaged: LibRaw cannot decode it ({message})") from None
@@ -60,8 +60,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
 
 def _why_unsupported(path: Path, content: bytes) -> str:
     """Why LibRaw does not open a file."""
-    if (kind := kind_of(content[:HEAD])) is not None:
-        return f"{path} is {kind}, not a RAW file"
+    if (kind := not_raw(content[:HEAD])) is not None:
+        return f"{path} is {kind}"
     tiff = parsed(content, path)
     if tiff is None and (form := raw_format(content[:HEAD])) is not None:
         return f"{path} is a {form} file that LibRaw cannot open: it is truncated, damaged, or of an unknown camera"
@@ -91,7 +91,7 @@ def unpacked(path: Path, raw: Any, content: bytes, planes: int) -> "np.ndarray[A
         path: of the file, for error messages.
         raw: the `rawpy.RawPy` of the open file.
         content: bytes of the file.
-        planes: number of colors at each pixel, see `planes_of`.
+        planes: number of 16-bit numbers that LibRaw stores at each pixel: four for linear files, one for mosaics.
 
     Raises:
         UnreadableFile: if samples of the visible area were not written, or the image is too large.

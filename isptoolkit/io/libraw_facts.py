@@ -1,7 +1,6 @@
 """The metadata of a RAW file as LibRaw states them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,6 @@ class LibRawFacts:
         balance: as-shot multipliers of the four colors; equal ones where the file states none.
         matrix: `[3][3]` XYZ (D65) to camera; None if LibRaw does not know the camera.
         flip: rotation, in LibRaw's codes: 1 mirror, 2 upside down, 4 transpose, in any sum.
-        iso: ISO speed, 0 if not stated.
-        shutter: exposure time in seconds, 0 if not stated.
-        aperture: f-number, 0 if not stated.
-        lens: model, empty if not stated.
-        time: when the picture was taken, by the camera's clock; None if not stated.
         crop: top, left, height and width of the camera's own picture in the visible area; None if LibRaw knows none.
     """
 
@@ -37,11 +31,6 @@ class LibRawFacts:
     balance: tuple[float, ...]
     matrix: list[list[float]] | None
     flip: int
-    iso: float
-    shutter: float
-    aperture: float
-    lens: str
-    time: datetime | None
     crop: tuple[int, int, int, int] | None
 
 
@@ -68,11 +57,6 @@ def libraw_facts(raw: Any, *, is_decoded: bool) -> LibRawFacts:
         balance=tuple(float(value) for value in raw.camera_whitebalance),
         matrix=matrix.tolist() if np.isfinite(matrix).all() and matrix.any() else None,
         flip=int(sizes.flip),
-        iso=float(raw.other.iso_speed),
-        shutter=float(raw.other.shutter_speed),
-        aperture=float(raw.other.aperture),
-        lens=str(raw.lens.model),
-        time=raw.other.timestamp if raw.other.timestamp.timestamp() > 0 else None,  # LibRaw's 0 is 1970
         crop=_crop_of(sizes),
     )
 

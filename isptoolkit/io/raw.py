@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..capture import LAYOUTS, MONO, Capture
+from ..capture import MONO, Capture
 from ..errors import InvalidArgument, InvalidCapture, MissingMetadata
 from ..spaces import XYZ_FROM_SRGB
 from .color_profile import ColorProfile
@@ -106,8 +106,6 @@ def read_framed(
         InvalidArgument: for malformed arguments, or gains or a matrix for a monochrome file.
         InvalidCapture: for a white level that is not above black.
     """
-    if cfa is not None and cfa not in LAYOUTS:
-        raise InvalidArgument(f"cfa must be one of {', '.join(LAYOUTS)}, got {cfa!r}")
     if white is not None and white != AUTO and not (isinstance(white, int | float) and 0 < white < math.inf):
         raise InvalidArgument(f"white must be a positive number or 'auto', got {white!r}")
     decoded, facts = read_facts(path, cfa)

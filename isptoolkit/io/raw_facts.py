@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..capture import MONO, RGB
+from ..capture import LAYOUTS, MONO, RGB
+from ..errors import InvalidArgument
 from .camera_name import camera_name
 from .color_profile import ColorProfile
 from .decode import Decoded, decode
 from .dng_tags import ACTIVE_AREA, NEUTRAL, NOISE, crop_of, exposure_of, neutral_of, noise_of, problems_of
 from .levels import BlackLevel, white_of
 from .metadata import green_normalized
-from .shot import shot_of
 from .tag_values import numbers
 from .tiff import CFA, LINEAR_RAW, Tiff
 
@@ -43,7 +43,6 @@ class RawFacts:
         noise: shot and read noise variance on the MOSAIC scale.
         exposure: stops by which a rendering brightens the image.
         crop: the part of the samples that the camera's own picture shows.
-        shot: what `shot_of` lists.
         problems: a phrase for each defect of the metadata.
     """
 
@@ -58,7 +57,6 @@ class RawFacts:
     noise: tuple[float, float] | None
     exposure: float | None
     crop: Box | None
-    shot: dict[str, Any]
     problems: list[str]
 
     @property
@@ -90,12 +88,15 @@ def read_facts(path: str | Path, cfa: str | None = None) -> tuple[Decoded, RawFa
     Raises:
         UnreadableFile: if the file is missing, truncated, not decodable, or a headerless dump.
         NotAMosaic: for X-Trans, Foveon, and other files with neither a Bayer mosaic, nor three linear planes, nor one.
+        InvalidArgument: for an unknown `cfa`.
 
     >>> read_facts("missing.dng")
     Traceback (most recent call last):
     ...
     isptoolkit.errors.UnreadableFile: missing.dng is not a file
     """
+    if cfa is not None and cfa not in LAYOUTS:
+        raise InvalidArgument(f"cfa must be one of {', '.join(LAYOUTS)}, got {cfa!r}")
     decoded = decode(path, cfa=cfa)
     return decoded, _facts_of(Path(path), decoded)
 
@@ -123,7 +124,6 @@ def _facts_of(path: Path, decoded: Decoded) -> RawFacts:
         noise=noise_of(tags),
         exposure=exposure_of(tags),
         crop=crop,
-        shot=shot_of(tags if tiff is None else tags | tiff.exif, libraw),
         problems=problems_of(tags, is_color=decoded.layout != "mono") + problems + defect,
     )
 

@@ -1,20 +1,23 @@
 """Names of files that are not RAW, recognized by their first bytes, and of compressions."""
 
-_SIGNATURES = {
-    b"\xff\xd8\xff": "a JPEG image",
+_ARRAYS = {
     b"\x89PNG\r\n\x1a\n": "a PNG image",
+    b"P5": "a PGM image",
+    b"P6": "a PPM image",
+    b"\x93NUMPY": "a NumPy array",
+}
+"""Files that may hold a mosaic, which `read_mosaic` reads."""
+_SIGNATURES = _ARRAYS | {
+    b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
     b"BM": "a BMP image",
     b"8BPS": "a Photoshop document",
-    b"P5": "a PGM image",
-    b"P6": "a PPM image",
     b"v/1\x01": "an OpenEXR image",
     b"\xff\x0a": "a JPEG XL image",
     b"\0\0\0\x0cJXL ": "a JPEG XL image",
     b"\0\0\0\x0cjP  ": "a JPEG 2000 image",
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive",
-    b"\x93NUMPY": "a NumPy array",
 }
 _BRANDS = {b"avif": "an AVIF image", b"crx ": None, b"qt  ": "a video", b"mp42": "a video", b"isom": "a video"}
 """Brands of ISO media files; Canon's CR3 is a RAW file, and all other brands are HEIC's."""
@@ -33,17 +36,24 @@ HEAD = 16
 """Bytes that are enough to recognize a file."""
 
 
-def kind_of(head: bytes) -> str | None:
-    """What kind of file begins with these bytes, with its article; None if it may be RAW.
+def not_raw(head: bytes) -> str | None:
+    """What a file is that begins with these bytes, and what to do, as part of a message; None if it may be RAW.
 
     Args:
         head: the first `HEAD` bytes of the file.
 
     Source: exiftool's tables `%magicNumber` (ExifTool.pm) and `%ftypLookup` (QuickTime.pm).
 
-    >>> kind_of(bytes.fromhex("ffd8ffe0"))
-    'a JPEG image'
+    >>> not_raw(bytes.fromhex("ffd8ffe0"))
+    'a JPEG image, not a RAW file'
     """
+    kind = _kind_of(head)
+    if kind in _ARRAYS.values():
+        return f"{kind}, not a RAW file: if it holds a mosaic, read it with read_mosaic or `isptoolkit render`"
+    return None if kind is None else f"{kind}, not a RAW file"
+
+
+def _kind_of(head: bytes) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a WebP image"
     if head[4:8] == b"ftyp":

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from ..parallel import Parallel
 from ..pipeline import Pipeline
-from ..stage import Inverse, Pair, Stage
+from ..stage import Inverse, Stage
+from ..wrappers import Pair
 from .explain import class_name, verdict
 
 COLORS = {

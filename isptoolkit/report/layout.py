@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..stage import Pair, Stage
+from ..stage import Stage
+from ..wrappers import Pair
 from .explain import class_name, verdict
 from .graph import COLORS, MEANINGS, branches, promise, series
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from ..capture import Capture
 from ..pipeline import Pipeline
 from ..spaces import DIGITAL, Space
-from ..stage import Pair, Stage
+from ..stage import Stage
+from ..wrappers import Pair
 from .explain import class_name, flatten, verdict
 from .graph import branches, series
 from .page_pixels import channel_names

@@ -6,8 +6,9 @@ from .. import stages
 from ..fusion import Fused
 from ..parallel import ChannelSplit, Parallel
 from ..pipeline import Pipeline
-from ..stage import Inverse, Learned, Pair, Stage
+from ..stage import Inverse, Stage
 from ..tiles import Tiled
+from ..wrappers import Learned, Pair
 
 
 def public_classes() -> dict[str, Any]:

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..capture import BAYER, MONO, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidSize
 from ..spaces import SENSOR, Space
 from ..stage import Quantity, Stage
-from .cfa import site_plane
+from .eager import is_eager
 
 Ring = tuple[tuple[int, int], ...]
 """Offsets, in rows and columns, of the pixels of one color at one distance."""
@@ -89,48 +88,28 @@ class BadPixelList(Stage):
         self._last = (int(row), int(column))
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        rows, columns = self._places(x)
-        bad = self._mask(x)
-        values = x[:, 0, rows, columns]
-        for rings, sites in _sites_by_rings(capture.cfa, radius=4):
-            pending = torch.tensor(sites, device=x.device)[rows % 2 * 2 + columns % 2] > 0
-            for ring in rings:
-                total, count = torch.zeros_like(values), torch.zeros_like(values)
-                for down, right in ring:
-                    row, column = rows + down, columns + right
-                    inside = (row >= 0) & (row < x.shape[-2]) & (column >= 0) & (column < x.shape[-1])
-                    row, column = row.clamp(0, x.shape[-2] - 1), column.clamp(0, x.shape[-1] - 1)
-                    good = inside & ~bad[row, column]
-                    total = total + torch.where(good, x[:, 0, row, column], 0)
-                    count = count + good.to(x.dtype)
-                values = torch.where(pending & (count > 0), total / count.clamp(min=1), values)
-                pending = pending & (count[0] == 0)
-        y = x.clone()
-        y[:, 0, rows, columns] = values
-        return y
+        self._check_size(x)
+        batch = torch.arange(len(x), device=x.device).repeat_interleave(len(self.points))
+        rows, columns = self.points.repeat(len(x), 1).unbind(1)
+        return _repaired(x, self.in_domain(x, capture), (batch, rows, columns), capture.cfa, radius=4)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y
 
     def in_domain(self, x: Tensor, capture: Capture) -> Tensor:
         """Where no pixel is replaced."""
-        return ~self._mask(x).expand_as(x)
+        self._check_size(x)
+        good = torch.ones(x.shape[-2:], dtype=torch.bool, device=x.device)
+        good[self.points.unbind(1)] = False
+        return good.expand_as(x)
 
-    def _places(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _check_size(self, x: Tensor) -> None:
         height, width = x.shape[-2:]
         if self._last[0] >= height or self._last[1] >= width:
             raise InvalidSize(
                 f"BadPixelList: its pixels reach row {self._last[0]} and column {self._last[1]}, outside a frame of "
                 f"{height} x {width}: pass the whole frame"
             )
-        rows, columns = self.points.unbind(1)
-        return rows, columns
-
-    def _mask(self, x: Tensor) -> Tensor:
-        """`[H,W]` bool: which pixels are bad."""
-        bad = torch.zeros(x.shape[-2:], dtype=torch.bool, device=x.device)
-        bad[self._places(x)] = True
-        return bad
 
 
 class BadPixelConstant(Stage):
@@ -165,24 +144,10 @@ class BadPixelConstant(Stage):
         self.hold("constant", constant, ())
 
     def forward(self, x: Tensor, capture: Capture) -> Tensor:
-        height, width = x.shape[-2:]
         good = self.in_domain(x, capture)
-        framed, usable = (F.pad(plane, (2, 2, 2, 2)) for plane in (torch.where(good, x, 0), good.to(x.dtype)))
-        sums: dict[Ring, tuple[Tensor, Tensor]] = {}
-        y = x
-        for rings, sites in _sites_by_rings(capture.cfa, radius=2):
-            pending = ~good & (site_plane(x.new_tensor(sites), height, width) > 0)
-            for ring in rings:
-                if ring not in sums:
-                    total, count = torch.zeros_like(x), torch.zeros_like(x)
-                    for down, right in ring:
-                        window = slice(2 + down, 2 + down + height), slice(2 + right, 2 + right + width)
-                        total, count = total + framed[..., *window], count + usable[..., *window]
-                    sums[ring] = total / count.clamp(min=1), count
-                mean, count = sums[ring]
-                y = torch.where(pending & (count > 0), mean, y)
-                pending = pending & (count == 0)
-        return y
+        # Compiled programs have fixed shapes: they visit every pixel, and replace the bad ones.
+        batch, rows, columns = (~good[:, 0]).nonzero(as_tuple=True) if is_eager() else _everywhere(x)
+        return _repaired(x, good, (batch, rows, columns), capture.cfa, radius=2)
 
     def inverse(self, y: Tensor, capture: Capture) -> Tensor:
         return y
@@ -197,3 +162,42 @@ def _check_one_channel(stage: Stage, space: Space) -> None:
         raise InvalidArgument(
             f"{type(stage).__name__}: space must have one channel, got {space.name} with {space.channels}"
         )
+
+
+def _everywhere(x: Tensor) -> tuple[Tensor, ...]:
+    """Sample, row and column of every pixel."""
+    axes = (torch.arange(size, device=x.device) for size in (len(x), *x.shape[-2:]))
+    return tuple(index.flatten() for index in torch.meshgrid(*axes, indexing="ij"))
+
+
+def _repaired(x: Tensor, good: Tensor, places: tuple[Tensor, Tensor, Tensor], cfa: str, radius: int) -> Tensor:
+    """Samples whose bad pixels are the mean of the nearest good ones of their color, up to `radius` rows and columns.
+
+    Args:
+        x: `[B,1,H,W]`.
+        good: `[B,1,H,W]` bool.
+        places: sample, row and column of all bad pixels, and perhaps of others.
+        cfa: a Bayer phase or `"MONO"`.
+        radius: largest distance in rows and columns.
+    """
+    batch, rows, columns = places
+    height, width = x.shape[-2:]
+    values = x[batch, 0, rows, columns]
+    for rings, sites in _sites_by_rings(cfa, radius):
+        pending = (torch.tensor(sites, device=x.device)[rows % 2 * 2 + columns % 2] > 0) & ~good[
+            batch, 0, rows, columns
+        ]
+        for ring in rings:
+            total, count = torch.zeros_like(values), torch.zeros_like(values)
+            for down, right in ring:
+                row, column = rows + down, columns + right
+                is_inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+                place = batch, 0, row.clamp(0, height - 1), column.clamp(0, width - 1)
+                is_usable = is_inside & good[place]
+                total = total + torch.where(is_usable, x[place], 0)
+                count = count + is_usable.to(x.dtype)
+            values = torch.where(pending & (count > 0), total / count.clamp(min=1), values)
+            pending = pending & (count == 0)
+    y = x.clone()
+    y[batch, 0, rows, columns] = values
+    return y

@@ -2,16 +2,15 @@
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..capture import BAYER, MONO, RGB, Capture
 from ..contract import Contract
 from ..errors import InvalidArgument, InvalidCapture
-from ..kernels import transforming
 from ..kernels.steps import Kind, Step, channels, lookup, sites
 from ..spaces import CAMERA, LINEAR_RAW, MOSAIC, SENSOR, Space
 from ..stage import Quantity, Stage
 from .cfa import pack, site_plane
+from .eager import is_eager
 
 _CHECKED = 32
 """About how many rows and columns of a frame `Levels` checks."""
@@ -62,9 +61,7 @@ def _count(table: Tensor, y: Tensor, *, right: bool) -> Tensor:
 
 def _readable(*tensors: Tensor) -> bool:
     """Whether values can be read without a wait for a GPU and without an effect on a traced program."""
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() or transforming() or _get_current_dispatch_mode():
-        return False
-    return all(type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" for x in tensors)
+    return is_eager() and all(type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" for x in tensors)
 
 
 class Levels(Stage):

@@ -60,8 +60,8 @@ def published_camera() -> Pipeline:
 
     It is `upi_camera` without the clip of the forward direction, and with the program's only clip, before the mosaic.
     The gains of the capture include the brightness: `rgb_gain` times (`red_gain`, 1, `blue_gain`). Its forward
-    direction undoes the inverse exactly where nothing was clipped; the program's own rendering does not, see
-    `published_rendering`.
+    direction undoes the inverse exactly where nothing was clipped; the program's own rendering, `published_rendering`,
+    does not.
 
     Source: the authors' program, commit 9928956 of timothybrooks/unprocessing.
 

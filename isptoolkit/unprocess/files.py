@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..capture import Capture
+from ..capture import BAYER, MONO, RGB, Capture
 from ..data.photo_folder import SUFFIXES
 from ..errors import InvalidArgument, IspError
 from ..io import read_raw, write_dng
@@ -23,7 +23,7 @@ from ..priors import CAMERAS, UPI, matrix_of_camera, random_captures
 from .camera import unprocess
 
 _HALF = re.compile(r"\..{1,16}\.[0-9a-f]{12}\.dng")
-"""Temporary files that an interrupted run may leave, see `atomic.replacing`."""
+"""Names of the temporary files of `atomic.replacing`, which an interrupted run may leave."""
 _BLACK, _WHITE, _SHOT_AT_100 = 512.0, 16383.0, 1e-4
 
 
@@ -32,7 +32,7 @@ class Job:
     """How photographs become RAW; a job's output for a photograph depends on neither the machine nor the order.
 
     Args:
-        like: a RAW file whose phase, levels, gains and color matrix are used.
+        like: a RAW file with a Bayer mosaic, whose phase, levels, gains and color matrix are used.
         camera: one of `isptoolkit.priors.CAMERAS`, instead of a random mixture of them.
         noise: `line` draws it as UPI does, `none`, an ISO number (of a nominal camera whose shot variance is 1e-4 at
             ISO 100, with the read variance of UPI's line), or `SHOT,READ`.
@@ -99,6 +99,9 @@ def _capture_of(path: str) -> Capture:
     orientation is dropped, because photographs are read upright.
     """
     capture = read_raw(path)[1]
+    if capture.cfa not in BAYER:
+        planes = {RGB: "three planes (LinearRaw)", MONO: "one plane without color filters"}[capture.cfa]
+        raise InvalidArgument(f"unprocess: --like {path} holds {planes}: choose a file with a Bayer mosaic")
     brightness = 1.0 if capture.exposure is None else capture.exposure[:, None].exp2()
     return capture.replace(gains=capture.gains * brightness, exposure=None, orientation=(1,))
 
@@ -117,7 +120,7 @@ def unprocess_file(photo: Path, out: Path, job: Job) -> dict[str, Any]:
 
     Raises:
         UnreadableFile: for a file that is not a photograph.
-        InvalidArgument: if the photograph is too small, or `out` cannot be written.
+        InvalidArgument: if the photograph is too small, `out` cannot be written, or `job.like` has no mosaic.
     """
     content = hashlib.sha256(photo.read_bytes()).hexdigest()
     seed = int.from_bytes(hashlib.sha256(f"{job.seed} {content}".encode()).digest()[:7])
@@ -168,9 +171,12 @@ def unprocess_all(
         The number of files written now, and the error of each photograph that failed.
 
     Raises:
-        InvalidArgument: if there is no photograph, two would become the same file, or the folder holds the work of
-            another job.
+        InvalidArgument: if there is no photograph, two would become the same file, the folder holds the work of
+            another job, or `job.like` has no mosaic.
+        UnreadableFile: if `job.like` cannot be read.
     """
+    if job.like is not None:
+        _capture_of(job.like)
     targets = dict(_targets(photos, out))
     if not targets:
         raise InvalidArgument(f"no photograph ({', '.join(SUFFIXES)}) in {', '.join(map(str, photos))}")

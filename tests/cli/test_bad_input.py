@@ -241,7 +241,7 @@ def test_a_closed_pipe_and_a_full_disk(data):
 
 
 def test_an_interrupt_exits_quietly_with_130(run, folder, monkeypatch):
-    monkeypatch.setattr("isptoolkit.io.describe_raw", lambda _: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("isptoolkit.io.describe_raw", lambda _, **options: signal.raise_signal(signal.SIGINT))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
     try:
         code, out, err = run("info", "../in/odd.raw")
@@ -251,7 +251,7 @@ def test_an_interrupt_exits_quietly_with_130(run, folder, monkeypatch):
 
 
 def test_too_little_memory(run, folder, monkeypatch):
-    def greedy(_):
+    def greedy(_, **options):
         raise MemoryError
 
     monkeypatch.setattr("isptoolkit.io.describe_raw", greedy)
@@ -261,7 +261,7 @@ def test_too_little_memory(run, folder, monkeypatch):
 @pytest.mark.usefixtures("folder")
 def test_a_bug_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["isptoolkit", "info", "../in/odd.raw"])
-    monkeypatch.setattr("isptoolkit.io.describe_raw", lambda _: 1 / 0)
+    monkeypatch.setattr("isptoolkit.io.describe_raw", lambda _, **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main()
 

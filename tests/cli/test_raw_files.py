@@ -11,8 +11,7 @@ from opcode_files import gain_map, opcode, opcode_list
 from PIL import Image
 from tagged_dng import ASCII, LONG, SHORT, samples, tag, write
 
-from isptoolkit import Pipeline, presets, read_image, read_mosaic, read_raw
-from isptoolkit.stage import Pair
+from isptoolkit import Pair, Pipeline, presets, read_image, read_mosaic, read_raw
 
 COLOR = "0.6,0.1,-0.05,-0.3,1.1,0.25,0,0.2,0.6"
 ROWS = np.array(COLOR.split(","), float).reshape(3, 3).tolist()
@@ -121,6 +120,10 @@ def test_a_gray_tiff_is_a_mosaic_only_with_a_stated_filter_array(run, tmp_path):
     error = refused(run(*command, "-o", tmp_path / "a.png", "--cfa", "RGGB", "--dtype", "nonsense"))
     assert "--dtype nonsense describes a headerless dump" in error
     assert not (tmp_path / "a.png").exists()
+    assert "pass cfa= (--cfa)" in refused(run("info", tmp_path / "a.tiff"))
+    assert json.loads(run("info", tmp_path / "a.tiff", "--cfa", "bggr", "--json")[1])["cfa"] == "BGGR"
+    assert "got 'XYZ'" in refused(run("info", tmp_path / "a.tiff", "--cfa", "xyz"))
+    assert "--cfa describes a RAW file" in refused(run("info", "--kernels", "--cfa", "RGGB"))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from isptoolkit import errors
+from isptoolkit.io import describe_raw
 from isptoolkit.io.decode import decode
 from isptoolkit.io.limits import MAX_SAMPLES
 from isptoolkit.io.tiff import structure
@@ -376,16 +377,29 @@ def test_a_gray_tiff_is_a_mosaic_only_if_the_caller_says_so(tmp_path, storage, b
     assert decode(tmp_path / "a.tif", cfa="MONO").layout == "mono"
 
 
+def test_a_gray_tiff_is_described_with_a_stated_filter_array(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", mosaic(4000), photometric=1)
+    with pytest.raises(errors.NotAMosaic, match="pass cfa="):
+        describe_raw(tmp_path / "a.tif")
+    facts = describe_raw(tmp_path / "a.tif", cfa="GRBG")
+    assert (facts["cfa"], facts["missing"]) == ("GRBG", ["black", "white", "gains", "matrix"])
+    with pytest.raises(errors.InvalidArgument, match="cfa must be one of RGGB.* got 'rggb'"):
+        describe_raw(tmp_path / "a.tif", cfa="rggb")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xd8\xff\xe0" + bytes(100), "is a JPEG image, not a RAW file"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), "is a PNG image, not a RAW file"),
+        (b"\xff\xd8\xff\xe0" + bytes(100), "is a JPEG image, not a RAW file$"),
+        (
+            b"\x89PNG\r\n\x1a\n" + bytes(100),
+            "is a PNG image, not a RAW file: if .* with read_mosaic",
+        ),
         (b"\0\0\0\x18ftypheic" + bytes(100), "is a HEIC image, not a RAW file"),
         (b"\0\0\0\x18ftypavif" + bytes(100), "is an AVIF image, not a RAW file"),
         (b"RIFF\0\0\0\0WEBP" + bytes(100), "is a WebP image, not a RAW file"),
-        (b"P5\n8 8\n255\n" + bytes(64), "is a PGM image, not a RAW file"),
-        (b"\x93NUMPY" + bytes(100), "is a NumPy array, not a RAW file"),
+        (b"P5\n8 8\n255\n" + bytes(64), "is a PGM image, not a RAW file: .* `isptoolkit render`"),
+        (b"\x93NUMPY" + bytes(100), "is a NumPy array, not a RAW file: .* with read_mosaic"),
         (b"\0\0\0\x18ftypcrx " + bytes(100), "LibRaw"),
         (b"II*\0\xff\xff\0\0" + bytes(100), "is a TIFF-based file that LibRaw cannot open: it is truncated"),
         (b"II\x1a\0\0\0HEAPCCDR" + bytes(100), "is a CRW file that LibRaw cannot open: it is truncated"),

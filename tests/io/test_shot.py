@@ -3,9 +3,11 @@
 import json
 import shutil
 import subprocess
+import time
+from fractions import Fraction
 
 import pytest
-from tagged_dng import ASCII, RATIONAL, SHORT, samples, tag, write
+from tagged_dng import ASCII, LONG, RATIONAL, SHORT, samples, tag, write
 
 from isptoolkit.io import describe_raw
 from isptoolkit.io.shot import shot_of
@@ -76,11 +78,42 @@ def test_tags_of_the_first_directory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tags", [{34855: "fast"}, {33434: (1, 0)}, {33434: b"\1"}, {33437: (1, 2, 3)}, {36867: 5}, {42036: 7}, {34855: ()}]
+    "entry",
+    [
+        tag(34855, ASCII, "fast"),
+        tag(34855, SHORT, 0),
+        tag(33434, RATIONAL, 0),
+        (33434, RATIONAL, 1, (1, 0), True),
+        tag(33434, ASCII, "slow"),
+        (33437, RATIONAL, 3, (1, 2, 3, 4, 5, 6), True),
+        tag(36867, SHORT, 5),
+        tag(42036, SHORT, 7),
+        tag(42035, ASCII, "Acme"),
+    ],
 )
-def test_malformed_tags_are_not_stated(tags):
-    assert set(shot_of(tags, None).values()) == {None}
+def test_malformed_tags_are_not_stated(tmp_path, entry):
+    facts = describe_raw(write(tmp_path / "a.dng", samples(32, 48), entry))
+    assert {facts[key] for key in NAMES.values()} == {None}
 
 
-def test_large_iso_values_are_in_another_tag():
-    assert shot_of({34855: 65535, 34866: 102400}, None)["iso"] == 102400
+def test_large_iso_values_are_in_another_tag(tmp_path):
+    path = write(tmp_path / "a.dng", samples(32, 48), tag(34855, SHORT, 65535), tag(34866, LONG, 102400))
+    assert describe_raw(path)["iso"] == 102400
+
+
+def test_dates_depend_on_no_time_zone(data, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        facts = describe_raw(data / "digicam_corpus" / "canon-powershot-s40" / "CRW_0117.CRW")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert facts["date"] == "2021-03-26 21:16:32"
+
+
+def test_a_description_states_what_written_images_state():
+    exif = {"lens_make": "Acme", "lens": "ACME 35", "iso": 64, "exposure_time": Fraction(1, 3), "aperture": Fraction(2)}
+    shot = {"lens": "ACME 35", "iso": 64, "exposure_time": 1 / 3, "aperture": 2.0, "date": None}
+    assert shot_of(exif) == shot
+    assert shot_of(exif | {"lens": "35"})["lens"] == "Acme 35"

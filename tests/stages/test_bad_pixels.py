@@ -1,5 +1,7 @@
 """Bad pixels against a search for the nearest good pixels of the same color."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,16 @@ def scattered(seed, share):
 
 def samples(seed):
     return np.random.default_rng(seed).uniform(100, 900, SIZE)
+
+
+def fastest(run):
+    """Seconds of the fastest of five runs."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 @pytest.mark.parametrize("cfa", LAYOUTS)
@@ -99,6 +111,15 @@ def test_compiles(stage, compiler):
     x[0, 0, 2, 2] = 0.5
     compiled = torch.compile(lambda x: stage(x, Capture.of("GRBG")), fullgraph=True, backend="eager")
     assert torch.equal(compiled(x), stage(x, Capture.of("GRBG")))
+
+
+def test_few_bad_pixels_cost_no_more_than_finding_them():
+    """Work on every pixel takes a hundred times as long."""
+    x = 1 + torch.rand(1, 1, 1000, 1500)
+    x[0, 0, ::100, ::100] = 0
+    stage, capture = BadPixelConstant(0.0), Capture.of("RGGB")
+    assert (stage(x, capture) > 0).all()
+    assert fastest(lambda: stage(x, capture)) < 20 * fastest(lambda: ((x == 0).nonzero(), x.clone()))
 
 
 def test_saving_keeps_the_pixels(tmp_path):

@@ -103,6 +103,18 @@ def test_like_a_raw_file(run, photos, data, tmp_path):
     assert float(result.noise[0, 0]) == pytest.approx(4e-4)
 
 
+@pytest.mark.parametrize(("planes", "cfa"), [(3, "RGB"), (1, "MONO")])
+def test_like_a_file_without_a_mosaic_is_refused(run, photos, tmp_path, planes, cfa):
+    codes = torch.full((1, planes, 32, 32), 500.0)
+    write_dng(tmp_path / "like.dng", codes, Capture.of(cfa, black=64, white=4095))
+    for source, out in ((photos / "0.jpg", "a.dng"), (photos, "folder")):
+        code, _, err = run("unprocess", source, "-o", tmp_path / out, "--like", tmp_path / "like.dng")
+        assert code == 2
+        assert err.count("\n") == 1
+        assert "choose a file with a Bayer mosaic" in err
+        assert not (tmp_path / out).exists()
+
+
 @pytest.mark.parametrize("like", [False, True], ids=["drawn camera", "like a file"])
 def test_a_rendering_is_as_bright_as_the_photograph(like, photos, tmp_path):
     """The drawn brightness, or the exposure of the --like file, is in the file and applied by renderings."""
