@@ -121,7 +121,11 @@ def _suits_libraw(main: Directory, content: bytes) -> bool:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])
-        return (main.is_tiled or len(main.offsets) == 1) and frame is not None and frame.is_lossless
+        if frame is None or not frame.is_lossless:
+            return False
+        rows, columns = main.segment
+        is_padded = columns > main.width and frame.samples >= rows * columns * main.samples
+        return not is_padded if main.is_tiled else len(main.offsets) == 1
     if main.compression == LOSSY_JPEG:
         return main.photometric == LINEAR_RAW and TABLE not in main.tags and _has_polynomial(main)
     return main.compression == NONE and not main.is_tiled and _is_contiguous(main)

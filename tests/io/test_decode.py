@@ -234,6 +234,32 @@ def test_lossless_jpeg(tmp_path, options):
     check(tmp_path / "a.dng", samples)
 
 
+@pytest.mark.parametrize("predictor", [1, 6])
+@pytest.mark.parametrize("components", [1, 2])
+@pytest.mark.parametrize("tile", [(32, 144), (112, 128), (112, 144), (96, 192), (32, 112)], ids=str)
+def test_lossless_jpeg_tiles_larger_than_the_image(tmp_path, tile, components, predictor):
+    """LibRaw starts a new row where the image ends, not where the tile does."""
+    samples, (rows, columns) = mosaic(), tile
+    padded = np.pad(samples, ((0, -HEIGHT % rows), (0, -WIDTH % columns)), mode="reflect")
+    blocks = [
+        np.ascontiguousarray(padded[y : y + rows, x : x + columns]).reshape(rows, columns // components, -1)
+        for y in range(0, HEIGHT, rows)
+        for x in range(0, WIDTH, columns)
+    ]
+    coded = [
+        imagecodecs.jpeg8_encode(block.squeeze(), lossless=True, predictor=predictor, bitspersample=16)
+        for block in blocks
+    ]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        file.write(
+            iter(coded),
+            **{"shape": samples.shape, "dtype": np.uint16, "photometric": CFA, "compression": "jpeg", "tile": tile},
+            metadata=None,
+            extratags=[VERSION, *PATTERN],
+        )
+    check(tmp_path / "a.dng", samples)
+
+
 @pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
 @pytest.mark.parametrize("planes", [1, 3])
 def test_the_linearization_table_is_applied(tmp_path, storage, planes):
