@@ -20,6 +20,8 @@ from .tiff_samples import TABLE, read_samples
 _GRAY, _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = (0, 1), 33421, 50829, 51009, 8
 _BIG_TIFF, _SMALLEST, _NARROW = (b"+\0", b"\0+"), 22, 64
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
+_PLANE_COLORS, _CFA_LAYOUT, _SAMPLE_FORMAT = 50710, 50711, 339
+_RED_GREEN_BLUE, _RECTANGULAR, _SIGNED = b"\0\1\2", 1, 2
 
 Layout = Literal["mosaic", "linear", "mono"]
 _LAYOUTS: dict[str, Layout] = {RGB: "linear", MONO: "mono"}
@@ -83,6 +85,12 @@ def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
             return _from_libraw(path, None, content, cfa)
         if tiff.is_plain:
             _check_mosaic(path, tiff.main, cfa)
+        elif tiff.is_dng:
+            _check_planes(path, tiff.main, cfa)
+        if (tiff.is_plain or tiff.is_dng) and tiff.main.number(_SAMPLE_FORMAT) == _SIGNED:
+            raise UnreadableFile(
+                f"{path} has signed samples (SampleFormat {_SIGNED}): store them unsigned or as floats"
+            )
         check_complete(path, tiff, content)
         if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff.main, content)):
             return _from_tiff(path, tiff, content, cfa)
@@ -101,14 +109,37 @@ def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
         )
 
 
+def _check_planes(path: Path, main: Directory, cfa: str | None) -> None:
+    """Refuse a DNG whose planes are neither R, G and B nor one, or whose pixels do not form rows and columns."""
+    if main.photometric not in (CFA, LINEAR_RAW):
+        return
+    allowed = (1,) if main.photometric == CFA else (1, 3)
+    if main.samples > 1 and main.samples not in allowed:
+        raise NotAMosaic(
+            f"{path} has {main.samples} samples per pixel: only mosaics of one and linear DNG of one or three are "
+            "supported"
+        )
+    if main.photometric == LINEAR_RAW:
+        return
+    planes, arrangement = main.tags.get(_PLANE_COLORS, _RED_GREEN_BLUE), main.number(_CFA_LAYOUT, _RECTANGULAR)
+    if planes != _RED_GREEN_BLUE:
+        raise NotAMosaic(
+            f"{path} has color planes other than red, green, and blue, in this order (CFAPlaneColor): its color matrix "
+            "and white balance would be applied to other colors"
+        )
+    if cfa is None and arrangement != _RECTANGULAR:
+        raise NotAMosaic(
+            f"{path} has a staggered color filter array (CFALayout {arrangement}): only rectangular ones are supported"
+        )
+
+
 def _suits_libraw(main: Directory, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
     - It refuses BigTIFF and images below 22 x 22.
     - It guesses the packing of some cameras from the number of bytes (NIKON Z: 14 bits, or less than 64 columns).
     - It cuts floating-point samples to 14 bits, mixes up separate planes, reads strips as if they followed each other
-      and uncompressed tiles as if none were larger than the image, and decodes only the first of several strips of
-      lossless JPEG.
+      and tiles as if none were larger than the image, and decodes only the first of several strips of lossless JPEG.
     - It does not decode mosaics of lossy JPEG, and decodes linear lossy JPEG with an invented curve unless the file
       states a polynomial.
     - It drops the first row or column of an active area that starts at an odd one.
@@ -121,7 +152,11 @@ def _suits_libraw(main: Directory, content: bytes) -> bool:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])
-        return (main.is_tiled or len(main.offsets) == 1) and frame is not None and frame.is_lossless
+        if frame is None or not frame.is_lossless:
+            return False
+        rows, columns = main.segment
+        is_padded = columns > main.width and frame.samples >= rows * columns * main.samples
+        return not is_padded if main.is_tiled else len(main.offsets) == 1
     if main.compression == LOSSY_JPEG:
         return main.photometric == LINEAR_RAW and TABLE not in main.tags and _has_polynomial(main)
     return main.compression == NONE and not main.is_tiled and _is_contiguous(main)

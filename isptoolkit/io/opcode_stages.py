@@ -62,7 +62,7 @@ class Frame:
     @classmethod
     def of(cls, path: str | Path) -> "Frame":
         """Read the tags of a DNG file; raises `UnreadableFile` if they contradict the specification."""
-        tags = tiff.tiff_tags(path)
+        tags = tiff.main_tags(path)
         linear = tags.get(_PHOTOMETRIC) == _LINEAR_RAW
         try:
             planes = _numbers(tags, _SAMPLES, (1,))[0] if linear else 1

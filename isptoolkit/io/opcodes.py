@@ -87,7 +87,7 @@ class GainMapValues:
 
 
 def read_opcodes(path: str | Path) -> tuple[Opcode, ...]:
-    """Read the three opcode lists of a DNG file, in the order of processing; empty if it has none.
+    """Read the three opcode lists of a DNG's RAW image, in the order of processing; empty if it has none.
 
     Args:
         path: any file, existing or not.
@@ -100,7 +100,7 @@ def read_opcodes(path: str | Path) -> tuple[Opcode, ...]:
     >>> read_opcodes("missing.dng")
     ()
     """
-    tags = tiff.tiff_tags(path)
+    tags = tiff.main_tags(path)
     opcodes: list[Opcode] = []
     for tag, number in LISTS.items():
         if tag in tags:

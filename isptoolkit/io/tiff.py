@@ -104,6 +104,24 @@ def tiff_tags(path: str | Path) -> dict[int, Any]:
     return {} if tiff is None else {**tiff.directories[0].tags, **tiff.main.tags}
 
 
+def main_tags(path: str | Path) -> dict[int, Any]:
+    """Read the tags of the RAW image by code; empty if the file is missing or not TIFF-based.
+
+    Tags of previews are left out: their frame and corrections are not those of the RAW image.
+
+    Args:
+        path: any file, existing or not.
+
+    Raises:
+        UnreadableFile: for more directories or values than any camera writes.
+
+    >>> main_tags("missing.dng")
+    {}
+    """
+    tiff = structure(path)
+    return {} if tiff is None else tiff.main.tags
+
+
 def parsed(content: "bytes | mmap.mmap", path: str | Path) -> Tiff | None:
     """Parse the directories of a file in memory; None if it is not TIFF-based.
 

@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from opcode_files import bad_constant, bad_list, gain_map, opcode, opcode_list, vignette, write
 
@@ -312,7 +313,7 @@ def test_warps_and_the_unknown_are_named(tmp_path):
 
 def test_a_polynomial_that_the_decoder_applies_is_not_missing(monkeypatch):
     tags = {256: W, 257: H, 259: 34892, 262: 34892, 277: 3, 51009: opcode_list(opcode(8, b"", flags=0))}
-    monkeypatch.setattr("isptoolkit.io.tiff.tiff_tags", lambda path: tags)
+    monkeypatch.setattr("isptoolkit.io.tiff.main_tags", lambda path: tags)
     assert describe_corrections("a.dng") == ["lossy compression undone while decoding (MapPolynomial in OpcodeList2)"]
     tags[259] = 7
     assert "MapPolynomial in OpcodeList2, required by the file" in read_corrections("a.dng").unapplied[0]
@@ -379,6 +380,34 @@ def test_files_without_opcodes(tmp_path):
         assert read_corrections(path) == Corrections()
         assert describe_corrections(path) == []
         assert read_gain_map(path) is None
+
+
+def test_the_frame_and_the_corrections_of_a_preview_are_left_out(tmp_path):
+    """The first directory is a linear preview with its own active area, scale, and vignette."""
+    strengths = (0.3, 0.0, 0.0, 0.0, 0.0)
+    shading = gain_map(random_gains(3, 4, 1), (2, 3, 20, 30), pitch=(2, 2))
+    lists = {"main": opcode_list(shading, vignette(strengths)), "preview": opcode_list(vignette(strengths))}
+    preview = [(50829, 4, 4, (2, 2, 12, 18), True), (50718, 5, 2, (1, 1, 2, 1), True)]
+    for corrected_too in (True, False):
+        main = write(tmp_path / "main.dng", SAMPLES, {2: lists["main"]} if corrected_too else {})
+        with tifffile.TiffFile(main) as file:
+            tags = [
+                (tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in file.pages[0].tags if tag.code > 33000
+            ]
+        own = [*(tag for tag in tags if tag[0] not in (33421, 33422, 51009)), *preview]
+        own += [(51009, 7, len(lists["preview"]), lists["preview"], True)]
+        with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+            small = np.stack([SAMPLES[:14, :20]] * 3, -1)
+            options = {"metadata": None, "rowsperstrip": H}
+            first = {"photometric": 34892, "planarconfig": "contig", "subfiletype": 1, "subifds": 1}
+            file.write(small, extratags=sorted(own), **first, **options)
+            file.write(SAMPLES, photometric=32803, subfiletype=0, extratags=tags, **options)
+        assert np.array_equal(read_raw(tmp_path / "a.dng")[0][0, 0].numpy(), SAMPLES)
+        corrections, alone = read_corrections(tmp_path / "a.dng"), read_corrections(main)
+        assert (corrections.applied, corrections.unapplied) == (alone.applied, alone.unapplied)
+        assert len(corrections.mosaic) == 4 * corrected_too
+        x = light()
+        assert np.array_equal(run(corrections.mosaic, x), run(alone.mosaic, x))
 
 
 def pfm(path):

@@ -235,6 +235,32 @@ def test_lossless_jpeg(tmp_path, options):
     check(tmp_path / "a.dng", samples)
 
 
+@pytest.mark.parametrize("predictor", [1, 6])
+@pytest.mark.parametrize("components", [1, 2])
+@pytest.mark.parametrize("tile", [(32, 144), (112, 128), (112, 144), (96, 192), (32, 112)], ids=str)
+def test_lossless_jpeg_tiles_larger_than_the_image(tmp_path, tile, components, predictor):
+    """LibRaw starts a new row where the image ends, not where the tile does."""
+    samples, (rows, columns) = mosaic(), tile
+    padded = np.pad(samples, ((0, -HEIGHT % rows), (0, -WIDTH % columns)), mode="reflect")
+    blocks = [
+        np.ascontiguousarray(padded[y : y + rows, x : x + columns]).reshape(rows, columns // components, -1)
+        for y in range(0, HEIGHT, rows)
+        for x in range(0, WIDTH, columns)
+    ]
+    coded = [
+        imagecodecs.jpeg8_encode(block.squeeze(), lossless=True, predictor=predictor, bitspersample=16)
+        for block in blocks
+    ]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        file.write(
+            iter(coded),
+            **{"shape": samples.shape, "dtype": np.uint16, "photometric": CFA, "compression": "jpeg", "tile": tile},
+            metadata=None,
+            extratags=[VERSION, *PATTERN],
+        )
+    check(tmp_path / "a.dng", samples)
+
+
 @pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
 @pytest.mark.parametrize("planes", [1, 3])
 def test_the_linearization_table_is_applied(tmp_path, storage, planes):
@@ -362,6 +388,52 @@ def test_other_color_filter_arrays_are_refused(tmp_path, storage, shape, colors,
         file.write(mosaic(), photometric=CFA, metadata=None, extratags=tags, **storage)
     with pytest.raises(errors.NotAMosaic, match=message):
         decode(tmp_path / "a.dng")
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+@pytest.mark.parametrize(("photometric", "count"), [(LINEAR, 2), (LINEAR, 4), (CFA, 2), (CFA, 3), (CFA, 4)])
+def test_other_numbers_of_samples_are_refused(tmp_path, photometric, count, kind, planar):
+    samples, layout = np.stack([mosaic()] * count, 0 if planar else -1), "separate" if planar else "contig"
+    options = {"photometric": 1, "planarconfig": layout, "rowsperstrip": HEIGHT, "metadata": None}
+    tifffile.imwrite(tmp_path / "a.dng", samples.astype(kind), extratags=[VERSION, *PATTERN], **options)
+    with tifffile.TiffFile(tmp_path / "a.dng", mode="r+") as file:
+        file.pages[0].tags[262].overwrite(photometric)
+    with pytest.raises(errors.NotAMosaic, match=f"{count} samples per pixel"):
+        decode(tmp_path / "a.dng")
+
+
+@pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
+@pytest.mark.parametrize("arrangement", range(2, 10))
+def test_staggered_arrays_are_refused(tmp_path, storage, arrangement):
+    """DNG 1.6, CFALayout: 1 is rectangular, in the others some rows or columns are offset by half a pixel."""
+    path = written(tmp_path / "a.dng", mosaic(), [(50711, 3, 1, arrangement, True)], **storage)
+    with pytest.raises(errors.NotAMosaic, match=f"CFALayout {arrangement}"):
+        decode(path)
+    check(written(tmp_path / "b.dng", mosaic(), [(50711, 3, 1, 1, True)], **storage), mosaic())
+
+
+@pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
+@pytest.mark.parametrize("colors", [b"\2\1\0", b"\1\0\2", b"\3\4\5", b"\0\1\2\3"])
+def test_other_planes_than_red_green_and_blue_are_refused(tmp_path, storage, colors):
+    """DNG 1.6, CFAPlaneColor: the order of the rows of ColorMatrix and of the values of AsShotNeutral."""
+    path = written(tmp_path / "a.dng", mosaic(), [(50710, 1, len(colors), colors, True)], **storage)
+    with pytest.raises(errors.NotAMosaic, match="CFAPlaneColor"):
+        decode(path)
+    check(written(tmp_path / "b.dng", mosaic(), [(50710, 1, 3, b"\0\1\2", True)], **storage), mosaic())
+
+
+@pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
+@pytest.mark.parametrize("suffix", ["dng", "tif"])
+def test_signed_samples_are_refused(tmp_path, storage, suffix):
+    """LibRaw reads -1 as 65535."""
+    samples, path = mosaic().astype(np.int16) - 500, tmp_path / f"a.{suffix}"
+    if suffix == "dng":
+        written(path, samples, **storage)
+    else:
+        tifffile.imwrite(path, samples, photometric="minisblack", metadata=None, **storage)
+    with pytest.raises(errors.UnreadableFile, match="signed samples"):
+        decode(path, cfa="RGGB")
 
 
 @pytest.mark.parametrize("storage", [{}, DEFLATE, {"compression": "lzw"}, {"tile": (32, 48)}], ids=str)

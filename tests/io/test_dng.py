@@ -174,7 +174,7 @@ def test_the_bytes_of_a_gain_map():
 @pytest.mark.parametrize("cut", [2, 30, 70, 100])
 def test_truncated_opcodes_are_refused(cut, tmp_path, monkeypatch):
     content = gain_map_opcodes(stages.LensShadingMesh([[[1.0, 2.0], [1.5, 3.0]]]), (10, 20))[:cut]
-    monkeypatch.setattr("isptoolkit.io.tiff.tiff_tags", lambda path: {51009: content})
+    monkeypatch.setattr("isptoolkit.io.tiff.main_tags", lambda path: {51009: content})
     with pytest.raises(errors.UnreadableFile, match="OpcodeList2 cannot be read"):
         read_gain_map(tmp_path / "a.dng")
 

@@ -108,7 +108,7 @@ def test_impossible_values_are_refused(entry, message, tmp_path):
     ids=["empty", "one byte", "billions", "one missing"],
 )
 def test_a_list_that_states_more_than_it_has_is_refused(content, monkeypatch):
-    monkeypatch.setattr(tiff, "tiff_tags", lambda path: {51009: content})
+    monkeypatch.setattr(tiff, "main_tags", lambda path: {51009: content})
     with pytest.raises(UnreadableFile, match="OpcodeList2 cannot be read"):
         opcodes.read_opcodes("a.dng")
 
@@ -123,7 +123,7 @@ def test_more_opcodes_than_a_camera_writes_are_refused(tmp_path):
 
 @pytest.mark.parametrize("value", [2**40, (1, 2), "text", 1.5])
 def test_a_list_that_is_not_bytes_is_refused(value, monkeypatch):
-    monkeypatch.setattr(tiff, "tiff_tags", lambda path: {51009: value})
+    monkeypatch.setattr(tiff, "main_tags", lambda path: {51009: value})
     with pytest.raises(UnreadableFile, match="instead of bytes"):
         read_corrections("a.dng")
 
@@ -142,7 +142,7 @@ def test_a_list_that_is_not_bytes_is_refused(value, monkeypatch):
 )
 def test_a_frame_that_makes_no_sense_is_refused(tags, monkeypatch):
     content = opcode_list(GOOD["vignette"])
-    monkeypatch.setattr(tiff, "tiff_tags", lambda path: {256: 32, 257: 24, 262: 32803, 51009: content} | tags)
+    monkeypatch.setattr(tiff, "main_tags", lambda path: {256: 32, 257: 24, 262: 32803, 51009: content} | tags)
     with pytest.raises(UnreadableFile, match="the frame of its opcodes cannot be read"):
         read_corrections("a.dng")
 
@@ -158,7 +158,7 @@ def test_mutated_lists_are_read_or_refused(data):
     content = content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content
     tags = {256: 32, 257: 24, 262: 32803, data.draw(st.sampled_from((51008, 51009, 51022))): bytes(content)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiff, "tiff_tags", lambda path: tags)
+        patch.setattr(tiff, "main_tags", lambda path: tags)
         tracemalloc.start()
         try:
             read_corrections("a.dng")
