@@ -44,6 +44,7 @@ def watched(pipeline: Pipeline, on_start: Callable[[str], None], on_end: Callabl
     >>> import torch
     >>> image = pipeline(torch.zeros(1, 3, 2, 2), Capture.of("RGGB"))
     matrix
+    exposure
     clip
     curve
     """
