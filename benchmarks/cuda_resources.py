@@ -22,6 +22,7 @@ BANDWIDTHS = {"H100": 3.35e12, "H200": 4.8e12}
 PIXELS = 12e6
 TRAFFIC = {
     "isp_develop": ("read and write each value", 24),
+    "isp_develop_large": ("read and write each value, for programs with shading or highlights", 24),
     "isp_render": ("read the mosaic with the margins of tiles, write RGB", 17.3),
     "isp_demosaic_adjoint": ("read RGB, write the mosaic", 16),
     "isp_sample": ("sampling: read what the sites see, write the mosaic", 8),

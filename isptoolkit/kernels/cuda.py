@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .native import TYPES, rows
 from .nvrtc import compile_source, source_of
-from .steps import STEP_SIZE
+from .steps import STEP_SIZE, Kind
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,10 @@ _MODES = {
     "isp_pack": SamplingMode.PACK,
     "isp_unpack": SamplingMode.UNPACK,
 }
+
+
+_LARGE = frozenset((Kind.HIGHLIGHT, Kind.MESH_MULTIPLY, Kind.MESH_DIVIDE, Kind.RADIAL_MULTIPLY, Kind.RADIAL_DIVIDE))
+"""Steps that need more registers than others: `isp_is_large` in csrc/cuda_steps.h."""
 
 
 class Launcher(Protocol):
@@ -173,7 +177,8 @@ def run(
     if not method:
         grid = blocks(x, batch * height * width)
         sizes = batch, int32(planes), height, width, *x.stride()[:3], stride
-        launch(x, "isp_develop", grid, x, out, coefficients, first, counts[0], *sizes, *kinds)
+        name = "isp_develop" if _LARGE.isdisjoint(before[::STEP_SIZE]) else "isp_develop_large"
+        launch(x, name, grid, x, out, coefficients, first, counts[0], *sizes, *kinds)
         return
     colors = [int32(channel) for channel in channels]
     grid3 = -(-width // 64), -(-height // 16), batch

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from isptoolkit.kernels import cuda, nvrtc
-from isptoolkit.kernels.steps import DemosaicMethod
+from isptoolkit.kernels.steps import DemosaicMethod, Kind
 
 CHANNELS = (0, 1, 1, 2)
 CTYPES = {"isp_long": int, "int": np.int32, "float": np.float32, "double": np.float64}
@@ -24,12 +24,13 @@ def declared(kernel):
 def calls():
     """Each kernel with a Python call that launches it."""
     x, plane = torch.rand(2, 3, 4, 6), torch.rand(2, 1, 4, 6)
-    coefficients, program = torch.rand(1, 12), [0] * 10
+    coefficients, program, large = torch.rand(1, 12), [0] * 10, [int(Kind.HIGHLIGHT), 0, 0, 0, 0]
     style, flat = torch.rand(2, 3), torch.rand(24)
     samples, table = torch.rand(2, 8, 16), torch.rand(1, 64)
     planes, factors = (torch.rand(2, 8, 8), torch.rand(2, 2, 8, 8)), (2, 2)
     return {
         "isp_develop": lambda: cuda.run(x, coefficients, program, (), CHANNELS, DemosaicMethod.NONE, x),
+        "isp_develop_large": lambda: cuda.run(x, coefficients, large, (), CHANNELS, DemosaicMethod.NONE, x),
         "isp_render": lambda: cuda.run(plane, coefficients, program, program, CHANNELS, DemosaicMethod.MALVAR, x),
         "isp_develop_gradient": lambda: cuda.run_gradient(x, coefficients, program, x, x, coefficients),
         "isp_demosaic_adjoint": lambda: cuda.demosaic_adjoint(x, CHANNELS, DemosaicMethod.BILINEAR, plane),

@@ -120,8 +120,8 @@ class Fault:
 FAULTS = {
     "a wrong stride": Fault(
         "cuda_render.cu",
-        "c * x_plane + place.row * x_row + place.column);\n        isp_forward_steps(program",
-        "c * x_plane + place.row * width + place.column);\n        isp_forward_steps(program",
+        "c * x_plane + place.row * x_row + place.column);\n        isp_forward_steps<LARGE>(program",
+        "c * x_plane + place.row * width + place.column);\n        isp_forward_steps<LARGE>(program",
         check_fused,
     ),
     "a missing barrier in the demosaic": Fault(

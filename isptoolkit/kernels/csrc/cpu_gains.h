@@ -63,21 +63,21 @@ typedef struct { int32_t own[ISP_GAIN_TERMS], next[ISP_GAIN_TERMS]; } gain_indic
         for (int first = 0, end; first < n; first = end) {                                                                \
             end = name##_run_end(line, column, first, n);                                                                 \
             const gain_indices at = name##_indices(shape, line, column, first, end);                                      \
-            TERM_SUMS(name, at.own, !name##_by_parity(line) || !NEXT(i))                                        \
-            if (name##_by_parity(line)) TERM_SUMS(name, at.next, NEXT(i))                                       \
+            const int by_parity = name##_by_parity(line);                                                                 \
+            TERM_SUMS(name, at.own, 0)                                                                                    \
+            if (by_parity) TERM_SUMS(name, at.next, 1)                                                                    \
         }                                                                                                                 \
     }
-#define TERM_OF(name, t, condition) \
-    (t < name##_terms(shape) && (condition) ? grad_gain[i] * name##_term(t, pixel, &unused) : 0.0f)
-/* One loop adds the gradients of all terms of the columns that satisfy the condition. */
-#define TERM_SUMS(name, at, condition)                                                                           \
+#define TERM_OF(name, t) (t < name##_terms(shape) ? value * name##_term(t, pixel, &unused) : 0.0f)
+/* One loop adds the gradients of all terms, of the columns with one parity if that matters. */
+#define TERM_SUMS(name, at, parity)                                                                                       \
     {                                                                                                                     \
         float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f, e = 0.0f;                                                           \
         _Pragma("omp simd reduction(+ : a, b, c, d, e)") for (int i = first; i < end; i++) {                              \
             const name##_pixel pixel = name##_pixel_of(line, column + i);                                                 \
+            const float gradient = grad_gain[i], value = (NEXT(i) & by_parity) == parity ? gradient : 0.0f;               \
             int32_t unused;                                                                                               \
-            a += TERM_OF(name, 0, condition), b += TERM_OF(name, 1, condition), c += TERM_OF(name, 2, condition);         \
-            d += TERM_OF(name, 3, condition), e += TERM_OF(name, 4, condition);                                           \
+            a += TERM_OF(name, 0), b += TERM_OF(name, 1), c += TERM_OF(name, 2), d += TERM_OF(name, 3), e += TERM_OF(name, 4); \
         }                                                                                                                 \
         const float total[ISP_GAIN_TERMS] = {a, b, c, d, e};                                                              \
         EACH_TERM(name) sums[at[t]] += (double)total[t];                                                                  \

@@ -18,8 +18,10 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
     {                                                                                                                     \
         float a0 = 0.0f, a1 = 0.0f, a2 = 0.0f, a3 = 0.0f;                                                                 \
         _Pragma("omp simd reduction(+ : a0, a1, a2, a3)") for (int i = 0; i < n; i++) {                                   \
-            a0 += (condition) ? VALUE_TERM(name, count, 0, p) : 0.0f, a1 += (condition) ? VALUE_TERM(name, count, 1, p) : 0.0f; \
-            a2 += (condition) ? VALUE_TERM(name, count, 2, p) : 0.0f, a3 += (condition) ? VALUE_TERM(name, count, 3, p) : 0.0f; \
+            const float t0 = VALUE_TERM(name, count, 0, p), t1 = VALUE_TERM(name, count, 1, p);                           \
+            const float t2 = VALUE_TERM(name, count, 2, p), t3 = VALUE_TERM(name, count, 3, p);                           \
+            a0 += (condition) ? t0 : 0.0f, a1 += (condition) ? t1 : 0.0f;                                                 \
+            a2 += (condition) ? t2 : 0.0f, a3 += (condition) ? t3 : 0.0f;                                                 \
         }                                                                                                                 \
         const float total[ISP_PARAMETERS] = {a0, a1, a2, a3};                                                             \
         ISP_UNROLL for (int j = 0; j < count; j++) sums[isp_parameter(j, owner, c, site)] += (double)total[j];            \
@@ -61,16 +63,18 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
         }                                                                                                                 \
         break;                                                                                                            \
     }
-#define COLOR_OF(planes) {planes[0][i], planes[1][i], planes[2][i]}
+#define COLOR_AT(name) {name##0[i], name##1[i], name##2[i]}
 #define COLOR_TERM(name, count, j) (j < count ? name##_step_partial(j, x, y, g, own) : 0.0f)
 #define COLOR_CASE(name, count)                                                                                           \
     case ISP_KIND_##name: {                                                                                               \
+        const float *x0 = xs[0], *x1 = xs[1], *x2 = xs[2], *y0 = ys[0], *y1 = ys[1], *y2 = ys[2];                         \
+        const float *g0 = gs[0], *g1 = gs[1], *g2 = gs[2];                                                                \
         float own[ISP_COLOR_COEFFICIENTS], *red = hs[0], *green = hs[1], *blue = hs[2];                                   \
         for (int j = 0; j < count; j++) own[j] = k[j];                                                                    \
         if (sums) {                                                                                                       \
             float a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0, a9 = 0, a10 = 0, a11 = 0;       \
             _Pragma("omp simd reduction(+ : a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11)") for (int i = 0; i < n; i++) { \
-                const isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs);                                     \
+                const isp_color x = COLOR_AT(x), y = COLOR_AT(y), g = COLOR_AT(g);                                     \
                 a0 += COLOR_TERM(name, count, 0), a1 += COLOR_TERM(name, count, 1), a2 += COLOR_TERM(name, count, 2);     \
                 a3 += COLOR_TERM(name, count, 3), a4 += COLOR_TERM(name, count, 4), a5 += COLOR_TERM(name, count, 5);     \
                 a6 += COLOR_TERM(name, count, 6), a7 += COLOR_TERM(name, count, 7), a8 += COLOR_TERM(name, count, 8);     \
@@ -80,7 +84,7 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
             for (int j = 0; j < count; j++) sums[j] += (double)total[j];                                                  \
         }                                                                                                                 \
         EACH_VALUE {                                                                                                      \
-            isp_color x = COLOR_OF(xs), y = COLOR_OF(ys), g = COLOR_OF(gs);                                               \
+            const isp_color x = COLOR_AT(x), y = COLOR_AT(y), g = COLOR_AT(g);                                              \
             isp_color h = name##_step_back(x, y, g, own);                                                                 \
             red[i] = h.r, green[i] = h.g, blue[i] = h.b;                                                                  \
         }                                                                                                                 \
@@ -100,8 +104,11 @@ static void backward_step(const int32_t *step, const float *k, const float *cons
                 EACH_VALUE grad_gain[i] = g[i] * x[i];                                                                    \
                 EACH_VALUE h[i] = g[i] * gain[i];                                                                         \
             } else {                                                                                                      \
-                EACH_VALUE grad_gain[i] = -g[i] * y[i] / gain[i];                                                         \
-                EACH_VALUE h[i] = g[i] / gain[i];                                                                         \
+                EACH_VALUE {                                                                                              \
+                    const float quotient = g[i] / gain[i];                                                                \
+                    grad_gain[i] = -quotient * y[i];                                                                      \
+                    h[i] = quotient;                                                                                      \
+                }                                                                                                         \
             }                                                                                                             \
             if (sums) name##_gain_sums(sums, grad_gain, shape, line, column, n);                                          \
         }                                                                                                                 \

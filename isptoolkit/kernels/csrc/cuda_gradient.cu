@@ -96,7 +96,7 @@ extern "C" __global__ void isp_develop_gradient(const void *x, const void *g, vo
         for (int k = 0; k < count; k++) {
             const int *step = program + k * ISP_STEP_SIZE;
             EACH_PLANE values[k + 1][c] = values[k][c];
-            isp_forward_step(step, sample_coefficients + step[1], values[k + 1], planes, place);
+            isp_forward_step<true>(step, sample_coefficients + step[1], values[k + 1], planes, place);
         }
         for (int k = count - 1; k >= 0; k--) {
             const int *step = program + k * ISP_STEP_SIZE;

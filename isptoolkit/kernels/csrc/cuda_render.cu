@@ -7,19 +7,37 @@ ISP_FN isp_long isp_mirrored(isp_long place, isp_long count) {
     return m < period - m ? m : period - m;
 }
 
-extern "C" __global__ void isp_develop(const void *x, void *y, const float *coefficients, const int *program, int count,
-                                       isp_long batch, int planes, isp_long height, isp_long width,
-                                       isp_long x_batch, isp_long x_plane, isp_long x_row, isp_long coefficients_stride,
-                                       int x_type, int y_type) {
+template <bool LARGE>
+ISP_FN void isp_develop_pixels(const void *x, void *y, const float *coefficients, const int *program, int count, isp_long batch,
+                               int planes, isp_long height, isp_long width, isp_long x_batch, isp_long x_plane, isp_long x_row,
+                               isp_long coefficients_stride, int x_type, int y_type) {
     const isp_long frame = height * width, total = batch * frame;
     for (isp_long at = (isp_long)blockIdx.x * blockDim.x + threadIdx.x; at < total; at += (isp_long)gridDim.x * blockDim.x) {
         isp_long sample = at / frame, pixel = at % frame;
         isp_place place = {pixel / width, pixel % width, height, width};
         float v[ISP_MAX_PLANES];
         EACH_PLANE v[c] = isp_load(x, x_type, sample * x_batch + c * x_plane + place.row * x_row + place.column);
-        isp_forward_steps(program, count, coefficients + sample * coefficients_stride, v, planes, place);
+        isp_forward_steps<LARGE>(program, count, coefficients + sample * coefficients_stride, v, planes, place);
         EACH_PLANE isp_store(y, y_type, (sample * planes + c) * frame + pixel, v[c]);
     }
+}
+
+/* A program without large steps: six blocks per multiprocessor. */
+extern "C" __launch_bounds__(256, 6)
+__global__ void isp_develop(const void *x, void *y, const float *coefficients, const int *program, int count,
+                            isp_long batch, int planes, isp_long height, isp_long width, isp_long x_batch, isp_long x_plane,
+                            isp_long x_row, isp_long coefficients_stride, int x_type, int y_type) {
+    isp_develop_pixels<false>(x, y, coefficients, program, count, batch, planes, height, width, x_batch, x_plane, x_row,
+                              coefficients_stride, x_type, y_type);
+}
+
+/* Any program: four blocks per multiprocessor. */
+extern "C" __launch_bounds__(256, 4)
+__global__ void isp_develop_large(const void *x, void *y, const float *coefficients, const int *program, int count,
+                                  isp_long batch, int planes, isp_long height, isp_long width, isp_long x_batch,
+                                  isp_long x_plane, isp_long x_row, isp_long coefficients_stride, int x_type, int y_type) {
+    isp_develop_pixels<true>(x, y, coefficients, program, count, batch, planes, height, width, x_batch, x_plane, x_row,
+                             coefficients_stride, x_type, y_type);
 }
 
 #define TILE_WIDTH 64
@@ -27,7 +45,8 @@ extern "C" __global__ void isp_develop(const void *x, void *y, const float *coef
 #define MARGIN 2
 
 /* One block per tile: shared memory holds the developed mosaic of the tile and its margin, from which the filters read. */
-extern "C" __global__ void isp_render(const void *x, void *y, const float *coefficients, const int *before, int before_count,
+extern "C" __launch_bounds__(256, 4)
+__global__ void isp_render(const void *x, void *y, const float *coefficients, const int *before, int before_count,
                                       const int *after, int after_count, isp_long height, isp_long width,
                                       isp_long x_batch, isp_long x_row, isp_long coefficients_stride, int x_type, int y_type,
                                       int method, int color0, int color1, int color2, int color3) {
@@ -40,7 +59,7 @@ extern "C" __global__ void isp_render(const void *x, void *y, const float *coeff
         if (row >= height + MARGIN || column >= width + MARGIN) continue;
         isp_place place = {isp_mirrored(row, height), isp_mirrored(column, width), height, width};
         float v[ISP_MAX_PLANES] = {isp_load(x, x_type, sample * x_batch + place.row * x_row + place.column)};
-        isp_forward_steps(before, before_count, sample_coefficients, v, 1, place);
+        isp_forward_steps<true>(before, before_count, sample_coefficients, v, 1, place);
         tile[k / tile_columns][k % tile_columns] = v[0];
     }
     __syncthreads();
@@ -58,7 +77,7 @@ extern "C" __global__ void isp_render(const void *x, void *y, const float *coeff
         int own = right ? odd : even, row_color = even == 1 ? odd : even;
         float red_or_blue = own == 1 ? f.beside : here, green = own == 1 ? here : f.green, other = own == 1 ? f.above : f.other;
         float v[ISP_MAX_PLANES] = {row_color == 0 ? red_or_blue : other, green, row_color == 0 ? other : red_or_blue};
-        isp_forward_steps(after, after_count, sample_coefficients, v, planes, place);
+        isp_forward_steps<true>(after, after_count, sample_coefficients, v, planes, place);
         EACH_PLANE isp_store(y, y_type, ((sample * planes + c) * height + place.row) * width + place.column, v[c]);
     }
 }

@@ -70,8 +70,15 @@ ISP_FN isp_segment isp_segment_of(const float *k, int count, int segment, const 
     return s;
 }
 
-/* Run one step on one pixel. */
-ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int planes, const isp_place &place) {
+/* Steps that need more registers than others. Kernels without them run more threads at once; `_LARGE` in cuda.py selects them. */
+ISP_FN constexpr bool isp_is_large(int kind) {
+#define ISP_IS_LARGE(name, base) || kind == ISP_KIND_##name##_multiply || kind == ISP_KIND_##name##_divide
+    return kind == ISP_KIND_highlight ISP_GAINS(ISP_IS_LARGE);
+#undef ISP_IS_LARGE
+}
+
+/* Run one step on one pixel; large ones only if LARGE. */
+template <bool LARGE> ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int planes, const isp_place &place) {
     const int *shape = step + 2;
     switch (isp_shortcut(step[0], k)) {
 #define VALUE_CASE(name, count, owner)                                                                                    \
@@ -83,11 +90,14 @@ ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int plan
     case ISP_KIND_##name:                                                                                                 \
         EACH_PLANE v[c] = name##_step(v[c], isp_segment_of(k, count, isp_find_segment(search, v[c], k, shape), shape));   \
         break;
-#define COLOR_CASE(name, count) case ISP_KIND_##name: isp_set_color(v, name##_step(isp_color_of(v), k)); break;
+#define COLOR_CASE(name, count)                                                                                           \
+    case ISP_KIND_##name:                                                                                                 \
+        if (LARGE || !isp_is_large(ISP_KIND_##name)) isp_set_color(v, name##_step(isp_color_of(v), k));                   \
+        break;
 #define GAIN_CASE(name, base)                                                                                             \
     case ISP_KIND_##name##_multiply:                                                                                      \
     case ISP_KIND_##name##_divide:                                                                                        \
-        EACH_PLANE {                                                                                                      \
+        if (LARGE) EACH_PLANE {                                                                                           \
             const name##_line line = name##_line_of(shape, k, place, planes, c);                                          \
             const float gain = name##_gain(shape, k, name##_pixel_of(line, (int)place.column));                           \
             v[c] = step[0] == ISP_KIND_##name##_multiply ? v[c] * gain : v[c] / gain;                                     \
@@ -107,11 +117,12 @@ ISP_FN void isp_forward_step(const int *step, const float *k, float *v, int plan
     }
 }
 
+template <bool LARGE>
 ISP_FN void isp_forward_steps(const int *program, int count, const float *coefficients, float *v, int planes,
                               const isp_place &place) {
     for (int k = 0; k < count; k++) {
         const int *step = program + k * ISP_STEP_SIZE;
-        isp_forward_step(step, coefficients + step[1], v, planes, place);
+        isp_forward_step<LARGE>(step, coefficients + step[1], v, planes, place);
     }
 }
 

@@ -14,7 +14,7 @@ FLAGS = ("-O1", "-std=c++17", "-fPIC", "-w", "-U_FORTIFY_SOURCE")
 CHECKED = ("-fsanitize=thread", "-fno-exceptions", "-ffp-contract=fast", "-fexpensive-optimizations")
 """These flags make the compiler announce each access of a kernel to runtime.cpp; the sanitizer itself is not linked.
 Products and sums are contracted, as by NVRTC, where the processor can."""
-KERNEL = re.compile(r'extern "C" __global__ void (\w+)\((.*?)\)\s*\{', re.DOTALL)
+KERNEL = re.compile(r"__global__ void (\w+)\((.*?)\)\s*\{", re.DOTALL)
 
 
 class CompileError(Exception):

@@ -16,6 +16,7 @@
 #define __CUDACC__ 1
 #define __device__
 #define __global__
+#define __launch_bounds__(threads, blocks)
 #define __forceinline__ inline __attribute__((always_inline))
 #define __shared__ static __attribute__((section("cuda_shared")))
 
