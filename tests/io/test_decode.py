@@ -382,7 +382,6 @@ def test_a_preview_is_not_the_image_of_a_truncated_file(tmp_path):
     path, cut = tmp_path / "a.dng", tmp_path / "cut.dng"
     preview = torch.rand(1, 3, 32, 48)
     write_dng(path, torch.full((1, 1, 64, 96), 500.0), Capture.of("RGGB", black=64, white=1023), preview=preview)
-    content = path.read_bytes()
     tiff = structure(path)
     (offset,), (count,) = tiff.directories[0].offsets, tiff.directories[0].byte_counts
     cut.write_bytes(path.read_bytes()[: offset + count])  # before the directory of the mosaic
