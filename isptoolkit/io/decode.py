@@ -85,6 +85,8 @@ def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
             return _from_libraw(path, None, content, cfa)
         if tiff.is_plain:
             _check_mosaic(path, tiff.main, cfa)
+        elif tiff.is_dng and tiff.main.photometric not in (CFA, LINEAR_RAW):  # a preview
+            raise UnreadableFile(f"{path} is truncated or damaged: it states a DNG without a RAW image")
         elif tiff.is_dng:
             _check_planes(path, tiff.main, cfa)
         if (tiff.is_plain or tiff.is_dng) and tiff.main.number(_SAMPLE_FORMAT) == _SIGNED:

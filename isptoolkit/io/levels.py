@@ -15,6 +15,8 @@ BITS, LINEARIZATION, REPEAT, BLACK, DELTA_H, DELTA_V, WHITE = 258, 50712, 50713,
 """BitsPerSample (TIFF 6.0); LinearizationTable to WhiteLevel (DNG 1.6 specification, chapter 4)."""
 _ROWS = 256
 """Rows that are leveled at once, to bound the memory of their black levels."""
+_LARGEST = 2.0**32
+"""No level is larger: the tags hold 32-bit integers and their fractions (DNG 1.6 specification, chapter 4)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class BlackLevel:
         >>> BlackLevel.of((60, 61, 61, 62), planes=3).grid.tolist()
         [[[60.0, 61.0, 62.0]]]
         """
-        values = numbers(black, np.size(black))
+        values = _level_numbers(black, np.size(black))
         if values is None or values.size not in (1, 4):
             raise InvalidArgument(f"black must be one number, or four row-major over the 2x2 sites, got {black!r}")
         red, green, again, blue = np.resize(values, 4)
@@ -79,7 +81,9 @@ class BlackLevel:
             return None
         grid = _grid(tags, int(repeat[0]), int(repeat[1]), planes)
         lengths = {DELTA_V: size[0], DELTA_H: size[1]}
-        deltas = [numbers(tags[code], length) if code in tags else np.zeros(1) for code, length in lengths.items()]
+        deltas = [
+            _level_numbers(tags[code], length) if code in tags else np.zeros(1) for code, length in lengths.items()
+        ]
         if grid is None or deltas[0] is None or deltas[1] is None:
             return None
         rows, columns = (delta if delta is not None and delta.any() else None for delta in deltas)
@@ -150,14 +154,14 @@ def white_of(tags: Mapping[int, Any], planes: int, *, floating: bool) -> Array |
     [4095.0]
     """
     if WHITE in tags:
-        white = numbers(tags[WHITE], planes) if np.size(tags[WHITE]) == planes else None
-        if white is None and (same := _same(numbers(tags[WHITE], np.size(tags[WHITE])))) is not None:
+        white = _level_numbers(tags[WHITE], planes) if np.size(tags[WHITE]) == planes else None
+        if white is None and (same := _same(_level_numbers(tags[WHITE], np.size(tags[WHITE])))) is not None:
             white = np.full(planes, same)
         return white if white is not None and (white > 0).all() else None
     if floating:
         return np.ones(planes)
     if LINEARIZATION in tags:
-        table = numbers(tags[LINEARIZATION], np.size(tags[LINEARIZATION]))
+        table = _level_numbers(tags[LINEARIZATION], np.size(tags[LINEARIZATION]))
         return np.full(planes, table[-1]) if table is not None and len(table) and table[-1] > 0 else None
     bits = numbers(tags.get(BITS, 16), np.size(tags.get(BITS, 16)))
     return np.full(planes, 2 ** bits[0] - 1) if bits is not None and len(bits) and 1 <= bits[0] <= 32 else None
@@ -201,13 +205,19 @@ def _grid(tags: Mapping[int, Any], height: int, width: int, planes: int) -> Arra
     """`[R,C,P]` values of BlackLevel; `[1,1,P]` if it is not stated, or one level whose count is wrong."""
     if BLACK not in tags:
         return np.zeros((1, 1, planes))
-    stated = numbers(tags[BLACK], height * width * planes)
+    stated = _level_numbers(tags[BLACK], height * width * planes)
     if stated is not None:
         return stated.reshape(height, width, planes)
     for count in (np.size(tags[BLACK]), np.size(tags[BLACK]) // 2):  # plain numbers, then fractions
-        if (same := _same(numbers(tags[BLACK], count))) is not None:
+        if (same := _same(_level_numbers(tags[BLACK], count))) is not None:
             return np.full((1, 1, planes), same)
     return None
+
+
+def _level_numbers(value: Any, count: int) -> Array | None:
+    """The numbers of a tag that can be levels; None for another count, or numbers beyond those of the tags' types."""
+    levels = numbers(value, count)
+    return levels if levels is not None and (abs(levels) <= _LARGEST).all() else None
 
 
 def _same(values: Array | None) -> float | None:

@@ -19,7 +19,7 @@ _FAR = 8.0
 
 
 def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
-    """Evaluate the piecewise-linear function through `(i, table[i])`, extrapolated with its end slopes.
+    """Evaluate the piecewise-linear function through `(i, table[i])`, extrapolated with its end slopes; NaN stays NaN.
 
     Args:
         x: `[B,...]` positions in the table, not necessarily integers.
@@ -28,15 +28,15 @@ def interpolate_table(x: Tensor, table: Tensor) -> Tensor:
     >>> interpolate_table(torch.tensor([[0.5, 2.0, 3.0]]), torch.tensor([[0.0, 1.0, 4.0]]))
     tensor([[0.5000, 4.0000, 7.0000]])
     """
-    start = x.detach().floor().clamp(0, table.shape[1] - 2)
-    low, slope = _segment(start.long(), table)
+    start = _segment_of(x, table)
+    low, slope = _segment(start, table)
     return low + (x - start) * slope
 
 
 def invert_table(y: Tensor, table: Tensor) -> Tensor:
     """Invert `interpolate_table` for a nondecreasing table: the positions at which the function equals `y`.
 
-    Where the table is flat, the end of the flat run is returned.
+    Where the table is flat, the end of the flat run is returned. NaN stays NaN.
 
     >>> invert_table(torch.tensor([[0.5, 4.0, 7.0]]), torch.tensor([[0.0, 1.0, 4.0]]))
     tensor([[0.5000, 2.0000, 3.0000]])
@@ -44,7 +44,13 @@ def invert_table(y: Tensor, table: Tensor) -> Tensor:
     start = (_count(table, y, right=True) - 1).clamp(0, table.shape[1] - 2)
     low, slope = _segment(start, table)
     rises = slope > 0
-    return start + torch.where(rises, (y - low) / torch.where(rises, slope, 1), 0)
+    x = start + torch.where(rises, (y - low) / torch.where(rises, slope, 1), 0)
+    return torch.where(y.isnan(), y, x)  # also on flat runs
+
+
+def _segment_of(x: Tensor, table: Tensor) -> Tensor:
+    """Index of the first entry of the segment of `x`; 0 for NaN, which has no index."""
+    return x.detach().nan_to_num(0).floor().clamp(0, table.shape[1] - 2).long()
 
 
 def _segment(start: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
@@ -220,7 +226,7 @@ class Linearize(Stage):
         """Where the table rises and, within rounding, no other code has the same value."""
         table = self._table(x)
         y = interpolate_table(x, table)
-        _, slope = _segment(x.floor().clamp(0, table.shape[1] - 2).long(), table)
+        _, slope = _segment(_segment_of(x, table), table)
         near = 4 * torch.finfo(x.dtype).eps * table.abs().amax(-1).view(-1, 1, 1, 1)
         matches = _count(table, y + near, right=True) - _count(table, y - near, right=False)
         return (slope > 0) & (matches < 2)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import rawpy
 import tifffile
+import torch
 from PIL import Image
 
-from isptoolkit import errors
+from isptoolkit import Capture, errors, write_dng
 from isptoolkit.io import describe_raw
 from isptoolkit.io.decode import decode
 from isptoolkit.io.limits import MAX_SAMPLES
@@ -447,6 +448,17 @@ def test_a_gray_tiff_is_a_mosaic_only_if_the_caller_says_so(tmp_path, storage, b
     assert (decoded.layout, decoded.cfa) == ("mosaic", "GRBG")
     assert np.array_equal(decoded.samples, samples)
     assert decode(tmp_path / "a.tif", cfa="MONO").layout == "mono"
+
+
+def test_a_preview_is_not_the_image_of_a_truncated_file(tmp_path):
+    path, cut = tmp_path / "a.dng", tmp_path / "cut.dng"
+    preview = torch.rand(1, 3, 32, 48)
+    write_dng(path, torch.full((1, 1, 64, 96), 500.0), Capture.of("RGGB", black=64, white=1023), preview=preview)
+    tiff = structure(path)
+    (offset,), (count,) = tiff.directories[0].offsets, tiff.directories[0].byte_counts
+    cut.write_bytes(path.read_bytes()[: offset + count])  # before the directory of the mosaic
+    with pytest.raises(errors.UnreadableFile, match="truncated or damaged: it states a DNG without a RAW image"):
+        decode(cut)
 
 
 def test_a_gray_tiff_is_described_with_a_stated_filter_array(tmp_path):

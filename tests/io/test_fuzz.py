@@ -11,7 +11,8 @@ import pytest
 import tifffile
 import torch
 
-from isptoolkit import Capture, write_dng
+from isptoolkit import Capture, read_raw, write_dng
+from isptoolkit.errors import UnreadableFile
 from isptoolkit.stages import LensShadingMesh
 
 COUNT = int(os.environ.get("ISPTOOLKIT_FUZZ", "210"))
@@ -24,7 +25,7 @@ def tiled(path: Path, data: "np.ndarray") -> None:
     """Lossless JPEG in tiles, the layout of Adobe's converter and of phones."""
     write_dng(path, torch.from_numpy(data).float()[None, None], CAPTURE)
     with tifffile.TiffFile(path) as file:
-        kept = [(t.code, int(t.dtype), t.count, t.value, True) for t in file.pages[0].tags if t.code > 33000]
+        tags = [(t.code, int(t.dtype), t.count, t.value, True) for t in file.pages[0].tags if t.code > 33000]
     tiles = [data[y : y + 32, x : x + 32] for y in range(0, 64, 32) for x in range(0, 96, 32)]
     coded = [imagecodecs.ljpeg_encode(np.ascontiguousarray(tile), bitspersample=16) for tile in tiles]
     with tifffile.TiffWriter(path, byteorder="<") as file:
@@ -36,7 +37,7 @@ def tiled(path: Path, data: "np.ndarray") -> None:
             compression="jpeg",
             photometric=32803,
             metadata=None,
-            extratags=kept,
+            extratags=tags,
         )
 
 
@@ -98,9 +99,6 @@ def test_damaged_camera_files_are_read_or_refused(data, poison, tmp_path):
 
 
 def test_every_cut_of_a_file_is_refused_or_leaves_its_samples_whole(originals, poison, tmp_path):
-    from isptoolkit import read_raw
-    from isptoolkit.errors import UnreadableFile
-
     for original in originals:
         content, whole = original.read_bytes(), read_raw(original)[0]
         for step in range(1, 24):
@@ -112,3 +110,19 @@ def test_every_cut_of_a_file_is_refused_or_leaves_its_samples_whole(originals, p
             except UnreadableFile:
                 continue
             assert torch.equal(samples, whole), f"{original.name} cut at {step}/24"
+
+
+def test_render_leaves_no_output_for_a_file_that_it_refuses(originals, run, tmp_path):
+    output, statuses = tmp_path / "out", Counter()
+    for path in damaged_copies(originals, tmp_path, 3 * len(damage.DAMAGES)):
+        output.mkdir()
+        status, printed, message = run("render", path, "-o", output / "a.png")
+        statuses[status] += 1
+        assert printed == ""
+        if status == 0:
+            (output / "a.png").unlink()
+        else:
+            assert (status, message.count("\n")) == (2, 1), (path.name, message)
+            assert message.startswith("isptoolkit: ")
+        output.rmdir()  # fails if anything else was written
+    assert set(statuses) == {0, 2}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tagged_dng import ASCII, LONG, RATIONAL, SHORT, SRATIONAL, camera_tags, samples, tag, write
+from tagged_dng import ASCII, DOUBLE, LONG, RATIONAL, SHORT, SRATIONAL, camera_tags, samples, tag, write
 
 from isptoolkit import errors, read_raw, write_dng
 from isptoolkit.io import describe_raw
@@ -150,6 +150,11 @@ def test_floating_point_files_have_their_own_white(tmp_path, white, brightest):
         ([tag(50717, LONG, 0)], "white"),
         ([tag(50717, LONG, 1000, 900)], "white"),
         ([tag(50717, ASCII, "bright")], "white"),
+        ([tag(50714, DOUBLE, 1e308)], "black"),
+        ([tag(50714, DOUBLE, -1.7e308)], "black"),
+        ([tag(50713, SHORT, 2, 2), tag(50714, DOUBLE, 60, 61, 62, 1e308)], "black"),
+        ([tag(50716, DOUBLE, *[1.7e308] * 32)], "black"),
+        ([tag(50717, DOUBLE, 1e308)], "white"),
     ],
 )
 def test_malformed_levels_are_missing(tmp_path, broken, name):
@@ -160,6 +165,13 @@ def test_malformed_levels_are_missing(tmp_path, broken, name):
     assert facts["missing"] == [name]
     assert any(name in problem.lower() for problem in facts["problems"])
     assert read_raw(path, **{name: 99 if name == "black" else 5000})[1].cfa == "RGGB"
+
+
+@pytest.mark.filterwarnings("error")
+def test_huge_levels_are_malformed_without_an_overflow(tmp_path):
+    huge = [tag(50713, SHORT, 3, 3), tag(50714, DOUBLE, *[1.7e308] * 9), tag(50717, DOUBLE, 1.7e308)]
+    facts = describe_raw(write(tmp_path / "a.dng", samples(32, 48), *huge))
+    assert facts["missing"] == ["black", "white"]
 
 
 @pytest.mark.parametrize("pixels", [samples(32, 48), samples(32, 48, 3)], ids=["mosaic", "linear"])
@@ -193,7 +205,7 @@ def test_arguments_replace_every_form_of_levels(tmp_path):
     np.testing.assert_allclose(mosaic_of(path, white=2000)[0][0], expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("black", [(1, 2), "dark", float("nan"), ()])
+@pytest.mark.parametrize("black", [(1, 2), "dark", float("nan"), (), 1e308])
 def test_malformed_black_levels_are_refused(tmp_path, black):
     with pytest.raises(errors.InvalidArgument, match="black must be one number, or four"):
         read_raw(write(tmp_path / "a.dng", samples(32, 48)), black=black)

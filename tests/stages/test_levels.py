@@ -1,5 +1,6 @@
 """Black and white levels, and the linearization table."""
 
+import math
 import re
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from isptoolkit import CAMERA, LINEAR_RAW, Capture, fuse, presets
+from isptoolkit import CAMERA, LINEAR_RAW, Capture, Pipeline, fuse, presets
 from isptoolkit.errors import InvalidArgument, InvalidCapture
+from isptoolkit.kernels import reference
 from isptoolkit.stages.levels import Levels, Linearize
 
 
@@ -212,3 +214,23 @@ def test_compiles(capture, stage, compiler):
     x = torch.rand(1, 1, 4, 6)
     trip = torch.compile(lambda x: stage.inverse(stage(x, capture), capture), fullgraph=True, backend="eager")
     assert torch.allclose(trip(x), x, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("table", [[0, 1, 4, 9], [0, 1, 1, 4, 4]], ids=["rising", "flat"])
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_a_table_keeps_what_is_not_a_number(dtype, table, direction):
+    """Infinity has no value on a flat end of the table, whose slope is zero."""
+    nan, inf = float("nan"), float("inf")
+    samples = torch.tensor([nan, -inf, inf, 1e30, -1e30, 0.5, 3.5, nan], dtype=dtype).view(1, 1, 2, 4)
+    capture, stage = Capture.of("RGGB"), Linearize(table)
+    with reference():
+        result = getattr(stage, direction)(samples, capture)
+    torch.testing.assert_close(
+        getattr(fuse(Pipeline(table=stage)), direction)(samples, capture), result, equal_nan=True
+    )
+    first, low, high, *_, last = result.flatten().tolist()
+    assert math.isnan(first)
+    assert math.isnan(last)
+    assert low == -inf
+    assert high == inf or table[-1] == table[-2]

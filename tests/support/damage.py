@@ -1,6 +1,6 @@
 """Damages files at random, and reads them in a child process whose memory is limited.
 
-Run as a program, it is that child: it reads a path from each line of standard input and prints what came of it.
+Run as a program, it is that child: it reads paths, one a line, from standard input and prints the outcome for each.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 MEMORY = 6 << 30
 """Bytes of address space that the child may use."""
 SECONDS = 20
-"""Time that it may take for a file."""
+"""Seconds that the child may spend on a file."""
 
 
 def truncated(content: bytearray, dice: random.Random) -> bytearray:
@@ -77,7 +77,7 @@ def damaged(content: bytes, seed: int) -> tuple[str, bytes]:
 
 
 def readings(paths: Iterable[Path], poison: Path) -> dict[Path, str]:
-    """What reading each file led to: `read ...`, `refused ...`, or what must not be.
+    """The outcome for each file: `read`, `refused` with the message, or a phrase for a fault of the reader.
 
     Args:
         paths: the files.
@@ -101,7 +101,7 @@ def _outcome(path: str, poison: str) -> str:
     from isptoolkit import read_raw
     from isptoolkit.errors import IspError
 
-    strange = float(read_raw(poison)[0][0, 0, 0, 0])
+    foreign = float(read_raw(poison)[0][0, 0, 0, 0])
     try:
         samples, _ = read_raw(path)
     except IspError as error:
@@ -109,7 +109,7 @@ def _outcome(path: str, poison: str) -> str:
         return f"refused {text}" if "\n" not in text else f"an error of several lines: {text!r}"
     except BaseException as error:
         return f"raised {type(error).__name__}: {error}"
-    if bool((samples == strange).float().mean() > 0.01):
+    if bool((samples == foreign).float().mean() > 0.01):
         return "read samples of another file"
     return "read" if samples.isfinite().all() else "read samples that are not finite"
 
