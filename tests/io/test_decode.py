@@ -271,6 +271,30 @@ def test_the_linearization_table_is_applied(tmp_path, storage, planes):
     check(written(tmp_path / "a.dng", samples, tags, **storage), check_table, "mosaic" if planes == 1 else "linear")
 
 
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_the_linearization_table_of_a_preview_is_left_out(tmp_path, own, nested):
+    """LibRaw applies the table that it reads last."""
+    samples, table = mosaic(), (np.arange(1024) ** 1.5).astype(np.uint16)
+    main = [(50712, 3, len(table), tuple(table.tolist()), True)] if own else []
+    preview = [(50712, 3, 256, tuple(range(256)), True)]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        options = {"photometric": CFA, "metadata": None, "rowsperstrip": HEIGHT}
+        first = [VERSION, *PATTERN, *(preview if nested else main)]
+        file.write(
+            samples[:48, :64] if nested else samples,
+            extratags=sorted(first),
+            subfiletype=int(nested),
+            subifds=int(nested),
+            **options,
+        )
+        second = [*PATTERN, *(main if nested else preview)]
+        file.write(
+            samples if nested else samples[:48, :64], extratags=sorted(second), subfiletype=int(not nested), **options
+        )
+    check(tmp_path / "a.dng", table[samples] if own else samples)
+
+
 def test_the_polynomial_of_lossy_dng_is_applied(data):
     """DNG 1.6, opcode MapPolynomial, on the samples that libjpeg decodes; LibRaw rounds to 16 bits."""
     path = data / "photoprism" / "canon_eos_6d.dng"
