@@ -144,6 +144,8 @@ def test_floating_point_files_have_their_own_white(tmp_path, white, brightest):
     [
         ([tag(50713, SHORT, 2, 2), tag(50714, RATIONAL, 60, 61, 62)], "black"),
         ([tag(50714, RATIONAL, 60, 61, 62, 63)], "black"),
+        ([tag(50714, SHORT, 64, 32)], "black"),
+        ([tag(50713, SHORT, 1, 2), tag(50714, LONG, 64, 32, 60, 30)], "black"),
         ([tag(50716, SRATIONAL, 1, 2, 3)], "black"),
         ([tag(50715, SRATIONAL, 1, 2, 3)], "black"),
         ([(50714, RATIONAL, 1, (1, 0), True)], "black"),
@@ -163,11 +165,9 @@ def test_malformed_levels_are_missing(tmp_path, broken, name):
 
 
 @pytest.mark.parametrize("pixels", [samples(32, 48), samples(32, 48, 3)], ids=["mosaic", "linear"])
-@pytest.mark.parametrize(
-    ("kind", "count"), [(SHORT, 1), (SHORT, 3), (SHORT, 4), *((RATIONAL, n) for n in (1, 2, 3, 4))]
-)
+@pytest.mark.parametrize(("kind", "count"), [(kind, n) for kind in (SHORT, LONG, RATIONAL) for n in (1, 2, 3, 4, 6, 8)])
 def test_one_level_counts_however_often_it_is_stated(tmp_path, pixels, kind, count):
-    """LibRaw reads all of these. (Two whole numbers look like one fraction.)"""
+    """LibRaw reads all of these. Two whole numbers are no fraction."""
     tags = [tag(50714, kind, *[64] * count), tag(50717, LONG, *[1023] * count)]
     capture = read_raw(write(tmp_path / "a.dng", pixels, *tags))[1]
     assert (capture.black[0].tolist(), capture.white.item()) == ([64] * 4, 1023)
