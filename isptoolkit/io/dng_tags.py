@@ -13,7 +13,7 @@ CROP_ORIGIN, CROP_SIZE, ACTIVE_AREA = 50719, 50720, 50829
 """DNG 1.6 specification, chapter 4."""
 _LONGEST = 1 << 31
 """Longer sides of a crop are malformed."""
-_ILLUMINANTS = (50778, 50779)
+_ILLUMINANTS, _DEFAULT_SCALE = (50778, 50779), 50718
 
 
 def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
@@ -109,6 +109,9 @@ def problems_of(tags: Mapping[int, Any], *, is_color: bool = True) -> list[str]:
         problems.append("AsShotNeutral is not three positive numbers")
     if NOISE in tags and noise_of(tags) is None:
         problems.append("NoiseProfile is malformed")
+    scale = numbers(tags.get(_DEFAULT_SCALE, (1, 1)), 2)
+    if scale is None or scale[0] != scale[1]:
+        problems.append("pixels are not square (DefaultScale): renderings are not stretched")
     if EXPOSURE in tags and numbers(tags[EXPOSURE], 1) is None:
         problems.append("BaselineExposure is undefined")
     return problems

@@ -6,7 +6,7 @@ from ..errors import NotAMosaic, UnreadableFile
 from .tiff import CFA, LINEAR_RAW, Tiff
 from .tiff_directory import Directory
 
-_GRAY = (0, 1)
+_WHITE_IS_ZERO, _GRAY = 0, (0, 1)
 _PLANE_COLORS, _CFA_LAYOUT, _SAMPLE_FORMAT = 50710, 50711, 339
 _RED_GREEN_BLUE, _RECTANGULAR, _SIGNED = b"\0\1\2", 1, 2
 
@@ -20,11 +20,12 @@ def check_samples(path: Path, tiff: Tiff, cfa: str | None) -> None:
         cfa: letters of the color filter array that the caller states.
 
     Raises:
-        UnreadableFile: for a TIFF in colors, and signed samples.
+        UnreadableFile: for a TIFF in colors, gray in which 0 is white, and signed samples.
         NotAMosaic: for a gray TIFF where no `cfa` is stated; for a DNG with another number of samples per pixel, with a
             staggered color filter array, or with planes other than red, green, and blue.
 
-    Source: DNG 1.6 specification, chapter 4: CFAPlaneColor (50710), CFALayout (50711); TIFF 6.0: SampleFormat (339).
+    Source: DNG 1.6 specification, chapter 4: CFAPlaneColor (50710), CFALayout (50711); TIFF 6.0: SampleFormat
+        (339), PhotometricInterpretation (262).
     """
     if tiff.is_plain:
         _check_gray(path, tiff.main, cfa)
@@ -40,6 +41,8 @@ def _check_gray(path: Path, main: Directory, cfa: str | None) -> None:
     """Refuse a plain TIFF unless it is gray and the caller states its color filter array."""
     if main.photometric not in _GRAY or main.samples != 1:
         raise UnreadableFile(f"{path} is a TIFF image without RAW samples, not a RAW file")
+    if main.photometric == _WHITE_IS_ZERO:
+        raise UnreadableFile(f"{path} is a gray TIFF whose largest samples are black (WhiteIsZero): invert it first")
     if cfa is None:
         raise NotAMosaic(
             f"{path} is a gray TIFF that states no color filter array: if it is a mosaic, pass cfa= (--cfa)"

@@ -446,6 +446,14 @@ def test_other_planes_than_red_green_and_blue_are_refused(tmp_path, storage, col
     check(written(tmp_path / "b.dng", mosaic(), [(50710, 1, 3, b"\0\1\2", True)], **storage), mosaic())
 
 
+@pytest.mark.parametrize("cfa", [None, "RGGB"])
+def test_gray_in_which_zero_is_white_is_refused(tmp_path, cfa):
+    """TIFF 6.0, PhotometricInterpretation 0: as a mosaic, it would be a negative."""
+    tifffile.imwrite(tmp_path / "a.tif", mosaic(), photometric="miniswhite", metadata=None)
+    with pytest.raises(errors.UnreadableFile, match="WhiteIsZero"):
+        decode(tmp_path / "a.tif", cfa=cfa)
+
+
 @pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])
 @pytest.mark.parametrize("suffix", ["dng", "tif"])
 def test_signed_samples_are_refused(tmp_path, storage, suffix):

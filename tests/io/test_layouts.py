@@ -161,3 +161,9 @@ def test_default_crop_of_cameras(data):
 def test_names_of_cameras(tmp_path):
     path = write(tmp_path / "a.dng", samples(40, 50), tag(271, ASCII, "Acme"), tag(272, ASCII, "Acme One"))
     assert read_raw(path)[1].camera == ("Acme One",)
+
+
+@pytest.mark.parametrize(("scale", "is_square"), [((1, 1), True), ((2, 2), True), ((1, 2), False), ((1.5, 1), False)])
+def test_pixels_that_are_not_square_are_named(tmp_path, scale, is_square):
+    path = write(tmp_path / "a.dng", samples(40, 50), *LEVELS, tag(50718, RATIONAL, *scale))
+    assert any("DefaultScale" in problem for problem in describe_raw(path)["problems"]) != is_square
