@@ -202,12 +202,9 @@ def _grid(tags: Mapping[int, Any], height: int, width: int, planes: int) -> Arra
     if BLACK not in tags:
         return np.zeros((1, 1, planes))
     value, size = tags[BLACK], np.size(tags[BLACK])
-    is_plain, is_rational = (
-        not isinstance(value, Rationals),
-        not isinstance(value, tuple) or isinstance(value, Rationals),
-    )
-    # A long array does not tell plain numbers from fractions.
-    counts = [count for count, fits in ((size, is_plain), (size // 2, is_rational)) if fits]
+    counts = [size // 2 if isinstance(value, Rationals) else size]
+    if isinstance(value, np.ndarray):  # long arrays do not tell fractions from whole numbers
+        counts.append(size // 2)
     if height * width * planes in counts and (stated := numbers(value, height * width * planes)) is not None:
         return stated.reshape(height, width, planes)
     for count in counts:
