@@ -16,7 +16,7 @@ from .limits import check_size, read_content
 from .meaning import check_samples
 from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Tiff, parsed
 from .tiff_directory import Directory
-from .tiff_samples import TABLE, read_samples
+from .tiff_samples import COLUMN_FIELDS, ROW_FIELDS, TABLE, read_samples
 
 _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = 33421, 50829, 51009, 8
 _BIG_TIFF, _SMALLEST, _NARROW = (b"+\0", b"\0+"), 22, 64
@@ -101,7 +101,8 @@ def _suits_libraw(tiff: Tiff, content: bytes) -> bool:
     - It does not decode mosaics of lossy JPEG, and decodes linear lossy JPEG with an invented curve unless the file
       states a polynomial.
     - It drops the first row or column of an active area that starts at an odd one.
-    - It applies the LinearizationTable of any directory, such as that of a preview.
+    - It applies the LinearizationTable of any directory, such as that of a preview, and leaves interleaved rows and
+      columns in the order of the file.
     """
     main = tiff.main
     top, left, bottom, right = _stated_area(main) or (0, 0, main.height, main.width)
@@ -109,8 +110,9 @@ def _suits_libraw(tiff: Tiff, content: bytes) -> bool:
     is_guessed = main.compression == NONE and (main.bits not in (8, 16) or main.width < _NARROW)
     is_moved = main.compression != LOSSY_JPEG and bool(top % 2 or left % 2)
     has_another_table = any(TABLE in directory.tags for directory in tiff.directories if directory is not main)
-    is_odd = main.bits > 16 or main.is_float or main.is_planar or has_another_table
-    if is_refused or is_guessed or is_moved or is_odd:
+    is_mixed = max(main.number(ROW_FIELDS, 1), main.number(COLUMN_FIELDS, 1)) > 1 or has_another_table
+    is_misread = is_guessed or is_moved or (is_mixed and main.compression != LOSSY_JPEG)
+    if is_refused or is_misread or main.bits > 16 or main.is_float or main.is_planar:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])

@@ -7,7 +7,7 @@ from .tiff import CFA, LINEAR_RAW, Tiff
 from .tiff_directory import Directory
 
 _WHITE_IS_ZERO, _GRAY = 0, (0, 1)
-_PLANE_COLORS, _CFA_LAYOUT, _SAMPLE_FORMAT = 50710, 50711, 339
+_PLANE_COLORS, _CFA_LAYOUT, _BLOCKS, _SAMPLE_FORMAT = 50710, 50711, 50974, 339
 _RED_GREEN_BLUE, _RECTANGULAR, _SIGNED = b"\0\1\2", 1, 2
 
 
@@ -20,12 +20,12 @@ def check_samples(path: Path, tiff: Tiff, cfa: str | None) -> None:
         cfa: letters of the color filter array that the caller states.
 
     Raises:
-        UnreadableFile: for a TIFF in colors, gray in which 0 is white, and signed samples.
+        UnreadableFile: for a TIFF in colors, gray in which 0 is white, samples in blocks, and signed samples.
         NotAMosaic: for a gray TIFF where no `cfa` is stated; for a DNG with another number of samples per pixel, with a
             staggered color filter array, or with planes other than red, green, and blue.
 
-    Source: DNG 1.6 specification, chapter 4: CFAPlaneColor (50710), CFALayout (50711); TIFF 6.0: SampleFormat
-        (339), PhotometricInterpretation (262).
+    Source: DNG 1.6 specification, chapter 4: CFAPlaneColor (50710), CFALayout (50711), SubTileBlockSize (50974);
+        TIFF 6.0: PhotometricInterpretation (262), SampleFormat (339).
     """
     if tiff.is_plain:
         _check_gray(path, tiff.main, cfa)
@@ -33,6 +33,8 @@ def check_samples(path: Path, tiff: Tiff, cfa: str | None) -> None:
         return
     elif tiff.main.photometric in (CFA, LINEAR_RAW):
         _check_planes(path, tiff.main, cfa)
+    if max(tiff.main.numbers(_BLOCKS), default=1) > 1:
+        raise UnreadableFile(f"{path} stores its samples in blocks (SubTileBlockSize), which are not decoded")
     if tiff.main.number(_SAMPLE_FORMAT) == _SIGNED:
         raise UnreadableFile(f"{path} has signed samples (SampleFormat {_SIGNED}): store them unsigned or as floats")
 

@@ -356,9 +356,11 @@ def test_lossy_jpeg_without_a_polynomial(tmp_path, compression, planes, table, o
     check(tmp_path / "a.dng", curve[expected] if table else expected, "mosaic" if planes == 1 else "linear")
 
 
+@pytest.mark.parametrize("options", [{}, DEFLATE, {"compression": 7, **LOSSLESS}], ids=["none", "deflate", "JPEG"])
 @pytest.mark.parametrize("codes", [(50975,), (52547,), (50975, 52547)])
 @pytest.mark.parametrize("fields", [2, 3])
-def test_interleaved_rows_and_columns(tmp_path, codes, fields):
+def test_interleaved_rows_and_columns(tmp_path, codes, fields, options):
+    """LibRaw leaves them as they are stored."""
     samples = mosaic()
     stored = samples
     if 50975 in codes:
@@ -366,7 +368,16 @@ def test_interleaved_rows_and_columns(tmp_path, codes, fields):
     if 52547 in codes:
         stored = np.concatenate([stored[:, first::fields] for first in range(fields)], 1)
     tags = [(code, 3, 1, fields, True) for code in codes]
-    check(written(tmp_path / "a.dng", stored.copy(), tags, **DEFLATE), samples)
+    check(written(tmp_path / "a.dng", stored.copy(), tags, **options), samples)
+
+
+@pytest.mark.parametrize("options", [{}, DEFLATE, {"tile": (32, 48)}], ids=["LibRaw", "here", "tiles"])
+def test_samples_in_blocks_are_refused(tmp_path, options):
+    """DNG 1.6, SubTileBlockSize: rows and columns of the blocks in which the samples of a tile are stored."""
+    path = written(tmp_path / "a.dng", mosaic(), [(50974, 3, 2, (2, 2), True)], **options)
+    with pytest.raises(errors.UnreadableFile, match="SubTileBlockSize"):
+        decode(path)
+    check(written(tmp_path / "b.dng", mosaic(), [(50974, 3, 2, (1, 1), True)], **options), mosaic())
 
 
 @pytest.mark.parametrize("area", [(0, 0, 96, 128), (4, 6, 90, 120), (1, 3, 91, 121)])
