@@ -254,12 +254,27 @@ def test_malformed_defaults_of_white_are_no_white(tags):
         ([tag(50730, SRATIONAL, -1.5)], -1.5),
         ([tag(50730, SRATIONAL, 0.5), tag(51109, SRATIONAL, 0.25)], 0.75),
         ([(50730, SRATIONAL, 1, (1, 0), True)], None),
+        ([tag(50730, SRATIONAL, 64)], 64),
+        ([tag(50730, SRATIONAL, 1000)], None),
+        ([tag(50730, SRATIONAL, -1000)], None),
     ],
 )
 def test_exposure(tmp_path, tags, exposure):
     path = write(tmp_path / "a.dng", samples(32, 48), *tags)
     stated = read_raw(path)[1].exposure
     assert (None if stated is None else stated.item()) == exposure == describe_raw(path)["exposure"]
+
+
+@pytest.mark.parametrize("stops", [1000, -1000])
+def test_an_impossible_exposure_is_named(tmp_path, stops):
+    path = write(tmp_path / "a.dng", samples(32, 48), tag(50730, SRATIONAL, stops))
+    assert describe_raw(path)["problems"] == ["BaselineExposure is more than 64 stops"]
+
+
+@pytest.mark.parametrize(("white", "is_named"), [(65535, False), (65536, True), (2**32 - 1, True)])
+def test_a_white_above_every_sample_is_named(tmp_path, white, is_named):
+    problems = describe_raw(write(tmp_path / "a.dng", samples(32, 48), tag(50717, LONG, white)))["problems"]
+    assert any("above every sample" in problem for problem in problems) == is_named
 
 
 def test_an_exposure_offset_is_not_written_twice(tmp_path):
