@@ -29,6 +29,8 @@ def render(
     """Render a RAW file to an sRGB image."""
     check_target(out)
     options.check()
+    if out.exists() and out.samefile(options.raw):
+        raise InvalidArgument(f"cannot write {out}: it is the file that is rendered")
     if bits not in (8, 16):
         raise InvalidArgument(f"--bits is 8 or 16, got {bits}")
     if frame not in ("default", "active"):

@@ -13,15 +13,14 @@ from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete, jpeg_frame, st
 from .libraw import opened, planes_of, unpacked
 from .libraw_facts import LibRawFacts, libraw_facts
 from .limits import check_size, read_content
+from .meaning import check_samples
 from .tiff import CFA, CFA_PATTERN, LINEAR_RAW, Tiff, parsed
 from .tiff_directory import Directory
-from .tiff_samples import TABLE, read_samples
+from .tiff_samples import COLUMN_FIELDS, ROW_FIELDS, TABLE, read_samples
 
-_GRAY, _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = (0, 1), 33421, 50829, 51009, 8
+_REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = 33421, 50829, 51009, 8
 _BIG_TIFF, _SMALLEST, _NARROW = (b"+\0", b"\0+"), 22, 64
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
-_PLANE_COLORS, _CFA_LAYOUT, _SAMPLE_FORMAT = 50710, 50711, 339
-_RED_GREEN_BLUE, _RECTANGULAR, _SIGNED = b"\0\1\2", 1, 2
 
 Layout = Literal["mosaic", "linear", "mono"]
 _LAYOUTS: dict[str, Layout] = {RGB: "linear", MONO: "mono"}
@@ -83,59 +82,16 @@ def decode(path: str | Path, *, cfa: str | None = None) -> Decoded:
     try:
         if tiff is None:
             return _from_libraw(path, None, content, cfa)
-        if tiff.is_plain:
-            _check_mosaic(path, tiff.main, cfa)
-        elif tiff.is_dng and tiff.main.photometric not in (CFA, LINEAR_RAW):  # a preview
-            raise UnreadableFile(f"{path} is truncated or damaged: it states a DNG without a RAW image")
-        elif tiff.is_dng:
-            _check_planes(path, tiff.main, cfa)
-        if (tiff.is_plain or tiff.is_dng) and tiff.main.number(_SAMPLE_FORMAT) == _SIGNED:
-            raise UnreadableFile(
-                f"{path} has signed samples (SampleFormat {_SIGNED}): store them unsigned or as floats"
-            )
+        check_samples(path, tiff, cfa)
         check_complete(path, tiff, content)
-        if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff.main, content)):
+        if tiff.is_plain or (tiff.is_dng and not _suits_libraw(tiff, content)):
             return _from_tiff(path, tiff, content, cfa)
         return _from_libraw(path, tiff, content, cfa)
     except MemoryError:
         raise UnreadableFile(f"{path} needs more memory than there is") from None
 
 
-def _check_mosaic(path: Path, main: Directory, cfa: str | None) -> None:
-    """Refuse a plain TIFF unless it is gray and the caller states its color filter array."""
-    if main.photometric not in _GRAY or main.samples != 1:
-        raise UnreadableFile(f"{path} is a TIFF image without RAW samples, not a RAW file")
-    if cfa is None:
-        raise NotAMosaic(
-            f"{path} is a gray TIFF that states no color filter array: if it is a mosaic, pass cfa= (--cfa)"
-        )
-
-
-def _check_planes(path: Path, main: Directory, cfa: str | None) -> None:
-    """Refuse a DNG whose planes are neither R, G and B nor one, or whose pixels do not form rows and columns."""
-    if main.photometric not in (CFA, LINEAR_RAW):
-        return
-    allowed = (1,) if main.photometric == CFA else (1, 3)
-    if main.samples > 1 and main.samples not in allowed:
-        raise NotAMosaic(
-            f"{path} has {main.samples} samples per pixel: only mosaics of one and linear DNG of one or three are "
-            "supported"
-        )
-    if main.photometric == LINEAR_RAW:
-        return
-    planes, arrangement = main.tags.get(_PLANE_COLORS, _RED_GREEN_BLUE), main.number(_CFA_LAYOUT, _RECTANGULAR)
-    if planes != _RED_GREEN_BLUE:
-        raise NotAMosaic(
-            f"{path} has color planes other than red, green, and blue, in this order (CFAPlaneColor): its color matrix "
-            "and white balance would be applied to other colors"
-        )
-    if cfa is None and arrangement != _RECTANGULAR:
-        raise NotAMosaic(
-            f"{path} has a staggered color filter array (CFALayout {arrangement}): only rectangular ones are supported"
-        )
-
-
-def _suits_libraw(main: Directory, content: bytes) -> bool:
+def _suits_libraw(tiff: Tiff, content: bytes) -> bool:
     """Whether LibRaw decodes a DNG exactly.
 
     - It refuses BigTIFF and images below 22 x 22.
@@ -145,12 +101,18 @@ def _suits_libraw(main: Directory, content: bytes) -> bool:
     - It does not decode mosaics of lossy JPEG, and decodes linear lossy JPEG with an invented curve unless the file
       states a polynomial.
     - It drops the first row or column of an active area that starts at an odd one.
+    - It applies the LinearizationTable of any directory, such as that of a preview, and leaves interleaved rows and
+      columns in the order of the file.
     """
+    main = tiff.main
     top, left, bottom, right = _stated_area(main) or (0, 0, main.height, main.width)
     is_refused = content[2:4] in _BIG_TIFF or min(bottom - top, right - left) < _SMALLEST
     is_guessed = main.compression == NONE and (main.bits not in (8, 16) or main.width < _NARROW)
     is_moved = main.compression != LOSSY_JPEG and bool(top % 2 or left % 2)
-    if is_refused or is_guessed or is_moved or main.bits > 16 or main.is_float or main.is_planar:
+    has_another_table = any(TABLE in directory.tags for directory in tiff.directories if directory is not main)
+    is_mixed = max(main.number(ROW_FIELDS, 1), main.number(COLUMN_FIELDS, 1)) > 1 or has_another_table
+    is_misread = is_guessed or is_moved or (is_mixed and main.compression != LOSSY_JPEG)
+    if is_refused or is_misread or main.bits > 16 or main.is_float or main.is_planar:
         return False
     if main.compression == JPEG:
         frame = jpeg_frame(content[main.offsets[0] :][: main.byte_counts[0]])

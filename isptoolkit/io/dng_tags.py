@@ -13,7 +13,9 @@ CROP_ORIGIN, CROP_SIZE, ACTIVE_AREA = 50719, 50720, 50829
 """DNG 1.6 specification, chapter 4."""
 _LONGEST = 1 << 31
 """Longer sides of a crop are malformed."""
-_ILLUMINANTS = (50778, 50779)
+_MOST_STOPS = 64
+"""Twice as many fit the exponent of float32, of which a gain leaves half to the samples."""
+_ILLUMINANTS, _DEFAULT_SCALE = (50778, 50779), 50718
 
 
 def neutral_of(tags: Mapping[int, Any]) -> list[float] | None:
@@ -54,6 +56,8 @@ def noise_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
 def exposure_of(tags: Mapping[int, Any]) -> float | None:
     """Stops by which a rendering brightens the image: BaselineExposure plus BaselineExposureOffset; None if not stated.
 
+    More stops than floating-point gains hold do not count.
+
     Args:
         tags: values by tag code.
 
@@ -62,7 +66,7 @@ def exposure_of(tags: Mapping[int, Any]) -> float | None:
     """
     stops = [numbers(tags[code], 1) for code in (EXPOSURE, EXPOSURE_OFFSET) if code in tags]
     stated = [float(value[0]) for value in stops if value is not None]
-    return sum(stated) if stated else None
+    return sum(stated) if stated and abs(sum(stated)) <= _MOST_STOPS else None
 
 
 def crop_of(tags: Mapping[int, Any], top: int, left: int) -> tuple[int, int, int, int] | None:
@@ -109,6 +113,11 @@ def problems_of(tags: Mapping[int, Any], *, is_color: bool = True) -> list[str]:
         problems.append("AsShotNeutral is not three positive numbers")
     if NOISE in tags and noise_of(tags) is None:
         problems.append("NoiseProfile is malformed")
+    scale = numbers(tags.get(_DEFAULT_SCALE, (1, 1)), 2)
+    if scale is None or scale[0] != scale[1]:
+        problems.append("pixels are not square (DefaultScale): renderings are not stretched")
     if EXPOSURE in tags and numbers(tags[EXPOSURE], 1) is None:
         problems.append("BaselineExposure is undefined")
+    elif EXPOSURE in tags and exposure_of(tags) is None:
+        problems.append(f"BaselineExposure is more than {_MOST_STOPS} stops")
     return problems

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidArgument
-from .tag_values import numbers
+from .tag_values import Rationals, numbers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,7 +73,7 @@ class BlackLevel:
             planes: number of samples per pixel.
             size: rows and columns of the active area.
 
-        >>> BlackLevel.from_tags({BLACK: (255, 4)}, 1, (8, 8)).grid.tolist()
+        >>> BlackLevel.from_tags({BLACK: Rationals((255, 4))}, 1, (8, 8)).grid.tolist()
         [[[63.75]]]
         """
         repeat = numbers(tags.get(REPEAT, (1, 1)), 2)
@@ -205,11 +205,14 @@ def _grid(tags: Mapping[int, Any], height: int, width: int, planes: int) -> Arra
     """`[R,C,P]` values of BlackLevel; `[1,1,P]` if it is not stated, or one level whose count is wrong."""
     if BLACK not in tags:
         return np.zeros((1, 1, planes))
-    stated = _level_numbers(tags[BLACK], height * width * planes)
-    if stated is not None:
+    value, size = tags[BLACK], np.size(tags[BLACK])
+    counts = [size // 2 if isinstance(value, Rationals) else size]
+    if isinstance(value, np.ndarray):  # long arrays do not tell fractions from whole numbers
+        counts.append(size // 2)
+    if height * width * planes in counts and (stated := _level_numbers(value, height * width * planes)) is not None:
         return stated.reshape(height, width, planes)
-    for count in (np.size(tags[BLACK]), np.size(tags[BLACK]) // 2):  # plain numbers, then fractions
-        if (same := _same(_level_numbers(tags[BLACK], count))) is not None:
+    for count in counts:
+        if (same := _same(_level_numbers(value, count))) is not None:
             return np.full((1, 1, planes), same)
     return None
 

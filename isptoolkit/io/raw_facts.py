@@ -152,6 +152,8 @@ def _levels(decoded: Decoded) -> tuple[BlackLevel | None, Array | None, list[str
     problems += (
         [] if black is not None else ["BlackLevel or one of its deltas does not hold as many values as it should"]
     )
+    if white is not None and not main.is_float and white.max() >= 2 ** max(main.bits, 16):
+        problems.append(f"WhiteLevel {white.max():g} is above every sample")
     problems += [] if white is not None else ["WhiteLevel is not one positive number for each plane"]
     return None if black is None else black.moved(decoded.top - top, decoded.left - left), white, problems
 

@@ -7,6 +7,10 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+class Rationals(tuple[int, ...]):
+    """The alternating numerators and denominators of a tag of type RATIONAL or SRATIONAL."""
+
+
 def numbers(value: Any, count: int) -> Array | None:
     """The numbers of a tag, plain or alternating numerators and denominators; None for another count or if not finite.
 

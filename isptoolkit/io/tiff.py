@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import UnreadableFile
+from .tag_values import Rationals
 from .tiff_directory import Directory
 
 CFA, LINEAR_RAW = 32803, 34892
@@ -233,4 +234,6 @@ class _Reader:
         if count > _MANY:
             return np.frombuffer(raw, self.order + form[-1])
         numbers = tuple(part for parts in struct.iter_unpack(form, raw) for part in parts)
+        if kind in _RATIONALS:
+            return Rationals(numbers)
         return numbers if len(numbers) > 1 else numbers[0]

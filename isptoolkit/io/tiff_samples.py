@@ -18,7 +18,7 @@ _JPEG_XL = (52546, 50002)
 _DEFLATE, _LZW, _PACKBITS, _ZSTD = (8, 32946), 5, 32773, 50000
 COMPRESSIONS = (NONE, JPEG, LOSSY_JPEG, _LZW, *_DEFLATE, _PACKBITS, _ZSTD, *_JPEG_XL)
 """Compressions that are decoded here."""
-_PREDICTOR, TABLE, _ROW_FIELDS, _COLUMN_FIELDS = 317, 50712, 50975, 52547
+_PREDICTOR, TABLE, ROW_FIELDS, COLUMN_FIELDS = 317, 50712, 50975, 52547
 _DIFFERENCES = {2: 1, 34892: 2, 34893: 4}
 _FLOAT_DIFFERENCES = {3: 1, 34894: 2, 34895: 4}
 """Predictors of whole and of floating-point numbers, and the distance of the samples that they subtract, in pixels."""
@@ -81,7 +81,7 @@ def deinterleaved(main: Directory, frame: Array) -> Array:
     >>> deinterleaved(Directory({50975: 2}), np.array([[0], [2], [4], [1], [3]])).ravel().tolist()
     [0, 1, 2, 3, 4]
     """
-    for axis, code in ((0, _ROW_FIELDS), (1, _COLUMN_FIELDS)):
+    for axis, code in ((0, ROW_FIELDS), (1, COLUMN_FIELDS)):
         fields = main.number(code, 1)
         if 1 < fields <= frame.shape[axis]:
             places = np.concatenate([np.arange(first, frame.shape[axis], fields) for first in range(fields)])

@@ -272,3 +272,16 @@ def test_noise_of_layouts(run, tmp_path):
         write(tmp_path / f"{layout}.dng", noisy if layout == "linear" else noisy[..., 0], *levels, cfa=None)
     assert "interpolated" in refused(run("calibrate", "noise", tmp_path / "linear.dng"))
     assert run("calibrate", "noise", tmp_path / "mono.dng")[0] == 0
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_rendering_does_not_replace_its_source(run, tmp_path, is_link):
+    source = target = tmp_path / "a.tif"
+    tifffile.imwrite(source, samples(48, 64), photometric="minisblack", metadata=None)
+    if is_link:
+        (target := tmp_path / "b.tif").hardlink_to(source)
+    content = source.read_bytes()
+    stated = ("--cfa", "RGGB", "--black", "64", "--white", "1023", "--gains", "2,1,1.6", "--matrix", COLOR)
+    assert "it is the file that is rendered" in refused(run("render", source, "-o", target, *stated))
+    assert source.read_bytes() == content
+    assert run("render", source, "-o", tmp_path / "c.tif", *stated)[0] == 0

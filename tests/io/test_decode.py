@@ -273,6 +273,30 @@ def test_the_linearization_table_is_applied(tmp_path, storage, planes):
     check(written(tmp_path / "a.dng", samples, tags, **storage), check_table, "mosaic" if planes == 1 else "linear")
 
 
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_the_linearization_table_of_a_preview_is_left_out(tmp_path, own, nested):
+    """LibRaw applies the table that it reads last."""
+    samples, table = mosaic(), (np.arange(1024) ** 1.5).astype(np.uint16)
+    main = [(50712, 3, len(table), tuple(table.tolist()), True)] if own else []
+    preview = [(50712, 3, 256, tuple(range(256)), True)]
+    with tifffile.TiffWriter(tmp_path / "a.dng") as file:
+        options = {"photometric": CFA, "metadata": None, "rowsperstrip": HEIGHT}
+        first = [VERSION, *PATTERN, *(preview if nested else main)]
+        file.write(
+            samples[:48, :64] if nested else samples,
+            extratags=sorted(first),
+            subfiletype=int(nested),
+            subifds=int(nested),
+            **options,
+        )
+        second = [*PATTERN, *(main if nested else preview)]
+        file.write(
+            samples if nested else samples[:48, :64], extratags=sorted(second), subfiletype=int(not nested), **options
+        )
+    check(tmp_path / "a.dng", table[samples] if own else samples)
+
+
 def test_the_polynomial_of_lossy_dng_is_applied(data):
     """DNG 1.6, opcode MapPolynomial, on the samples that libjpeg decodes; LibRaw rounds to 16 bits."""
     path = data / "photoprism" / "canon_eos_6d.dng"
@@ -334,9 +358,11 @@ def test_lossy_jpeg_without_a_polynomial(tmp_path, compression, planes, table, o
     check(tmp_path / "a.dng", curve[expected] if table else expected, "mosaic" if planes == 1 else "linear")
 
 
+@pytest.mark.parametrize("options", [{}, DEFLATE, {"compression": 7, **LOSSLESS}], ids=["none", "deflate", "JPEG"])
 @pytest.mark.parametrize("codes", [(50975,), (52547,), (50975, 52547)])
 @pytest.mark.parametrize("fields", [2, 3])
-def test_interleaved_rows_and_columns(tmp_path, codes, fields):
+def test_interleaved_rows_and_columns(tmp_path, codes, fields, options):
+    """LibRaw leaves them as they are stored."""
     samples = mosaic()
     stored = samples
     if 50975 in codes:
@@ -344,7 +370,16 @@ def test_interleaved_rows_and_columns(tmp_path, codes, fields):
     if 52547 in codes:
         stored = np.concatenate([stored[:, first::fields] for first in range(fields)], 1)
     tags = [(code, 3, 1, fields, True) for code in codes]
-    check(written(tmp_path / "a.dng", stored.copy(), tags, **DEFLATE), samples)
+    check(written(tmp_path / "a.dng", stored.copy(), tags, **options), samples)
+
+
+@pytest.mark.parametrize("options", [{}, DEFLATE, {"tile": (32, 48)}], ids=["LibRaw", "here", "tiles"])
+def test_samples_in_blocks_are_refused(tmp_path, options):
+    """DNG 1.6, SubTileBlockSize: rows and columns of the blocks in which the samples of a tile are stored."""
+    path = written(tmp_path / "a.dng", mosaic(), [(50974, 3, 2, (2, 2), True)], **options)
+    with pytest.raises(errors.UnreadableFile, match="SubTileBlockSize"):
+        decode(path)
+    check(written(tmp_path / "b.dng", mosaic(), [(50974, 3, 2, (1, 1), True)], **options), mosaic())
 
 
 @pytest.mark.parametrize("area", [(0, 0, 96, 128), (4, 6, 90, 120), (1, 3, 91, 121)])
@@ -422,6 +457,14 @@ def test_other_planes_than_red_green_and_blue_are_refused(tmp_path, storage, col
     with pytest.raises(errors.NotAMosaic, match="CFAPlaneColor"):
         decode(path)
     check(written(tmp_path / "b.dng", mosaic(), [(50710, 1, 3, b"\0\1\2", True)], **storage), mosaic())
+
+
+@pytest.mark.parametrize("cfa", [None, "RGGB"])
+def test_gray_in_which_zero_is_white_is_refused(tmp_path, cfa):
+    """TIFF 6.0, PhotometricInterpretation 0: as a mosaic, it would be a negative."""
+    tifffile.imwrite(tmp_path / "a.tif", mosaic(), photometric="miniswhite", metadata=None)
+    with pytest.raises(errors.UnreadableFile, match="WhiteIsZero"):
+        decode(tmp_path / "a.tif", cfa=cfa)
 
 
 @pytest.mark.parametrize("storage", [{}, DEFLATE], ids=["LibRaw", "here"])

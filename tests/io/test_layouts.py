@@ -109,8 +109,8 @@ def previewed(path, order, chain=False):
 @pytest.mark.parametrize("order", [["main"], ["main", "preview"], ["preview", "main"]], ids=" ".join)
 def test_levels_and_noise_are_those_of_the_main_image(tmp_path, order, chain):
     sensor, capture = read_raw(previewed(tmp_path / "a.dng", order, chain))
-    assert np.array_equal(sensor[0, 0].numpy(), samples(96, 128)[2:95, 2:127])  # LibRaw starts at even positions
-    assert (capture.cfa, capture.black[0].tolist()) == ("BGGR", [70.5, 66, 64, 60])
+    assert np.array_equal(sensor[0, 0].numpy(), samples(96, 128)[1:95, 1:127])
+    assert (capture.cfa, capture.black[0].tolist()) == ("RGGB", [60, 64, 66, 70.5])
     assert (capture.white.item(), capture.noise[0].tolist()) == (1023, [1e-3, 1e-6])
 
 
@@ -131,7 +131,7 @@ def test_the_noise_of_a_preview_is_not_that_of_the_main_image(tmp_path):
     [
         (None, (8, 4), (40, 30), (4, 8, 30, 40)),
         ((2, 4, 42, 62), (8, 4), (40, 30), (4, 8, 30, 40)),
-        ((1, 3, 42, 62), (8, 4), (40, 30), (3, 7, 30, 40)),  # LibRaw starts one row and one column later
+        ((1, 3, 42, 62), (8, 4), (40, 30), (4, 8, 30, 40)),
         (None, (0, 0), (64, 44), (0, 0, 44, 64)),
         (None, (60, 40), (40, 30), (40, 60, 4, 4)),
         (None, (8.4, 3.6), (40, 30), (4, 8, 30, 40)),
@@ -161,3 +161,9 @@ def test_default_crop_of_cameras(data):
 def test_names_of_cameras(tmp_path):
     path = write(tmp_path / "a.dng", samples(40, 50), tag(271, ASCII, "Acme"), tag(272, ASCII, "Acme One"))
     assert read_raw(path)[1].camera == ("Acme One",)
+
+
+@pytest.mark.parametrize(("scale", "is_square"), [((1, 1), True), ((2, 2), True), ((1, 2), False), ((1.5, 1), False)])
+def test_pixels_that_are_not_square_are_named(tmp_path, scale, is_square):
+    path = write(tmp_path / "a.dng", samples(40, 50), *LEVELS, tag(50718, RATIONAL, *scale))
+    assert any("DefaultScale" in problem for problem in describe_raw(path)["problems"]) != is_square

@@ -144,6 +144,8 @@ def test_floating_point_files_have_their_own_white(tmp_path, white, brightest):
     [
         ([tag(50713, SHORT, 2, 2), tag(50714, RATIONAL, 60, 61, 62)], "black"),
         ([tag(50714, RATIONAL, 60, 61, 62, 63)], "black"),
+        ([tag(50714, SHORT, 64, 32)], "black"),
+        ([tag(50713, SHORT, 1, 2), tag(50714, LONG, 64, 32, 60, 30)], "black"),
         ([tag(50716, SRATIONAL, 1, 2, 3)], "black"),
         ([tag(50715, SRATIONAL, 1, 2, 3)], "black"),
         ([(50714, RATIONAL, 1, (1, 0), True)], "black"),
@@ -175,11 +177,9 @@ def test_huge_levels_are_malformed_without_an_overflow(tmp_path):
 
 
 @pytest.mark.parametrize("pixels", [samples(32, 48), samples(32, 48, 3)], ids=["mosaic", "linear"])
-@pytest.mark.parametrize(
-    ("kind", "count"), [(SHORT, 1), (SHORT, 3), (SHORT, 4), *((RATIONAL, n) for n in (1, 2, 3, 4))]
-)
+@pytest.mark.parametrize(("kind", "count"), [(kind, n) for kind in (SHORT, LONG, RATIONAL) for n in (1, 2, 3, 4, 6, 8)])
 def test_one_level_counts_however_often_it_is_stated(tmp_path, pixels, kind, count):
-    """LibRaw reads all of these. (Two whole numbers look like one fraction.)"""
+    """LibRaw reads all of these. Two whole numbers are no fraction."""
     tags = [tag(50714, kind, *[64] * count), tag(50717, LONG, *[1023] * count)]
     capture = read_raw(write(tmp_path / "a.dng", pixels, *tags))[1]
     assert (capture.black[0].tolist(), capture.white.item()) == ([64] * 4, 1023)
@@ -266,12 +266,27 @@ def test_malformed_defaults_of_white_are_no_white(tags):
         ([tag(50730, SRATIONAL, -1.5)], -1.5),
         ([tag(50730, SRATIONAL, 0.5), tag(51109, SRATIONAL, 0.25)], 0.75),
         ([(50730, SRATIONAL, 1, (1, 0), True)], None),
+        ([tag(50730, SRATIONAL, 64)], 64),
+        ([tag(50730, SRATIONAL, 1000)], None),
+        ([tag(50730, SRATIONAL, -1000)], None),
     ],
 )
 def test_exposure(tmp_path, tags, exposure):
     path = write(tmp_path / "a.dng", samples(32, 48), *tags)
     stated = read_raw(path)[1].exposure
     assert (None if stated is None else stated.item()) == exposure == describe_raw(path)["exposure"]
+
+
+@pytest.mark.parametrize("stops", [1000, -1000])
+def test_an_impossible_exposure_is_named(tmp_path, stops):
+    path = write(tmp_path / "a.dng", samples(32, 48), tag(50730, SRATIONAL, stops))
+    assert describe_raw(path)["problems"] == ["BaselineExposure is more than 64 stops"]
+
+
+@pytest.mark.parametrize(("white", "is_named"), [(65535, False), (65536, True), (2**32 - 1, True)])
+def test_a_white_above_every_sample_is_named(tmp_path, white, is_named):
+    problems = describe_raw(write(tmp_path / "a.dng", samples(32, 48), tag(50717, LONG, white)))["problems"]
+    assert any("above every sample" in problem for problem in problems) == is_named
 
 
 def test_an_exposure_offset_is_not_written_twice(tmp_path):
