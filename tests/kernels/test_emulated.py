@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from isptoolkit import Capture, Fused, Pipeline, stages
+from isptoolkit import CAMERA, Capture, Fused, Pipeline, stages
 from isptoolkit.kernels import blocks, cuda, demosaic, jpeg, usable
 
 HEAD = 'extern "C" __global__ void kernel('
@@ -183,6 +183,7 @@ def test_emulated_operators_launch_every_kernel(emulator):
     outputs = [
         chain(plane, CAPTURE),
         Fused(Pipeline(matrix=stages.ColorMatrix()))(image, CAPTURE),
+        Fused(Pipeline(shading=stages.LensShadingRadial([0.5], space=CAMERA)))(image, CAPTURE),
         demosaic.mosaic(image, (0, 1, 1, 2)),
         blocks.adain(image, style, style, 1e-5)[0],
         blocks.coupling(image, image, image, 0.8, False),

@@ -197,3 +197,12 @@ def test_every_function_is_called(printed):
     library = native.library()
     if library is not None:
         assert all(hasattr(library, name) for name in functions)
+
+
+def test_large_steps_agree():
+    """Those that `isp_develop_large` runs."""
+    body = re.search(r"isp_is_large\(int kind\) \{(.*?)\n\}", header("cuda_steps.h"), re.DOTALL)[1]
+    gains = re.findall(r"X\((\w+),", header("gains.h").split("#define ISP_GAINS(X)")[1])
+    large = {f"{gain}_{operation}" for gain in gains for operation in ("multiply", "divide")}
+    large |= set(re.findall(r"return kind == ISP_KIND_(\w+) ISP_GAINS", body))
+    assert {kind.name.lower() for kind in cuda._LARGE} == large
