@@ -1,5 +1,6 @@
 """`isptoolkit render`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def render(
     """Render a RAW file to an sRGB image."""
     check_target(out)
     options.check()
-    if out.exists() and out.samefile(options.raw):
+    if os.path.exists(out) and os.path.samefile(out, options.raw):
         raise InvalidArgument(f"cannot write {out}: it is the file that is rendered")
     if bits not in (8, 16):
         raise InvalidArgument(f"--bits is 8 or 16, got {bits}")
