@@ -33,7 +33,7 @@ def text_table(rows: list[Row], rates: dict[int, float]) -> str:
         f"{'task':<9} {'entrant':<38} {'size':>8} {'batch':>5} {'threads':>7} {'ms':>10} {'x copy':>8} {'x roof':>8}"
     )
     copies = {_key(row): row["ms"] for row in rows if row["name"] == "copy"}
-    lines = [f"{header} {'x copy':>8} {'x roof':>8}"]
+    lines = [header]
     for row in rows:
         ratios = (copies.get(_key(row)), row.get("bytes", 0) / rates.get(row["threads"], math.inf))
         copy, roof = (f"{row['ms'] / limit:8.2f}" if limit else " " * 8 for limit in ratios)
