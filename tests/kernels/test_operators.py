@@ -58,11 +58,13 @@ def calls(device):
 
 
 def adain_statistics(values):
-    _, mean, inverse = blocks.adain(*values, 1e-5)
-    return values[1], mean, inverse
+    """Scale, mean in two parts, and inverse spread, in plain torch: tests are collected without kernels too."""
+    x, scale, _ = values
+    variance, mean = torch.var_mean(x, (2, 3))
+    return scale, torch.stack((mean, torch.zeros_like(mean)), -1), (variance + 1e-5).rsqrt()
 
 
-NAMES = list(calls("cpu")) if torch.get_num_threads() else []
+NAMES = list(calls("cpu"))
 LINEAR = {"demosaic", "demosaic_adjoint", "mosaic", "mosaic_adjoint", "pack", "unpack"}
 DIFFERENTIABLE = {"develop", "render", "adain", "coupling", "jpeg_blocks", "jpeg_image", *LINEAR}
 
