@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +16,11 @@ BAYER = ("RGGB", "BGGR", "GRBG", "GBRG")
 """The four Bayer phases, each named by the letters of its top-left 2x2 pixels, row-major."""
 RGB, MONO = "RGB", "MONO"
 """Samples without a mosaic: three planes (LinearRaw), and one plane without color filters."""
-LAYOUTS = (*BAYER, RGB, MONO)
+Layout = Literal["mosaic", "linear", "mono"]
+"""What samples are: a mosaic, three planes (LinearRaw), or one plane without color filters."""
+LAYOUT_OF: dict[str, Layout] = {**dict.fromkeys(BAYER, "mosaic"), RGB: "linear", MONO: "mono"}
+"""The layout of the samples of a capture, by its cfa."""
+LAYOUTS = tuple(LAYOUT_OF)
 ADVICE = {
     **dict.fromkeys(BAYER, "render a mosaic with presets.classic(), or state another cfa"),
     RGB: 'render three planes with presets.classic(layout="linear")',

@@ -1,7 +1,6 @@
 """Ready-made classical pipelines, from sensor digital numbers to sRGB."""
 
-from typing import Literal
-
+from .capture import Layout as Layout
 from .errors import InvalidArgument
 from .pipeline import Pipeline
 from .spaces import CAMERA, LINEAR, LINEAR_RAW, MOSAIC
@@ -28,9 +27,6 @@ __all__ = [
     "classic_undone_by",
     "libraw",
 ]
-
-Layout = Literal["mosaic", "linear", "mono"]
-"""The samples that a preset takes: a mosaic, three planes (LinearRaw), or one plane without color filters."""
 
 
 def classic(*, bits: int = 8, layout: Layout = "mosaic") -> Pipeline:

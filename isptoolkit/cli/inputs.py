@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from torch import Tensor
 
 from .. import presets
-from ..capture import MONO, RGB, Capture
+from ..capture import LAYOUT_OF, MONO, Capture, Layout
 from ..display import enumerated
 from ..errors import InvalidArgument, IspError
 from ..io import corrected, read_corrections, read_mosaic
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from .metadata import Metadata
     from .options import Rendering
 
-_VARIANTS: dict[str, presets.Layout] = {RGB: "linear", MONO: "mono"}
-"""The layout of a preset for captures without a mosaic."""
-
 
 def chain_of(
     preset: str,
@@ -40,7 +37,7 @@ def chain_of(
     bits: int,
     recipe: str | None = None,
     weights: Path | None = None,
-    layout: presets.Layout = "mosaic",
+    layout: Layout = "mosaic",
 ) -> Pipeline:
     """The pipeline of a recipe, a file, or a preset, in this order, with the values that `settings` change."""
     makers = {"classic": presets.classic, "libraw": presets.libraw}
@@ -98,17 +95,17 @@ def prepared(options: "Rendering", bits: int) -> Prepared:
     """The pipeline for the samples of a RAW file, these samples, and what the file states about them."""
     is_preset = options.pipeline is None and options.recipe is None
     # Mistakes in the options are reported before the file is read, which takes longer.
-    chain = _built(options, bits, *(get_args(presets.Layout) if is_preset else ()))
+    chain = _built(options, bits, *(get_args(Layout) if is_preset else ()))
     x, capture, crop = read_input(options.raw, options)
     if is_preset:
-        chain = _built(options, bits, _VARIANTS.get(capture.cfa, "mosaic"))
+        chain = _built(options, bits, LAYOUT_OF[capture.cfa])
     if options.corrections and not is_stated(options.raw, options):
         with _by_options(options.stated()):
             chain = _corrected(chain, options)
     return Prepared(chain, x, capture, crop)
 
 
-def _built(options: "Rendering", bits: int, *layouts: presets.Layout) -> Pipeline:
+def _built(options: "Rendering", bits: int, *layouts: Layout) -> Pipeline:
     """The pipeline, for the first of these layouts that suits the values of --set."""
     arguments = (options.preset or "classic", options.pipeline, options.settings, bits, options.recipe, options.weights)
     errors = []

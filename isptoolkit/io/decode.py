@@ -3,11 +3,11 @@
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ..capture import BAYER, MONO, RGB
+from ..capture import BAYER, LAYOUT_OF, Layout
 from ..errors import NotAMosaic, UnreadableFile
 from .completeness import JPEG, LOSSY_JPEG, NONE, check_complete, jpeg_frame, stored_bytes
 from .libraw import opened, planes_of, unpacked
@@ -21,9 +21,6 @@ from .tiff_samples import COLUMN_FIELDS, ROW_FIELDS, TABLE, read_samples
 _REPEAT, _ACTIVE_AREA, _OPCODES, _POLYNOMIAL = 33421, 50829, 51009, 8
 _BIG_TIFF, _SMALLEST, _NARROW = (b"+\0", b"\0+"), 22, 64
 _HEADERLESS_BITS = (8, 10, 12, 14, 16)
-
-Layout = Literal["mosaic", "linear", "mono"]
-_LAYOUTS: dict[str, Layout] = {RGB: "linear", MONO: "mono"}
 
 
 @dataclass(frozen=True)
@@ -197,7 +194,7 @@ def _layout_of_libraw(
 def _stated(path: Path, layout: Layout, letters: str, cfa: str | None) -> tuple[Layout, str]:
     """Layout and letters of the file, or those of the stated `cfa`."""
     if cfa is not None:
-        stated = _LAYOUTS.get(cfa, "mosaic")
+        stated = LAYOUT_OF.get(cfa, "mosaic")
         if (stated == "linear") != (layout == "linear"):
             raise NotAMosaic(f"{path} has {1 if layout != 'linear' else 3} samples per pixel, which {cfa} does not fit")
         return stated, cfa if stated == "mosaic" else ""
